@@ -1,0 +1,122 @@
+import type { Config, ConfigKey, ConfigType } from '@nacos-kube/core/model/config.ts';
+
+/**
+ * The central truth: configurations with their history, and small JSON records (persistent instances, service
+ * metadata, namespaces, switches). Every write makes one change with its own revision; the feed of changes can be
+ * resumed from any revision that is still kept. Consensus is left to the engine behind it.
+ */
+export interface Store {
+  readonly kind: 'sqlite' | 'mysql' | 'memory';
+  /** Opens, makes or upgrades the schema. Rejects with `StoreError` naming what is wrong. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+
+  /** Row, history and revision in one transaction; resolves once committed durably. */
+  putConfig(write: ConfigWrite): Promise<ConfigWritten>;
+  /** False when there was none; then there is no change either. */
+  removeConfig(key: ConfigKey, by: Operator): Promise<boolean>;
+  getConfig(key: ConfigKey): Promise<Config | undefined>;
+  /** All formal configurations in pages, in a fixed order; `after` is the `next` of the page before. */
+  scanConfigs(limit: number, after?: string): Promise<Page<Config>>;
+  countConfigs(namespaceId: string): Promise<number>;
+
+  putRecord(record: StoredRecord): Promise<Revision>;
+  /** Several records as one transaction; at most `RECORDS_PER_WRITE_MAX`. */
+  putRecords(records: readonly StoredRecord[]): Promise<Revision>;
+  removeRecord(kind: RecordKind, key: string): Promise<boolean>;
+  getRecord(kind: RecordKind, key: string): Promise<StoredRecord | undefined>;
+  scanRecords(kind: RecordKind, limit: number, after?: string): Promise<Page<StoredRecord>>;
+
+  /** The newest revision that a reader of the feed can rely on. */
+  revision(): Promise<Revision>;
+  /** Changes after `from` in order of revision, at most `limit`; `gap` when some of them are no longer kept. */
+  changes(from: Revision, limit: number): Promise<ChangePage>;
+  /**
+   * Cheap word that something may have changed, from this process or another (sqlite: the file's data version).
+   * Engines without one never call; followers poll anyway.
+   */
+  onHint(run: () => void): void;
+}
+
+export type Revision = number;
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Undefined on the last page. */
+  readonly next: string | undefined;
+}
+
+export interface Operator {
+  readonly ip: string;
+  readonly user: string | null;
+}
+
+export interface ConfigWrite extends ConfigKey {
+  readonly content: string;
+  readonly md5: string;
+  readonly type: ConfigType;
+  /** Undefined keeps the old one, the empty text clears it. */
+  readonly appName: string | undefined;
+  readonly description: string | null;
+  readonly use: string | null;
+  readonly effect: string | null;
+  readonly schema: string | null;
+  /** Undefined keeps the old ones. */
+  readonly tags: readonly string[] | undefined;
+  readonly by: Operator;
+  /** Extension: write only if the stored md5 is this one (empty: only if absent). */
+  readonly expectedMd5?: string;
+}
+
+export type ConfigWritten =
+  | { readonly outcome: 'written'; readonly revision: Revision }
+  /** `expectedMd5` did not fit; nothing was written. */
+  | { readonly outcome: 'conflict' };
+
+/** `instance`: key `namespace##GROUP@@service##ip:port:cluster`; `service`: `namespace##GROUP@@service`; `namespace`: id. */
+export type RecordKind = 'instance' | 'service' | 'namespace' | 'switch';
+
+export interface StoredRecord {
+  readonly kind: RecordKind;
+  readonly key: string;
+  /** A JSON document. */
+  readonly value: string;
+}
+
+export const RECORDS_PER_WRITE_MAX = 500;
+export const RECORD_KEY_BYTES_MAX = 700;
+export const RECORD_VALUE_BYTES_MAX = 256 * 1024;
+
+export interface Change {
+  readonly revision: Revision;
+  readonly what: ChangedThing;
+  readonly removed: boolean;
+}
+export type ChangedThing =
+  | { readonly kind: 'config'; readonly key: ConfigKey }
+  | { readonly kind: RecordKind; readonly key: string };
+
+export type ChangePage =
+  /** `upTo` is where to go on from: the last revision looked at, also when nothing changed. */
+  | { readonly gap: false; readonly changes: readonly Change[]; readonly upTo: Revision }
+  /** Read everything again, then go on from `upTo`. */
+  | { readonly gap: true; readonly upTo: Revision };
+
+export type StoreErrorKind =
+  /** Cannot be reached or does not answer in time: try later. */
+  | 'unavailable'
+  /** Reached, but writes are refused: a replica, a full disk, a read-only file. */
+  | 'read-only'
+  /** What was asked breaks a bound of the store. */
+  | 'invalid'
+  /** Wrong credentials, schema, version: waiting does not help. */
+  | 'misconfigured';
+
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly kind: StoreErrorKind;
+  constructor(kind: StoreErrorKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
