@@ -41,3 +41,22 @@ export function preservedMs(metadata: Metadata, key: string, defaultMs: number):
   const text = metadata.get(key);
   return text != null && /^\d{1,15}$/.test(text) ? Number(text) : defaultMs;
 }
+
+/** Equal in all that a reader can see. */
+export function sameInstance(a: Instance, b: Instance): boolean {
+  return (
+    a.weight === b.weight &&
+    a.healthy === b.healthy &&
+    a.enabled === b.enabled &&
+    a.instanceId === b.instanceId &&
+    a.app === b.app &&
+    sameMetadata(a.metadata, b.metadata)
+  );
+}
+
+function sameMetadata(a: ReadonlyMap<string, string | null>, b: ReadonlyMap<string, string | null>): boolean {
+  if (a === b) return true;
+  if (a.size !== b.size) return false;
+  for (const [key, value] of a) if (b.get(key) !== value || !b.has(key)) return false;
+  return true;
+}

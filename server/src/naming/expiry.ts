@@ -1,0 +1,90 @@
+import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
+import type { Registry, RegistryChange } from './registry.ts';
+import type { Ephemeral } from './service-entry.ts';
+
+export const EXPIRY_PERIOD_MS = 1_000;
+/** A third of the default time-out: whoever slept longer cannot tell the dead from the unheard. */
+export const LATE_MS = 5_000;
+export const FREEZE_MS = 15_000;
+export const MASS_MIN = 20;
+export const MASS_SHARE = 0.15;
+export const MASS_HOLD_MS = 60_000;
+
+/**
+ * Decides which overdue instances are judged. States: watching; frozen (this process itself was asleep, so all that
+ * it holds is granted a time-out); holding (too many at once look like a fault of the network, not of the clients, F7).
+ * Holding ends when beats come again, or after `MASS_HOLD_MS` at the latest, when the instances are judged after all.
+ */
+export class Expiry {
+  readonly #registry: Registry;
+  readonly #isOwn: (service: ServiceKey) => boolean;
+  #lastTickMs: number | undefined;
+  #frozenUntilMs = Number.NEGATIVE_INFINITY;
+  #heldSinceMs: number | undefined;
+  #held: Ephemeral[] = [];
+
+  constructor(registry: Registry, isOwn: (service: ServiceKey) => boolean) {
+    this.#registry = registry;
+    this.#isOwn = isOwn;
+  }
+
+  /** To be called each `EXPIRY_PERIOD_MS`; a call that comes late is noticed. */
+  tick(nowMs: number): RegistryChange[] {
+    const lateMs = nowMs - (this.#lastTickMs ?? nowMs) - EXPIRY_PERIOD_MS;
+    this.#lastTickMs = nowMs;
+    if (lateMs > LATE_MS) this.#freeze(nowMs);
+    if (nowMs < this.#frozenUntilMs) return [];
+
+    const overdue = this.#takeOverdue(nowMs);
+    if (this.#isMass(overdue) && nowMs - (this.#heldSinceMs ?? nowMs) < MASS_HOLD_MS) {
+      this.#heldSinceMs ??= nowMs;
+      this.#held = overdue;
+      return [];
+    }
+    // A hold that ended by its bound stays ended until the wave is over, else it would begin anew at once.
+    if (overdue.length === 0) this.#heldSinceMs = undefined;
+    const changes: RegistryChange[] = [];
+    for (const ephemeral of overdue) {
+      const change = this.#registry.judge(ephemeral, ephemeral.instance.healthy ? 'unhealthy' : 'expired', nowMs);
+      if (change !== undefined) changes.push(change);
+    }
+    return changes;
+  }
+
+  /** Instances that would be judged but for the guard; a metric, and the flag of lists kept. */
+  get heldCount(): number {
+    return this.#held.length;
+  }
+
+  isFrozen(nowMs: number): boolean {
+    return nowMs < this.#frozenUntilMs;
+  }
+
+  #freeze(nowMs: number): void {
+    this.#registry.grant(nowMs, () => true);
+    this.#frozenUntilMs = nowMs + FREEZE_MS;
+    for (const ephemeral of this.#held) this.#registry.putBack(ephemeral);
+    this.#held = [];
+    this.#heldSinceMs = undefined;
+  }
+
+  #takeOverdue(nowMs: number): Ephemeral[] {
+    for (const ephemeral of this.#held) this.#registry.putBack(ephemeral);
+    this.#held = [];
+    const own: Ephemeral[] = [];
+    for (const ephemeral of this.#registry.takeOverdue(nowMs)) {
+      if (this.#isOwn(ephemeral.entry.key)) {
+        own.push(ephemeral);
+      } else {
+        // Judged elsewhere. If this member inherits it, the time counts from then on anyway.
+        ephemeral.aliveMs = nowMs;
+        this.#registry.putBack(ephemeral);
+      }
+    }
+    return own;
+  }
+
+  #isMass(overdue: readonly Ephemeral[]): boolean {
+    return overdue.length >= MASS_MIN && overdue.length > MASS_SHARE * this.#registry.ephemeralCount(this.#isOwn);
+  }
+}

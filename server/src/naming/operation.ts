@@ -1,0 +1,27 @@
+import type { Instance, InstanceKey } from '@nacos-kube/core/model/instance.ts';
+import type { ServiceId } from '@nacos-kube/core/model/names.ts';
+
+/** What a client wants of an ephemeral instance; a plain value, so that any member can hand it to the owner. */
+export type Operation =
+  | { readonly kind: 'register'; readonly service: ServiceId; readonly instance: Instance }
+  | { readonly kind: 'deregister'; readonly service: ServiceId; readonly key: InstanceKey }
+  /** `full` is what to register when the instance is unknown; a light beat has none. */
+  | { readonly kind: 'beat'; readonly service: ServiceId; readonly key: InstanceKey; readonly full?: Instance };
+
+/** `unknown` answers a light beat of an instance that is not there: its client has to register again. */
+export type OperationResult =
+  | { readonly outcome: 'done'; readonly beatIntervalMs: number }
+  | { readonly outcome: 'unknown' };
+
+/** Who carries an operation out. Naming asks; how members talk is not its business. */
+export interface Ownership {
+  /** True when this member judges the service, alone or as the owner of it. */
+  isOwn(serviceKey: string): boolean;
+  /** Carries it out at the owner. `unreachable`: the owner did not answer in time, so it is to be done here. */
+  forward(serviceKey: string, operation: Operation): Promise<OperationResult | 'unreachable'>;
+}
+
+export const ALONE: Ownership = {
+  isOwn: () => true,
+  forward: async () => 'unreachable',
+};

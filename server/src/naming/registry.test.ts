@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Instance, instanceKey, NO_METADATA } from '@nacos-kube/core/model/instance.ts';
+import { serviceKey } from '@nacos-kube/core/model/names.ts';
+import type { Datum } from './datum.ts';
+import { Registry, type RegistryChange } from './registry.ts';
+
+const demo = { namespaceId: 'public', name: 'DEFAULT_GROUP@@demo' };
+const demoKey = serviceKey(demo);
+const OWNER = { iAmOwner: true, senderIsOwner: false };
+const FROM_OWNER = { iAmOwner: false, senderIsOwner: true };
+const BYSTANDER = { iAmOwner: false, senderIsOwner: false };
+
+function instance(ip: string, more: Partial<Instance> = {}): Instance {
+  return {
+    ip,
+    port: 8080,
+    cluster: 'DEFAULT',
+    weight: 1,
+    healthy: true,
+    enabled: true,
+    ephemeral: true,
+    metadata: NO_METADATA,
+    instanceId: `${ip}#8080#DEFAULT#DEFAULT_GROUP@@demo`,
+    app: 'DEFAULT',
+    ...more,
+  };
+}
+const a = instance('10.0.0.1');
+const b = instance('10.0.0.2');
+const keyA = instanceKey(a);
+
+const ips = (registry: Registry) => (registry.view(demoKey)?.instances ?? []).map((one) => one.ip).sort();
+const healthy = (registry: Registry) => registry.view(demoKey)?.instances.map((one) => one.healthy);
+const only = (registry: Registry, key = keyA): Datum => registry.datumsOfInstance(demoKey, key)[0]!;
+function expireAll(registry: Registry, nowMs: number): RegistryChange[] {
+  return registry
+    .takeOverdue(nowMs)
+    .map((overdue) => registry.judge(overdue, overdue.instance.healthy ? 'unhealthy' : 'expired', nowMs)!);
+}
+
+test('a registered instance is listed, a deregistered one is not', () => {
+  const registry = new Registry('m1');
+  const change = registry.register(demo, a, 0);
+  assert.deepEqual(change, { service: demoKey, keys: [keyA], origin: 'here', visible: true });
+  assert.deepEqual(ips(registry), ['10.0.0.1']);
+  assert.equal(registry.instanceCount, 1);
+  assert.ok(registry.deregister(demoKey, keyA, 1)?.visible);
+  assert.equal(registry.view(demoKey), undefined);
+  assert.equal(registry.instanceCount, 0);
+  assert.equal(registry.deregister(demoKey, keyA, 2), undefined);
+});
+
+test('a view that a reader holds never changes', () => {
+  const registry = new Registry('m1');
+  registry.register(demo, a, 0);
+  const held = registry.view(demoKey);
+  registry.register(demo, b, 0);
+  assert.equal(held?.instances.length, 1);
+  assert.equal(registry.view(demoKey)?.instances.length, 2);
+});
+
+test('registering again with equal data changes nothing and tells nobody (F19)', () => {
+  const registry = new Registry('m1');
+  registry.register(demo, instance('10.0.0.1', { metadata: new Map([['zone', 'a']]) }), 0);
+  assert.equal(registry.register(demo, instance('10.0.0.1', { metadata: new Map([['zone', 'a']]) }), 1), undefined);
+  assert.ok(registry.register(demo, instance('10.0.0.1', { metadata: new Map([['zone', 'b']]) }), 2));
+});
+
+test('a beat heals an unhealthy instance, registering again does not', () => {
+  const registry = new Registry('m1');
+  registry.register(demo, a, 0);
+  assert.equal(expireAll(registry, 15_000).length, 1);
+  assert.deepEqual(healthy(registry), [false]);
+  registry.register(demo, a, 16_000);
+  assert.deepEqual(healthy(registry), [false]);
+  assert.equal(typeof registry.beat(demoKey, keyA, 17_000), 'object');
+  assert.deepEqual(healthy(registry), [true]);
+  assert.equal(registry.beat(demoKey, keyA, 18_000), 'known');
+  assert.equal(registry.beat(demoKey, 'no such', 18_000), 'unknown');
+});
+
+test('without beats an instance is unhealthy after 15 s and gone after 30 s', () => {
+  const registry = new Registry('m1');
+  registry.register(demo, a, 0);
+  registry.beat(demoKey, keyA, 5_000);
+  assert.equal(registry.takeOverdue(19_999).length, 0);
+  assert.equal(expireAll(registry, 20_000).length, 1);
+  assert.deepEqual(healthy(registry), [false]);
+  assert.equal(registry.takeOverdue(34_999).length, 0);
+  assert.equal(expireAll(registry, 35_000).length, 1);
+  assert.deepEqual(ips(registry), []);
+});
+
+test('time-outs in the metadata count, also when a later registration shortens them', () => {
+  const registry = new Registry('m1');
+  const quick = new Map([
+    ['preserved.heart.beat.timeout', '2000'],
+    ['preserved.ip.delete.timeout', '3000'],
+  ]);
+  registry.register(demo, a, 0);
+  registry.register(demo, instance('10.0.0.1', { metadata: quick }), 1_000);
+  assert.equal(expireAll(registry, 3_000).length, 1);
+  assert.equal(expireAll(registry, 4_000).length, 1);
+  assert.deepEqual(ips(registry), []);
+});
+
+test('an older datum never replaces a newer one (F2)', () => {
+  const owner = new Registry('m1');
+  const peer = new Registry('m2');
+  owner.register(demo, a, 0);
+  const old = only(owner);
+  owner.register(demo, instance('10.0.0.1', { weight: 5 }), 1);
+  assert.equal(peer.merge(only(owner), FROM_OWNER, 1).outcome, 'applied');
+  assert.equal(peer.merge(old, FROM_OWNER, 2).outcome, 'older');
+  assert.equal(peer.merge(only(owner), FROM_OWNER, 3).outcome, 'known');
+  assert.equal(peer.view(demoKey)?.instances[0]?.weight, 5);
+  assert.equal(owner.digest(demoKey), peer.digest(demoKey));
+});
+
+test('a deregistration is not undone by an older registration that arrives after it', () => {
+  const owner = new Registry('m1');
+  const peer = new Registry('m2');
+  owner.register(demo, a, 0);
+  const live = only(owner);
+  owner.deregister(demoKey, keyA, 1);
+  peer.merge(only(owner), FROM_OWNER, 2);
+  assert.equal(peer.merge(live, FROM_OWNER, 3).outcome, 'older');
+  assert.deepEqual(ips(peer), []);
+});
+
+test('a member that takes over writes above everything it has seen', () => {
+  const first = new Registry('m1');
+  const second = new Registry('m2');
+  first.register(demo, a, 0);
+  second.merge(only(first), FROM_OWNER, 1);
+  second.register(demo, instance('10.0.0.1', { weight: 2 }), 2);
+  assert.deepEqual(only(second).stamp, { epoch: 2, sequence: 1, owner: 'm2' });
+  assert.equal(first.merge(only(second), FROM_OWNER, 3).outcome, 'applied');
+});
+
+test('a verdict by one who does not own the service is refused, by the owner it is believed', () => {
+  const judge = new Registry('m1');
+  const bystander = new Registry('m3');
+  judge.register(demo, a, 0);
+  bystander.merge(only(judge), BYSTANDER, 0);
+  expireAll(judge, 15_000);
+  assert.equal(bystander.merge(only(judge), BYSTANDER, 15_000).outcome, 'refused');
+  assert.deepEqual(healthy(bystander), [true]);
+  assert.equal(bystander.merge(only(judge), FROM_OWNER, 15_000).outcome, 'applied');
+  assert.deepEqual(healthy(bystander), [false]);
+});
+
+test('the owner answers the verdict of another with a newer stamp, so that all come back to its list', () => {
+  const owner = new Registry('m1');
+  const lost = new Registry('m2');
+  owner.register(demo, a, 0);
+  lost.merge(only(owner), FROM_OWNER, 0);
+  expireAll(lost, 15_000);
+  expireAll(lost, 30_000);
+  const merged = owner.merge(only(lost), OWNER, 30_000);
+  assert.equal(merged.outcome, 'restamped');
+  assert.deepEqual(ips(owner), ['10.0.0.1']);
+  assert.equal(lost.merge(only(owner), FROM_OWNER, 30_001).outcome, 'applied');
+  assert.deepEqual(ips(lost), ['10.0.0.1']);
+  assert.equal(owner.digest(demoKey), lost.digest(demoKey));
+});
+
+test('a member that heard a beat itself refuses even the verdict of the owner (P3)', () => {
+  const owner = new Registry('m1');
+  const heard = new Registry('m2');
+  owner.register(demo, a, 0);
+  heard.merge(only(owner), FROM_OWNER, 0);
+  heard.beat(demoKey, keyA, 14_000);
+  expireAll(owner, 15_000);
+  assert.equal(heard.merge(only(owner), FROM_OWNER, 15_000).outcome, 'restamped');
+  assert.deepEqual(healthy(heard), [true]);
+  assert.equal(owner.merge(only(heard), BYSTANDER, 15_001).outcome, 'applied');
+  assert.deepEqual(healthy(owner), [true]);
+});
+
+test('a new owner grants what it inherits one full time-out (F3)', () => {
+  const registry = new Registry('m1');
+  registry.register(demo, a, 0);
+  assert.equal(
+    registry.grant(14_000, () => true),
+    1,
+  );
+  assert.equal(registry.takeOverdue(28_999).length, 0);
+  assert.equal(registry.takeOverdue(29_000).length, 1);
+});
+
+test('digests are equal whatever the order in which the members learned', () => {
+  const maker = new Registry('m1');
+  const datums: Datum[] = [];
+  for (let n = 0; n < 50; n++) {
+    const one = instance(`10.0.1.${n}`);
+    maker.register(demo, one, 0);
+    datums.push(only(maker, instanceKey(one)));
+  }
+  const peer = new Registry('m2');
+  for (const datum of datums.toReversed()) peer.merge(datum, FROM_OWNER, 0);
+  assert.equal(peer.digest(demoKey), maker.digest(demoKey));
+  assert.notEqual(peer.digest(demoKey), new Registry('m3').digest(demoKey));
+});
+
+test('a persistent instance keeps the verdict of its checks apart from what is stored', () => {
+  const registry = new Registry('m1');
+  const stored = instance('10.0.0.9', { ephemeral: false });
+  const key = instanceKey(stored);
+  registry.putPersistent(demo, stored);
+  assert.equal(registry.judgeProbe(demoKey, key, true), undefined);
+  assert.ok(registry.judgeProbe(demoKey, key, false)?.visible);
+  assert.deepEqual(healthy(registry), [false]);
+  const peer = new Registry('m2');
+  peer.putPersistent(demo, stored);
+  peer.merge(only(registry, key), FROM_OWNER, 0);
+  assert.deepEqual(healthy(peer), [false]);
+  assert.equal(peer.digest(demoKey), registry.digest(demoKey));
+  registry.removePersistent(demoKey, key);
+  assert.equal(registry.view(demoKey), undefined);
+});
+
+test('tombstones are forgotten after a day, and the service with them', () => {
+  const registry = new Registry('m1');
+  registry.register(demo, a, 0);
+  registry.deregister(demoKey, keyA, 1_000);
+  assert.equal(registry.collect(86_400_999), 0);
+  assert.equal(registry.collect(86_401_000), 1);
+  assert.deepEqual([...registry.allDatums()], []);
+});

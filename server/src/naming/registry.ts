@@ -1,0 +1,462 @@
+import {
+  BEAT_TIMEOUT_KEY,
+  BEAT_TIMEOUT_MS,
+  DELETE_TIMEOUT_KEY,
+  DELETE_TIMEOUT_MS,
+  type Instance,
+  type InstanceKey,
+  instanceKey,
+  preservedMs,
+  sameInstance,
+} from '@nacos-kube/core/model/instance.ts';
+import { parseServiceKey, type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
+import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
+import { type Datum, datumsOf, datumsOfKey, isVerdict, TOMBSTONE_TTL_MS } from './datum.ts';
+import { Digest } from './digest.ts';
+import { DueQueue } from './due-queue.ts';
+import { deadlineMs, type Ephemeral, ServiceEntry, type ServiceMeta, type ServiceView } from './service-entry.ts';
+
+/** What a call changed: instances of one service. */
+export interface RegistryChange {
+  readonly service: ServiceKey;
+  readonly keys: readonly InstanceKey[];
+  /**
+   * `here`: this member made new data, its peers must hear of it. `peer`: a peer's data, already told to all by its
+   * maker. `store`: from the change feed, which every member follows itself.
+   */
+  readonly origin: 'here' | 'peer' | 'store';
+  /** Subscribers would see another list. */
+  readonly visible: boolean;
+}
+
+/** How the members stand to a service, as the merging one sees it. */
+export interface MergeRoles {
+  readonly iAmOwner: boolean;
+  readonly senderIsOwner: boolean;
+}
+
+/** `restamped`: ours stays and was stamped anew, so that the sender learns better. */
+export type Merged =
+  | { readonly outcome: 'applied' | 'restamped'; readonly change: RegistryChange }
+  | { readonly outcome: 'known' | 'older' | 'refused' };
+
+export type Verdict = 'unhealthy' | 'expired';
+
+/**
+ * All instances of all services, and the only writer of them. Pure: time comes in as `nowMs` (monotonic), changes go
+ * out as return values, nothing is sent or stored here.
+ *
+ * An ephemeral instance is live > unhealthy > gone (a tombstone); a beat makes it healthy, a registration brings it
+ * back. Every write by this member carries a stamp above all that it has seen of the service (F2).
+ */
+export class Registry {
+  readonly #writer: string;
+  readonly #services = new Map<ServiceKey, ServiceEntry>();
+  readonly #namespaces = new Map<string, Map<string, ServiceEntry>>();
+  readonly #due = new DueQueue<Ephemeral>(deadlineMs);
+  readonly #digests = new Map<ServiceKey, Digest>();
+  #instances = 0;
+
+  /** `writer` names this member and this run of it: two runs never make one stamp for different data. */
+  constructor(writer: string) {
+    this.#writer = writer;
+  }
+
+  // ------------------------------------------------------------------------------------------- reading
+
+  view(key: ServiceKey): ServiceView | undefined {
+    const entry = this.#services.get(key);
+    return entry?.exists ? entry.view : undefined;
+  }
+
+  /** Names of the services of a namespace, in no order. */
+  *serviceNames(namespaceId: string): Iterable<string> {
+    for (const [name, entry] of this.#namespaces.get(namespaceId) ?? []) if (entry.exists) yield name;
+  }
+
+  *views(): Iterable<ServiceView> {
+    for (const entry of this.#services.values()) if (entry.exists) yield entry.view;
+  }
+
+  get serviceCount(): number {
+    let count = 0;
+    for (const entry of this.#services.values()) if (entry.exists) count++;
+    return count;
+  }
+
+  get instanceCount(): number {
+    return this.#instances;
+  }
+
+  /** Ephemeral instances of the services that the caller means. */
+  ephemeralCount(isMeant: (service: ServiceKey) => boolean): number {
+    let count = 0;
+    for (const entry of this.#services.values()) if (isMeant(entry.key)) count += entry.ephemeral.size;
+    return count;
+  }
+
+  find(service: ServiceKey, key: InstanceKey, ephemeral: boolean): Instance | undefined {
+    const entry = this.#services.get(service);
+    if (ephemeral) return entry?.ephemeral.get(key)?.instance;
+    const verdict = entry?.verdicts.get(key);
+    const instance = entry?.persistent.get(key);
+    return instance && verdict ? { ...instance, healthy: verdict.healthy } : instance;
+  }
+
+  // ------------------------------------------------------------------------------- what clients ask for
+
+  /** Registers, or replaces the data of one that is there; undefined when that changes nothing. */
+  register(id: ServiceId, wanted: Instance, nowMs: number): RegistryChange | undefined {
+    const entry = this.#entry(id);
+    const key = instanceKey(wanted);
+    const known = entry.ephemeral.get(key);
+    if (known === undefined) {
+      const ephemeral = this.#add(entry, key, wanted, this.#nextStamp(entry), nowMs);
+      ephemeral.heardMs = nowMs;
+      return this.#changed(entry, [key], 'here', true);
+    }
+    known.aliveMs = nowMs;
+    known.heardMs = nowMs;
+    // Registering again neither heals nor renames: only a beat heals (spec/naming.md 7.7, 1.1.2).
+    const instance = { ...wanted, healthy: known.instance.healthy, instanceId: known.instance.instanceId };
+    if (sameInstance(known.instance, instance)) return undefined;
+    return this.#restamp(known, instance);
+  }
+
+  /** `unknown` when there is no such instance: the client has to register it. */
+  beat(service: ServiceKey, key: InstanceKey, nowMs: number): RegistryChange | 'known' | 'unknown' {
+    const known = this.#services.get(service)?.ephemeral.get(key);
+    if (known === undefined) return 'unknown';
+    known.aliveMs = nowMs;
+    known.heardMs = nowMs;
+    if (known.instance.healthy) return 'known';
+    known.isUnhealthyByVerdict = false;
+    return this.#restamp(known, { ...known.instance, healthy: true });
+  }
+
+  deregister(service: ServiceKey, key: InstanceKey, nowMs: number): RegistryChange | undefined {
+    const known = this.#services.get(service)?.ephemeral.get(key);
+    return known && this.#bury(known, 'left', this.#nextStamp(known.entry), nowMs, 'here');
+  }
+
+  // --------------------------------------------------------------------------------- what the owner does
+
+  /** Instances whose beats have been missed for too long at `nowMs`; the caller decides, `judge` carries it out. */
+  takeOverdue(nowMs: number): Ephemeral[] {
+    return this.#due.take(nowMs);
+  }
+
+  /** Looks at it again when its deadline comes round; what `takeOverdue` gave out goes back by this or by `judge`. */
+  putBack(ephemeral: Ephemeral): void {
+    if (!ephemeral.isGone) this.#due.add(ephemeral);
+  }
+
+  judge(ephemeral: Ephemeral, verdict: Verdict, nowMs: number): RegistryChange | undefined {
+    if (ephemeral.isGone) return undefined;
+    if (verdict === 'expired') {
+      return this.#bury(ephemeral, 'expired', this.#nextStamp(ephemeral.entry), nowMs, 'here');
+    }
+    ephemeral.isUnhealthyByVerdict = true;
+    const change = this.#restamp(ephemeral, { ...ephemeral.instance, healthy: false });
+    this.putBack(ephemeral);
+    return change;
+  }
+
+  /** A full time-out for everything of the services that this member has just become responsible for (F3). */
+  grant(nowMs: number, isNewlyOwn: (service: ServiceKey) => boolean): number {
+    let granted = 0;
+    for (const entry of this.#services.values()) {
+      if (entry.ephemeral.size === 0 || !isNewlyOwn(entry.key)) continue;
+      for (const ephemeral of entry.ephemeral.values()) ephemeral.aliveMs = nowMs;
+      granted += entry.ephemeral.size;
+    }
+    return granted;
+  }
+
+  judgeProbe(service: ServiceKey, key: InstanceKey, healthy: boolean): RegistryChange | undefined {
+    const entry = this.#services.get(service);
+    const instance = entry?.persistent.get(key);
+    if (entry === undefined || instance === undefined) return undefined;
+    const before = entry.verdicts.get(key)?.healthy ?? instance.healthy;
+    if (before === healthy) return undefined;
+    this.#setVerdict(entry, key, { healthy, stamp: this.#nextStamp(entry) });
+    return this.#changed(entry, [key], 'here', true);
+  }
+
+  // ---------------------------------------------------------------------------------- what the store says
+
+  putPersistent(id: ServiceId, instance: Instance): RegistryChange | undefined {
+    const entry = this.#entry(id);
+    const key = instanceKey(instance);
+    const known = entry.persistent.get(key);
+    if (known !== undefined && sameInstance(known, instance)) return undefined;
+    if (known === undefined) this.#instances++;
+    entry.persistent.set(key, instance);
+    return this.#changed(entry, [key], 'store', true);
+  }
+
+  removePersistent(service: ServiceKey, key: InstanceKey): RegistryChange | undefined {
+    const entry = this.#services.get(service);
+    if (!entry?.persistent.delete(key)) return undefined;
+    this.#instances--;
+    this.#setVerdict(entry, key, undefined);
+    return this.#changed(entry, [key], 'store', true);
+  }
+
+  setMeta(id: ServiceId, meta: ServiceMeta | undefined): RegistryChange | undefined {
+    const entry = this.#entry(id);
+    if (entry.meta === meta) return undefined;
+    entry.meta = meta;
+    const change = this.#changed(entry, [], 'store', false);
+    this.#dispose(entry);
+    return change;
+  }
+
+  // ---------------------------------------------------------------------------------- what members share
+
+  /** What is to be told of one instance: the ephemeral one (or its tombstone), and the verdict on a persistent one. */
+  datumsOfInstance(service: ServiceKey, key: InstanceKey): Datum[] {
+    const entry = this.#services.get(service);
+    return entry === undefined ? [] : datumsOfKey(entry, key);
+  }
+
+  /** Everything this member knows of a service, tombstones included. */
+  *datums(service: ServiceKey): Iterable<Datum> {
+    const entry = this.#services.get(service);
+    if (entry !== undefined) yield* datumsOf(entry);
+  }
+
+  *allDatums(): Iterable<Datum> {
+    for (const entry of this.#services.values()) yield* datumsOf(entry);
+  }
+
+  /** Services with shared data and the digest of it: equal digests mean equal lists. Tombstones do not count. */
+  *digests(): Iterable<readonly [ServiceKey, string]> {
+    for (const [key, digest] of this.#digests) if (!digest.isEmpty) yield [key, digest.text];
+  }
+
+  digest(service: ServiceKey): string {
+    return this.#digests.get(service)?.text ?? Digest.EMPTY;
+  }
+
+  /** Takes over what a peer says, if it is newer and may be believed. */
+  merge(datum: Datum, roles: MergeRoles, nowMs: number): Merged {
+    const id = parseServiceKey(datum.service);
+    if (id === undefined) return { outcome: 'refused' };
+    const entry = this.#entry(id);
+    if (datum.kind === 'probed') return this.#mergeProbed(entry, datum);
+
+    const known = entry.ephemeral.get(datum.key);
+    const order = compareStamps(datum.stamp, known?.stamp ?? entry.tombstones.get(datum.key)?.stamp ?? NEVER);
+    if (order <= 0) {
+      this.#dispose(entry);
+      return { outcome: order === 0 ? 'known' : 'older' };
+    }
+    if (isVerdict(datum) && known !== undefined) {
+      // Whoever knows better says so with a newer stamp; whoever knows nothing believes the owner alone.
+      if ((roles.iAmOwner && !roles.senderIsOwner) || isHeard(known, nowMs)) {
+        this.#see(entry, datum.stamp);
+        return { outcome: 'restamped', change: this.#restamp(known, known.instance) };
+      }
+      if (!roles.senderIsOwner) return { outcome: 'refused' };
+    }
+    this.#see(entry, datum.stamp);
+    return { outcome: 'applied', change: this.#apply(entry, datum, known, nowMs) };
+  }
+
+  /** Puts back what a journal held: older than anything a peer says, alive for one full time-out (F3). */
+  restore(datum: Datum, nowMs: number): void {
+    this.merge(datum, { iAmOwner: false, senderIsOwner: true }, nowMs);
+  }
+
+  /** Forgets tombstones older than `TOMBSTONE_TTL_MS`; returns how many. */
+  collect(nowMs: number): number {
+    let collected = 0;
+    for (const entry of this.#services.values()) {
+      for (const [key, tombstone] of entry.tombstones) {
+        if (nowMs - tombstone.atMs < TOMBSTONE_TTL_MS) continue;
+        entry.tombstones.delete(key);
+        collected++;
+      }
+      this.#dispose(entry);
+    }
+    return collected;
+  }
+
+  // -------------------------------------------------------------------------------------------- inside
+
+  #entry(id: ServiceId): ServiceEntry {
+    const key = serviceKey(id);
+    let entry = this.#services.get(key);
+    if (entry === undefined) {
+      entry = new ServiceEntry(id);
+      this.#services.set(key, entry);
+      let names = this.#namespaces.get(id.namespaceId);
+      if (names === undefined) {
+        names = new Map();
+        this.#namespaces.set(id.namespaceId, names);
+      }
+      names.set(id.name, entry);
+    }
+    return entry;
+  }
+
+  #dispose(entry: ServiceEntry): void {
+    if (!entry.isDisposable) return;
+    this.#services.delete(entry.key);
+    this.#digests.delete(entry.key);
+    const names = this.#namespaces.get(entry.id.namespaceId);
+    names?.delete(entry.id.name);
+    if (names?.size === 0) this.#namespaces.delete(entry.id.namespaceId);
+  }
+
+  #see(entry: ServiceEntry, stamp: Stamp): void {
+    if (compareStamps(stamp, entry.newest) > 0) entry.newest = stamp;
+  }
+
+  #nextStamp(entry: ServiceEntry): Stamp {
+    const { epoch, sequence, owner } = entry.newest;
+    const stamp: Stamp =
+      owner === this.#writer
+        ? { epoch, sequence: sequence + 1, owner }
+        : { epoch: epoch + 1, sequence: 1, owner: this.#writer };
+    entry.newest = stamp;
+    return stamp;
+  }
+
+  #add(entry: ServiceEntry, key: InstanceKey, instance: Instance, stamp: Stamp, nowMs: number): Ephemeral {
+    const ephemeral: Ephemeral = {
+      entry,
+      key,
+      instance,
+      stamp,
+      isUnhealthyByVerdict: false,
+      aliveMs: nowMs,
+      heardMs: undefined,
+      isGone: false,
+      queuedFor: undefined,
+    };
+    entry.tombstones.delete(key);
+    entry.ephemeral.set(key, ephemeral);
+    this.#instances++;
+    this.#digest(entry).add(key, stamp);
+    this.#due.add(ephemeral);
+    return ephemeral;
+  }
+
+  #restamp(known: Ephemeral, instance: Instance): RegistryChange {
+    return this.#replace(known, instance, this.#nextStamp(known.entry), 'here');
+  }
+
+  #replace(known: Ephemeral, instance: Instance, stamp: Stamp, origin: 'here' | 'peer'): RegistryChange {
+    const visible = !sameInstance(known.instance, instance);
+    const digest = this.#digest(known.entry);
+    digest.remove(known.key, known.stamp);
+    digest.add(known.key, stamp);
+    known.instance = instance;
+    known.stamp = stamp;
+    // Health and metadata set the time-outs: the new deadline may be closer than the old one.
+    this.#due.add(known);
+    return this.#changed(known.entry, [known.key], origin, visible);
+  }
+
+  #bury(
+    known: Ephemeral,
+    kind: 'left' | 'expired',
+    stamp: Stamp,
+    nowMs: number,
+    origin: 'here' | 'peer',
+  ): RegistryChange {
+    const { entry, key } = known;
+    known.isGone = true;
+    entry.ephemeral.delete(key);
+    this.#instances--;
+    this.#digest(entry).remove(key, known.stamp);
+    entry.tombstones.set(key, { kind, stamp, atMs: nowMs });
+    return this.#changed(entry, [key], origin, true);
+  }
+
+  #apply(entry: ServiceEntry, datum: EphemeralDatum, known: Ephemeral | undefined, nowMs: number): RegistryChange {
+    switch (datum.kind) {
+      case 'left':
+      case 'expired':
+        if (known !== undefined) return this.#bury(known, datum.kind, datum.stamp, nowMs, 'peer');
+        entry.tombstones.set(datum.key, { kind: datum.kind, stamp: datum.stamp, atMs: nowMs });
+        return this.#changed(entry, [datum.key], 'peer', false);
+      case 'live':
+      case 'unhealthy': {
+        if (known === undefined) {
+          const added = this.#add(entry, datum.key, datum.instance, datum.stamp, nowMs);
+          added.isUnhealthyByVerdict = datum.kind === 'unhealthy';
+          return this.#changed(entry, [datum.key], 'peer', true);
+        }
+        known.isUnhealthyByVerdict = datum.kind === 'unhealthy';
+        // A live one was written on a sign of life that some member has heard.
+        if (datum.kind === 'live') known.aliveMs = nowMs;
+        return this.#replace(known, datum.instance, datum.stamp, 'peer');
+      }
+    }
+  }
+
+  #mergeProbed(entry: ServiceEntry, datum: Datum & { readonly kind: 'probed' }): Merged {
+    const known = entry.verdicts.get(datum.key);
+    const order = compareStamps(datum.stamp, known?.stamp ?? NEVER);
+    if (order <= 0) {
+      this.#dispose(entry);
+      return { outcome: order === 0 ? 'known' : 'older' };
+    }
+    this.#see(entry, datum.stamp);
+    const before = known?.healthy ?? entry.persistent.get(datum.key)?.healthy;
+    // The instance itself may still be on its way through the store's feed: the verdict waits for it.
+    this.#setVerdict(entry, datum.key, { healthy: datum.healthy, stamp: datum.stamp });
+    const visible = entry.persistent.has(datum.key) && before !== datum.healthy;
+    return { outcome: 'applied', change: this.#changed(entry, [datum.key], 'peer', visible) };
+  }
+
+  #setVerdict(
+    entry: ServiceEntry,
+    key: InstanceKey,
+    verdict: { readonly healthy: boolean; readonly stamp: Stamp } | undefined,
+  ): void {
+    const digest = this.#digest(entry);
+    const known = entry.verdicts.get(key);
+    if (known !== undefined) digest.remove(`probed ${key}`, known.stamp);
+    if (verdict === undefined) {
+      entry.verdicts.delete(key);
+      return;
+    }
+    entry.verdicts.set(key, verdict);
+    digest.add(`probed ${key}`, verdict.stamp);
+  }
+
+  #digest(entry: ServiceEntry): Digest {
+    let digest = this.#digests.get(entry.key);
+    if (digest === undefined) {
+      digest = new Digest();
+      this.#digests.set(entry.key, digest);
+    }
+    return digest;
+  }
+
+  #changed(
+    entry: ServiceEntry,
+    keys: readonly InstanceKey[],
+    origin: RegistryChange['origin'],
+    visible: boolean,
+  ): RegistryChange {
+    entry.changed();
+    return { service: entry.key, keys, origin, visible };
+  }
+}
+
+const NEVER: Stamp = { epoch: -1, sequence: 0, owner: '' };
+
+type EphemeralDatum = Exclude<Datum, { readonly kind: 'probed' }>;
+
+/** A sign of life came to this very member within the time-out: it knows better than any verdict. */
+function isHeard(known: Ephemeral, nowMs: number): boolean {
+  const { metadata } = known.instance;
+  const beatTimeoutMs = preservedMs(metadata, BEAT_TIMEOUT_KEY, BEAT_TIMEOUT_MS);
+  const deleteTimeoutMs = preservedMs(metadata, DELETE_TIMEOUT_KEY, DELETE_TIMEOUT_MS);
+  return known.heardMs !== undefined && nowMs - known.heardMs <= Math.min(beatTimeoutMs, deleteTimeoutMs);
+}

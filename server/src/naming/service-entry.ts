@@ -1,0 +1,121 @@
+import {
+  BEAT_TIMEOUT_KEY,
+  BEAT_TIMEOUT_MS,
+  DELETE_TIMEOUT_KEY,
+  DELETE_TIMEOUT_MS,
+  type Instance,
+  type InstanceKey,
+  type Metadata,
+  NO_METADATA,
+  preservedMs,
+} from '@nacos-kube/core/model/instance.ts';
+import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
+import type { Stamp } from '@nacos-kube/core/model/stamp.ts';
+import type { Queued } from './due-queue.ts';
+
+/** What was said of a service as a whole, by those who created it explicitly. */
+export interface ServiceMeta {
+  readonly protectThreshold: number;
+  readonly metadata: Metadata;
+}
+
+export const DEFAULT_META: ServiceMeta = { protectThreshold: 0, metadata: NO_METADATA };
+
+/** One service at one moment, never changed afterwards: readers hold it as long as they like. */
+export interface ServiceView {
+  readonly id: ServiceId;
+  readonly key: ServiceKey;
+  readonly meta: ServiceMeta;
+  /** Both kinds; persistent ones with the verdict of their checks. */
+  readonly instances: readonly Instance[];
+}
+
+/** A registered ephemeral instance and what this member knows of its beats. */
+export interface Ephemeral extends Queued {
+  readonly entry: ServiceEntry;
+  readonly key: InstanceKey;
+  instance: Instance;
+  stamp: Stamp;
+  /** The owner missed its beats. */
+  isUnhealthyByVerdict: boolean;
+  /** Monotonic ms from which the time-outs count: a beat, or the moment this member became responsible (F3). */
+  aliveMs: number;
+  /** Monotonic ms of the last sign of life that came to this member itself; undefined: none ever. */
+  heardMs: number | undefined;
+  isGone: boolean;
+}
+
+export interface Tombstone {
+  readonly kind: 'left' | 'expired';
+  readonly stamp: Stamp;
+  readonly atMs: number;
+}
+
+export interface ProbeVerdict {
+  readonly healthy: boolean;
+  readonly stamp: Stamp;
+}
+
+export class ServiceEntry {
+  readonly id: ServiceId;
+  readonly key: ServiceKey;
+  meta: ServiceMeta | undefined;
+  readonly ephemeral = new Map<InstanceKey, Ephemeral>();
+  readonly persistent = new Map<InstanceKey, Instance>();
+  readonly verdicts = new Map<InstanceKey, ProbeVerdict>();
+  readonly tombstones = new Map<InstanceKey, Tombstone>();
+  /** The newest stamp that this member has seen in this service. */
+  newest: Stamp = { epoch: 0, sequence: 0, owner: '' };
+  #view: ServiceView | undefined;
+
+  constructor(id: ServiceId) {
+    this.id = id;
+    this.key = serviceKey(id);
+  }
+
+  /** The list as it is now; built once per change. */
+  get view(): ServiceView {
+    this.#view ??= {
+      id: this.id,
+      key: this.key,
+      meta: this.meta ?? DEFAULT_META,
+      instances: [...this.#ephemeralInstances(), ...this.#persistentInstances()],
+    };
+    return this.#view;
+  }
+
+  changed(): void {
+    this.#view = undefined;
+  }
+
+  /** Something a client could see: instances, or a service that was created by itself. */
+  get exists(): boolean {
+    return this.meta !== undefined || this.ephemeral.size > 0 || this.persistent.size > 0;
+  }
+
+  get isDisposable(): boolean {
+    return !this.exists && this.tombstones.size === 0;
+  }
+
+  *#ephemeralInstances(): Iterable<Instance> {
+    for (const { instance } of this.ephemeral.values()) yield instance;
+  }
+
+  *#persistentInstances(): Iterable<Instance> {
+    for (const [key, instance] of this.persistent) {
+      const verdict = this.verdicts.get(key);
+      yield verdict === undefined || verdict.healthy === instance.healthy
+        ? instance
+        : { ...instance, healthy: verdict.healthy };
+    }
+  }
+}
+
+/** When the next verdict on it is due, in monotonic ms. */
+export function deadlineMs(ephemeral: Ephemeral): number | undefined {
+  if (ephemeral.isGone) return undefined;
+  const { metadata, healthy } = ephemeral.instance;
+  const deleteMs = preservedMs(metadata, DELETE_TIMEOUT_KEY, DELETE_TIMEOUT_MS);
+  if (!healthy) return ephemeral.aliveMs + deleteMs;
+  return ephemeral.aliveMs + Math.min(deleteMs, preservedMs(metadata, BEAT_TIMEOUT_KEY, BEAT_TIMEOUT_MS));
+}
