@@ -1,0 +1,177 @@
+import type { HttpRequest } from '../host/host.ts';
+import { badRequest, ProtocolError } from './protocol-error.ts';
+import type { Form } from './route.ts';
+
+/** Of the query and of the body, each; no client of the protocol sends more than about twenty. */
+export const PARAMETERS_MAX = 256;
+
+export type Charset = 'utf-8' | 'gbk';
+
+/**
+ * Query and form body in one map: the query first, the first value of a name wins. The only decoder of parameters:
+ * what is no valid escape or no valid text of its charset is refused, never replaced. Raw characters that a URL should
+ * escape pass, since the Go client sends braces, quotes and `@@` as they are (spec: naming 0.2).
+ */
+export function decodeForm(request: Pick<HttpRequest, 'method' | 'query' | 'headers' | 'body'>): Form {
+  const body = hasForm(request) ? asBuffer(request.body) : undefined;
+  const charset = charsetOfQuery(request.query) ?? (body && charsetOfBody(body)) ?? 'utf-8';
+  const form = new Map<string, string>();
+  addQuery(form, request.query, charset);
+  if (body === undefined) return form;
+  if (charset === 'gbk' || !/charset="?gb(?:k|2312|18030)\b/i.test(request.headers['content-type'] ?? '')) {
+    addBody(form, body, charset);
+    return form;
+  }
+  // The Node client says charset=GBK and sends UTF-8, old Java clients say it and mean it: so valid UTF-8 wins.
+  const merged = new Map(form);
+  try {
+    addBody(merged, body, 'utf-8');
+    return merged;
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    addBody(form, body, 'gbk');
+    return form;
+  }
+}
+
+/**
+ * One name or value as it stood on the wire, each code unit one byte (as node:http gives a target): `+` is a space,
+ * `%XX` a byte. `what` names it in the message of the refusal.
+ */
+export function decodeComponent(raw: string, charset: Charset = 'utf-8', what = 'a parameter'): string {
+  let isPlain = true;
+  let isAscii = true;
+  for (let i = 0; i < raw.length; i++) {
+    const unit = raw.charCodeAt(i);
+    if (unit > 0x7f) isAscii = false;
+    else if (unit !== PERCENT && unit !== PLUS) continue;
+    isPlain = false;
+  }
+  if (isPlain) return raw;
+  if (!isAscii || charset !== 'utf-8') return decodeBytes(raw, charset, what);
+  try {
+    return decodeURIComponent(raw.includes('+') ? raw.replaceAll('+', ' ') : raw);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    throw /%(?![0-9a-fA-F]{2})/.test(raw) ? badEscape(what) : badText(what, charset);
+  }
+}
+
+const PERCENT = 0x25;
+const AMPERSAND = 0x26;
+const PLUS = 0x2b;
+const EQUALS = 0x3d;
+
+function decodeBytes(raw: string, charset: Charset, what: string): string {
+  const bytes = new Uint8Array(raw.length);
+  let length = 0;
+  for (let i = 0; i < raw.length; i++) {
+    const unit = raw.charCodeAt(i);
+    if (unit > 0xff) throw badText(what, charset);
+    if (unit === PERCENT) {
+      const high = hexDigit(raw.charCodeAt(i + 1));
+      const low = hexDigit(raw.charCodeAt(i + 2));
+      if (high < 0 || low < 0) throw badEscape(what);
+      bytes[length++] = high * 16 + low;
+      i += 2;
+    } else {
+      bytes[length++] = unit === PLUS ? 0x20 : unit;
+    }
+  }
+  try {
+    return new TextDecoder(charset, { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, length));
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw badText(what, charset);
+  }
+}
+
+/** -1 when it is none, also beyond the end of a text (NaN). */
+function hexDigit(unit: number): number {
+  if (unit >= 0x30 && unit <= 0x39) return unit - 0x30;
+  const letter = unit | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
+}
+
+function badEscape(what: string): ProtocolError {
+  return badRequest(`bad percent escape in ${what}`);
+}
+
+function badText(what: string, charset: Charset): ProtocolError {
+  return badRequest(`${what} is not valid ${charset.toUpperCase()}`);
+}
+
+function addQuery(form: Map<string, string>, query: string, charset: Charset): void {
+  let count = 0;
+  for (let start = 0; start < query.length; ) {
+    const ampersand = query.indexOf('&', start);
+    const end = ampersand < 0 ? query.length : ampersand;
+    if (end > start) {
+      checkCount(++count);
+      const pair = query.slice(start, end);
+      const equals = pair.indexOf('=');
+      if (equals < 0) add(form, pair, '', charset);
+      else add(form, pair.slice(0, equals), pair.slice(equals + 1), charset);
+    }
+    start = end + 1;
+  }
+}
+
+/** Cuts bytes, not one long text: a part of a text keeps the whole alive, and a body may be 10 MB. */
+function addBody(form: Map<string, string>, body: Buffer, charset: Charset): void {
+  let count = 0;
+  for (let start = 0; start < body.length; ) {
+    const ampersand = body.indexOf(AMPERSAND, start);
+    const end = ampersand < 0 ? body.length : ampersand;
+    if (end > start) {
+      checkCount(++count);
+      const pair = body.subarray(start, end);
+      const equals = pair.indexOf(EQUALS);
+      if (equals < 0) add(form, pair.toString('latin1'), '', charset);
+      else add(form, pair.toString('latin1', 0, equals), pair.toString('latin1', equals + 1), charset);
+    }
+    start = end + 1;
+  }
+}
+
+function checkCount(count: number): void {
+  if (count > PARAMETERS_MAX) throw badRequest(`too many parameters: more than ${PARAMETERS_MAX}`);
+}
+
+function add(form: Map<string, string>, rawName: string, rawValue: string, charset: Charset): void {
+  const name = decodeComponent(rawName, charset, 'the name of a parameter');
+  if (name === '' || form.has(name)) return;
+  form.set(name, decodeComponent(rawValue, charset, /^[\w.-]{1,64}$/.test(name) ? `parameter '${name}'` : undefined));
+}
+
+function hasForm(request: Pick<HttpRequest, 'method' | 'headers' | 'body'>): boolean {
+  if (request.body.length === 0 || request.method === 'GET') return false;
+  return /^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i.test(request.headers['content-type'] ?? '');
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The parameter `encoding` re-declares the charset of all values; it is read raw, before anything is decoded. */
+function charsetOfQuery(query: string): Charset | undefined {
+  if (!query.includes('encoding=')) return undefined;
+  const found = /(?:^|&)encoding=([^&]*)/.exec(query);
+  return found?.[1] ? charsetNamed(found[1]) : undefined;
+}
+
+function charsetOfBody(body: Buffer): Charset | undefined {
+  for (let at = body.indexOf('encoding='); at >= 0; at = body.indexOf('encoding=', at + 1)) {
+    if (at > 0 && body[at - 1] !== AMPERSAND) continue;
+    const name = body.subarray(at + 'encoding='.length, at + 64).toString('latin1');
+    const end = name.indexOf('&');
+    return end === 0 || name === '' ? undefined : charsetNamed(end < 0 ? name : name.slice(0, end));
+  }
+  return undefined;
+}
+
+function charsetNamed(name: string): Charset {
+  if (/^utf-?8$/i.test(name)) return 'utf-8';
+  if (/^gb(?:k|2312|18030)$/i.test(name)) return 'gbk';
+  throw badRequest("Param 'encoding' is illegal, it should be UTF-8 or GBK");
+}
