@@ -24,7 +24,7 @@ export const MEMBERS_MAX = 64;
 export const MEMBER_LIST_BYTES_MAX = 64 * 1024;
 export const DEFAULT_MEMBER_PORT = 8848;
 
-const HEADER_REMAINS = /generation=|hash=|[0-9a-f]{16}/;
+const HEADER_REMAINS = /generation=|hash=/;
 
 /** The text of a sealed cluster.conf: a header with generation and hash, then one `host:port` per line. */
 export function encodeMemberList(list: MemberList): string {
