@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MUTE_MS, PushHub, SUBSCRIPTIONS_PER_ADDRESS_MAX, type Subscription } from './hub.ts';
+
+const service = 'public##DEFAULT_GROUP@@demo';
+const at = (port: number, more: Partial<Subscription> = {}): Subscription => ({
+  service,
+  clusters: '',
+  isGrouped: true,
+  target: { address: '10.0.0.5', port },
+  agent: 'Nacos-Java-Client:v1.4.2',
+  app: '',
+  ...more,
+});
+const ports = (sends: readonly { subscription: Subscription }[]) => sends.map((send) => send.subscription.target.port);
+
+test('a first change is pushed at once, those that follow within 500 ms make one push', () => {
+  const hub = new PushHub(0);
+  hub.subscribe(at(1), 0);
+  assert.deepEqual(ports(hub.changed(service, 100)), [1]);
+  assert.deepEqual(hub.changed(service, 200), []);
+  assert.deepEqual(hub.changed(service, 300), []);
+  assert.deepEqual(hub.tick(599), []);
+  assert.deepEqual(ports(hub.tick(600)), [1]);
+  assert.deepEqual(hub.tick(1_200), []);
+});
+
+test('nobody is pushed who did not refresh for 10 s, and no more is kept of them', () => {
+  const hub = new PushHub(0);
+  hub.subscribe(at(1), 0);
+  hub.subscribe(at(2), 0);
+  hub.subscribe(at(1), 9_000);
+  assert.deepEqual(ports(hub.changed(service, 10_001)), [1]);
+  assert.equal(hub.subscriptionCount, 1);
+  assert.equal(hub.sweep(19_001), 1);
+  assert.equal(hub.subscriptionCount, 0);
+});
+
+test('an unacked push is sent once more, then given up', () => {
+  const hub = new PushHub(0);
+  hub.subscribe(at(1), 0);
+  const [first] = hub.changed(service, 0);
+  hub.subscribe(at(1), 8_000);
+  const [second] = hub.tick(10_000);
+  assert.ok(first && second && second.sequence > first.sequence);
+  assert.equal(hub.acked(first.subscription.target, first.sequence, 10_001), undefined);
+  assert.equal(hub.acked(second.subscription.target, second.sequence, 10_004), 4);
+  assert.deepEqual(hub.tick(40_000), []);
+  assert.deepEqual(hub.counts, { sent: 2, acked: 1, failed: 0, refused: 0 });
+});
+
+test('an ack of somebody else, or a second one, counts for nothing', () => {
+  const hub = new PushHub(0);
+  hub.subscribe(at(1), 0);
+  const [send] = hub.changed(service, 0);
+  assert.equal(hub.acked({ address: '10.0.0.6', port: 1 }, send!.sequence, 1), undefined);
+  assert.equal(hub.acked(at(1).target, send!.sequence, 1), 1);
+  assert.equal(hub.acked(at(1).target, send!.sequence, 2), undefined);
+});
+
+test('a target that misses three acks is muted for a while (S10)', () => {
+  const hub = new PushHub(0);
+  let nowMs = 0;
+  for (let round = 0; round < 3; round++) {
+    assert.equal(hub.subscribe(at(1), nowMs), true);
+    hub.changed(service, nowMs);
+    hub.subscribe(at(1), nowMs + 9_000);
+    hub.tick(nowMs + 10_000);
+    hub.tick(nowMs + 20_000);
+    nowMs += 30_000;
+  }
+  assert.equal(hub.counts.failed, 3);
+  assert.equal(hub.subscribe(at(1), nowMs), false);
+  assert.equal(hub.subscribe(at(2), nowMs), true);
+  assert.equal(hub.subscribe(at(1), nowMs + MUTE_MS), true);
+});
+
+test('one address has a bound of subscriptions', () => {
+  const hub = new PushHub(0);
+  for (let n = 0; n < SUBSCRIPTIONS_PER_ADDRESS_MAX; n++)
+    assert.ok(hub.subscribe(at(1, { service: `public##g@@${n}` }), 0));
+  assert.equal(hub.subscribe(at(1), 0), false);
+  assert.equal(hub.subscribe(at(1, { target: { address: '10.0.0.6', port: 1 } }), 0), true);
+});
