@@ -1,0 +1,170 @@
+import { hash } from 'node:crypto';
+import type { HttpResponse } from '../host/host.ts';
+import { httpDate } from '../host/time.ts';
+import type { Form } from '../http/route.ts';
+import { CONFIG_TYPES, type ConfigKey, type ConfigType } from '../model/config.ts';
+import {
+  APP_NAME_LENGTH_MAX,
+  checkContent,
+  checkedTags,
+  checkLength,
+  checkNames,
+  checkNamespace,
+  isBlank,
+} from './config-check.ts';
+import { configError, missingParameter, notSupported } from './config-errors.ts';
+
+/** A publication as asked for; what is undefined keeps what is stored. */
+export interface PublishRequest extends ConfigKey {
+  readonly content: string;
+  readonly type: ConfigType;
+  readonly appName: string | undefined;
+  readonly description: string | null;
+  readonly use: string | null;
+  readonly effect: string | null;
+  readonly schema: string | null;
+  readonly tags: readonly string[] | undefined;
+  readonly user: string | null;
+}
+
+export interface RemoveRequest extends ConfigKey {
+  readonly user: string | null;
+}
+
+/** Checks in the order of the reference, so that of several faults the same one is told. */
+export function decodePublish(form: Form, betaIps: string | undefined): PublishRequest {
+  if (form.get('import') === 'true') throw notSupported('import');
+  if (form.get('clone') === 'true') throw notSupported('clone');
+  const dataId = present(form, 'dataId');
+  const group = present(form, 'group');
+  const content = present(form, 'content');
+  const namespaceId = form.get('tenant') ?? '';
+  checkNamespace(namespaceId);
+  checkNames(dataId, group);
+  checkContent(content);
+  if (!isBlank(betaIps)) throw notSupported('publishing to beta addresses');
+  if (!isBlank(form.get('tag'))) throw notSupported('publishing under a tag');
+  const tags = form.get('config_tags');
+  const appName = form.get('appName');
+  if (appName !== undefined) checkLength('appName', appName, APP_NAME_LENGTH_MAX);
+  return {
+    dataId,
+    group,
+    namespaceId: isBlank(namespaceId) ? '' : namespaceId,
+    content,
+    tags: tags === undefined ? undefined : checkedTags(tags),
+    description: bounded(form, 'desc', 128),
+    use: bounded(form, 'use', 32),
+    effect: bounded(form, 'effect', 32),
+    schema: bounded(form, 'schema', 32_768),
+    appName,
+    type: typeOr(form.get('type'), 'text'),
+    user: operator(form),
+  };
+}
+
+/** Only reading knows `public` and `null` as other names of the public namespace (spec: gotcha 6). */
+export function decodeRead(form: Form): ConfigKey {
+  const search = form.get('search');
+  if (search === 'accurate' || search === 'blur') throw notSupported('searching');
+  if (form.get('show') === 'all') throw notSupported('show=all');
+  if (form.get('beta') === 'true') throw notSupported('reading a beta');
+  if (form.get('export') === 'true' || form.get('exportV2') === 'true') throw notSupported('export');
+  const key = decodeKey(form);
+  if (!isBlank(form.get('tag'))) throw notSupported('reading by tag');
+  return /^(public|null)$/i.test(key.namespaceId) ? { ...key, namespaceId: '' } : key;
+}
+
+export function decodeRemove(form: Form): RemoveRequest {
+  if (form.get('delType') === 'ids') throw notSupported('removing by ids');
+  if (form.get('beta') === 'true') throw notSupported('stopping a beta');
+  const key = decodeKey(form);
+  if (!isBlank(form.get('tag'))) throw notSupported('removing a tag');
+  return { ...key, user: operator(form) };
+}
+
+/** What a read answers from: the cached facts and the exact bytes. */
+export interface ReadableConfig {
+  readonly md5: string;
+  readonly type: ConfigType;
+  readonly modifiedMs: number;
+}
+
+export const NO_CACHE_HEADERS = {
+  pragma: 'no-cache',
+  expires: 'Thu, 01 Jan 1970 00:00:00 GMT',
+  'cache-control': 'no-cache,no-store',
+} as const;
+
+const CONTENT_TYPES: Readonly<Partial<Record<ConfigType, string>>> = {
+  json: 'application/json;charset=UTF-8',
+  xml: 'application/xml;charset=UTF-8',
+  html: 'text/html;charset=UTF-8',
+};
+const PLAIN_TEXT = 'text/plain;charset=UTF-8';
+
+export function encodeRead(config: ReadableConfig, content: Uint8Array): HttpResponse {
+  return {
+    status: 200,
+    headers: {
+      'content-type': CONTENT_TYPES[config.type] ?? PLAIN_TEXT,
+      'content-md5': config.md5,
+      'config-type': config.type,
+      'last-modified': httpDate(config.modifiedMs),
+      // A stored page must never run as one: browsers obey these, SDKs do not look (S12).
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': 'sandbox',
+      ...NO_CACHE_HEADERS,
+    },
+    body: content,
+  };
+}
+
+const HEADERS_404 = { 'content-type': PLAIN_TEXT, 'x-content-type-options': 'nosniff' } as const;
+export const CONFIG_NOT_EXIST: HttpResponse = { status: 404, headers: HEADERS_404, body: 'config data not exist\n' };
+
+/** Publishing and removing answer this alone; the Go and Python SDKs look for it. */
+export const CONFIG_DONE: HttpResponse = {
+  status: 200,
+  headers: { 'content-type': 'application/json;charset=UTF-8' },
+  body: 'true',
+};
+
+/** The one md5 of contents: comparison, header and storage must never differ by a byte, or clients spin. */
+export function contentMd5(content: string | Uint8Array): string {
+  return hash('md5', content);
+}
+
+export function typeOr(text: string | null | undefined, otherwise: ConfigType): ConfigType {
+  return CONFIG_TYPES.find((type) => type === text) ?? otherwise;
+}
+
+function decodeKey(form: Form): ConfigKey {
+  const dataId = present(form, 'dataId');
+  const group = present(form, 'group');
+  const namespaceId = form.get('tenant') ?? '';
+  checkNamespace(namespaceId);
+  checkNames(dataId, group);
+  return { dataId, group, namespaceId: isBlank(namespaceId) ? '' : namespaceId };
+}
+
+function present(form: Form, name: string): string {
+  const value = form.get(name);
+  if (value === undefined) throw missingParameter(name);
+  return value;
+}
+
+function bounded(form: Form, name: string, lengthMax: number): string | null {
+  const value = form.get(name);
+  if (value === undefined) return null;
+  checkLength(name, value, lengthMax);
+  return value;
+}
+
+/** Until users exist the caller may only say who it is; it goes into the history. */
+function operator(form: Form): string | null {
+  const user = form.get('username');
+  if (user === undefined || user === '') return null;
+  if (user.length > 128) throw configError(400, 'too long username, over 128');
+  return user;
+}
