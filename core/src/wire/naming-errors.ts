@@ -22,7 +22,7 @@ export function updatedServiceMissing(service: ServiceId): ProtocolError {
   return badRequest(`service not found, namespace: ${service.namespaceId}, service: ${service.name}`);
 }
 
-export function updatedInstanceMissing(instance: Omit<Instance, 'instanceId'>): ProtocolError {
+export function updatedInstanceMissing(instance: PrintedInstance): ProtocolError {
   return badRequest(`instance not exist: ${instanceSortText(instance)}`);
 }
 
@@ -64,8 +64,10 @@ export function datumKeyOf(instance: Pick<Instance, 'ip' | 'port' | 'cluster'>):
   return port === 0 ? `${ip}:unknown:${cluster}` : `${ip}:${port}:unknown:${cluster}`;
 }
 
+type PrintedInstance = Pick<Instance, 'ip' | 'port' | 'cluster' | 'weight' | 'healthy'> & { readonly marked?: boolean };
+
 /** How the reference prints an instance, and by what it sorts them. */
-export function instanceSortText(instance: Omit<Instance, 'instanceId'> & { readonly marked?: boolean }): string {
+export function instanceSortText(instance: PrintedInstance): string {
   const { weight, healthy, marked = false, cluster } = instance;
   return `${datumKeyOf(instance)}_${javaDouble(weight)}_${healthy}_${marked}_${cluster}`;
 }
