@@ -17,7 +17,8 @@ import {
 
 export const DEFAULT_APP = 'DEFAULT';
 export const WEIGHT_MAX = 10_000;
-const WEIGHT_MIN = 0.01;
+/** What lies between 0 and this is raised to it. */
+export const WEIGHT_MIN = 0.01;
 
 export interface RegisterRequest {
   readonly service: ServiceId;
