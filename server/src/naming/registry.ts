@@ -14,7 +14,7 @@ import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
 import { type Datum, datumsOf, datumsOfKey, isVerdict, TOMBSTONE_TTL_MS } from './datum.ts';
 import { Digest } from './digest.ts';
 import { DueQueue } from './due-queue.ts';
-import { deadlineMs, type Ephemeral, ServiceEntry, type ServiceMeta, type ServiceView } from './service-entry.ts';
+import { deadlineMs, type Ephemeral, ServiceEntry, type ServiceView } from './service-entry.ts';
 
 /** What a call changed: instances of one service. */
 export interface RegistryChange {
@@ -200,16 +200,15 @@ export class Registry {
     if (!entry?.persistent.delete(key)) return undefined;
     this.#instances--;
     this.#setVerdict(entry, key, undefined);
-    return this.#changed(entry, [key], 'store', true);
-  }
-
-  setMeta(id: ServiceId, meta: ServiceMeta | undefined): RegistryChange | undefined {
-    const entry = this.#entry(id);
-    if (entry.meta === meta) return undefined;
-    entry.meta = meta;
-    const change = this.#changed(entry, [], 'store', false);
+    const change = this.#changed(entry, [key], 'store', true);
     this.#dispose(entry);
     return change;
+  }
+
+  *persistentKeys(): Iterable<{ readonly service: ServiceId; readonly key: InstanceKey }> {
+    for (const entry of this.#services.values()) {
+      for (const key of entry.persistent.keys()) yield { service: entry.id, key };
+    }
   }
 
   // ---------------------------------------------------------------------------------- what members share

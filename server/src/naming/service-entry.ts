@@ -5,27 +5,16 @@ import {
   DELETE_TIMEOUT_MS,
   type Instance,
   type InstanceKey,
-  type Metadata,
-  NO_METADATA,
   preservedMs,
 } from '@nacos-kube/core/model/instance.ts';
 import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { Stamp } from '@nacos-kube/core/model/stamp.ts';
 import type { Queued } from './due-queue.ts';
 
-/** What was said of a service as a whole, by those who created it explicitly. */
-export interface ServiceMeta {
-  readonly protectThreshold: number;
-  readonly metadata: Metadata;
-}
-
-export const DEFAULT_META: ServiceMeta = { protectThreshold: 0, metadata: NO_METADATA };
-
 /** One service at one moment, never changed afterwards: readers hold it as long as they like. */
 export interface ServiceView {
   readonly id: ServiceId;
   readonly key: ServiceKey;
-  readonly meta: ServiceMeta;
   /** Both kinds; persistent ones with the verdict of their checks. */
   readonly instances: readonly Instance[];
 }
@@ -59,7 +48,6 @@ export interface ProbeVerdict {
 export class ServiceEntry {
   readonly id: ServiceId;
   readonly key: ServiceKey;
-  meta: ServiceMeta | undefined;
   readonly ephemeral = new Map<InstanceKey, Ephemeral>();
   readonly persistent = new Map<InstanceKey, Instance>();
   readonly verdicts = new Map<InstanceKey, ProbeVerdict>();
@@ -78,7 +66,6 @@ export class ServiceEntry {
     this.#view ??= {
       id: this.id,
       key: this.key,
-      meta: this.meta ?? DEFAULT_META,
       instances: [...this.#ephemeralInstances(), ...this.#persistentInstances()],
     };
     return this.#view;
@@ -88,9 +75,9 @@ export class ServiceEntry {
     this.#view = undefined;
   }
 
-  /** Something a client could see: instances, or a service that was created by itself. */
+  /** Something a client could see. */
   get exists(): boolean {
-    return this.meta !== undefined || this.ephemeral.size > 0 || this.persistent.size > 0;
+    return this.ephemeral.size > 0 || this.persistent.size > 0;
   }
 
   get isDisposable(): boolean {

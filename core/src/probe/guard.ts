@@ -1,0 +1,30 @@
+import { isIpLiteral } from '../model/ip-literal.ts';
+
+export interface ProbeGuard {
+  /** Hosts that are never probed: the members and the API server. */
+  readonly forbidden: ReadonlySet<string>;
+  /** True only where the node itself listens on loopback alone. */
+  readonly isLoopbackAllowed: boolean;
+}
+
+/** Why an address may not be probed (S9), or undefined when it may: a registry must not scan networks for strangers. */
+export function probeRefusal(ip: string, guard: ProbeGuard): string | undefined {
+  if (!isIpLiteral(ip)) return 'not an IP address';
+  const address = ip.toLowerCase().replace(/^::ffff:/, '');
+  if (guard.forbidden.has(address)) return 'an address of the cluster itself';
+  const isLoopback = address === '::1' || address.startsWith('127.');
+  if (isLoopback) return guard.isLoopbackAllowed ? undefined : 'a loopback address';
+  const isLinkLocal = isVersion4(address) ? address.startsWith('169.254.') : /^fe[89ab]/.test(address);
+  if (isLinkLocal || address === 'fd00:ec2::254') return 'a link-local or metadata address';
+  const isNobody = address === '::' || address.startsWith('0.') || isMulticast(address);
+  return isNobody ? 'not the address of a machine' : undefined;
+}
+
+function isMulticast(address: string): boolean {
+  if (!isVersion4(address)) return address.startsWith('ff');
+  return Number(address.split('.')[0]) >= 224;
+}
+
+function isVersion4(address: string): boolean {
+  return !address.includes(':');
+}

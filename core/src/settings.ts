@@ -1,0 +1,135 @@
+/** One thing that whoever runs a program can choose, and every way to say it. */
+export interface Setting<T> {
+  /** Long flag without dashes, e.g. `data`. */
+  readonly flag: string;
+  /** What stands for the value in the help, e.g. `DIR`; undefined: a switch without value. */
+  readonly value: string | undefined;
+  /** Environment names, the first that is set counts. */
+  readonly env: readonly string[];
+  /** Names in a properties file, the first that is set counts. */
+  readonly properties?: readonly string[];
+  readonly help: string;
+  /** Text that is parsed when nobody says anything; undefined: the setting is then absent. */
+  readonly default?: string;
+  /** Not shown when problems are reported. */
+  readonly isSecret?: boolean;
+  /** Throws an `Error` that says what would be right; the reader adds where the text came from. */
+  readonly parse: (text: string) => T;
+}
+
+export type SettingsTable = Readonly<Record<string, Setting<unknown>>>;
+
+/** Values by name; absent ones are undefined. */
+export type SettingsOf<T extends SettingsTable> = {
+  readonly [K in keyof T]: T[K] extends Setting<infer V>
+    ? T[K] extends { readonly default: string }
+      ? V
+      : V | undefined
+    : never;
+};
+
+export interface SettingsSources {
+  readonly flags: Readonly<Record<string, string | boolean | undefined>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly properties: ReadonlyMap<string, string>;
+}
+
+/** Every problem at once, each with what to do. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(
+      `${problems.length === 1 ? 'a setting is' : `${problems.length} settings are`} wrong:\n  ${problems.join('\n  ')}`,
+    );
+    this.problems = problems;
+  }
+}
+
+/** Defaults < properties < environment < flags; parsed once, frozen. Throws `SettingsError`. */
+export function readSettings<T extends SettingsTable>(table: T, sources: SettingsSources): SettingsOf<T> {
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(table)) {
+    const said = find(setting, sources);
+    if (said === undefined) continue;
+    try {
+      values[name] = setting.parse(said.text);
+    } catch (error) {
+      const shown = setting.isSecret ? '' : ` ${JSON.stringify(said.text)}`;
+      problems.push(`${said.where}${shown}: ${(error as Error).message}`);
+    }
+  }
+  if (problems.length > 0) throw new SettingsError(problems);
+  return Object.freeze(values) as SettingsOf<T>;
+}
+
+function find(
+  setting: Setting<unknown>,
+  { flags, env, properties }: SettingsSources,
+): { text: string; where: string } | undefined {
+  const flag = flags[camelCase(setting.flag)];
+  if (flag !== undefined) return { text: String(flag), where: `--${setting.flag}` };
+  for (const name of setting.env) {
+    const text = env[name];
+    if (text !== undefined && text !== '') return { text, where: name };
+  }
+  for (const name of setting.properties ?? []) {
+    const text = properties.get(name);
+    if (text !== undefined && text !== '') return { text, where: name };
+  }
+  return setting.default === undefined ? undefined : { text: setting.default, where: `default of --${setting.flag}` };
+}
+
+/** `member-list` is `memberList` among parsed flags. */
+export function camelCase(flag: string): string {
+  return flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** `key=value` lines of a Java properties file: `#` and `!` start comments; no escapes, no continuation. */
+export function parseProperties(content: string): ReadonlyMap<string, string> {
+  const properties = new Map<string, string>();
+  for (const line of content.split(/\r?\n/)) {
+    const [, name, value] = /^\s*([^#!\s=:][^=:\s]*)\s*[=:]\s*(.*?)\s*$/.exec(line) ?? [];
+    if (name !== undefined && value !== undefined) properties.set(name, value);
+  }
+  return properties;
+}
+
+// ------------------------------------------------------------------------------------------ kinds of values
+
+export function anyText(text: string): string {
+  return text;
+}
+
+export function portNumber(text: string): number {
+  const port = wholeNumber(1, 65_535)(text);
+  return port;
+}
+
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(number >= min && number <= max)) throw new Error(`must be a whole number from ${min} to ${max}`);
+    return number;
+  };
+}
+
+export function oneOf<const T extends string>(...choices: readonly T[]): (text: string) => T {
+  return (text) => {
+    const choice = choices.find((one) => one === text);
+    if (choice === undefined) throw new Error(`must be one of ${choices.join(', ')}`);
+    return choice;
+  };
+}
+
+export function yesOrNo(text: string): boolean {
+  if (/^(true|yes|on|1)$/i.test(text)) return true;
+  if (/^(false|no|off|0)$/i.test(text)) return false;
+  throw new Error('must be true or false');
+}
+
+/** Separated by commas or white space; empty pieces are left out. */
+export function listOf(text: string): readonly string[] {
+  return text.split(/[\s,]+/).filter((piece) => piece !== '');
+}

@@ -1,0 +1,129 @@
+import type { HttpResponse } from '@nacos-kube/core/host/host.ts';
+import { json, jsonBytes, text } from '@nacos-kube/core/http/answers.ts';
+import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
+import type { Call, Policy, Route } from '@nacos-kube/core/http/route.ts';
+import { instanceKey } from '@nacos-kube/core/model/instance.ts';
+import { serviceKey, splitGroupedName } from '@nacos-kube/core/model/names.ts';
+import {
+  decodeDeregister,
+  decodeInstanceRequest,
+  decodeRegister,
+  decodeUpdate,
+  encodeInstance,
+} from '@nacos-kube/core/wire/naming.ts';
+import { agentOf } from '@nacos-kube/core/wire/naming-agent.ts';
+import { decodeBeat, encodeBeatAnswer, UNKNOWN_BEAT_ANSWER } from '@nacos-kube/core/wire/naming-beat.ts';
+import {
+  CACHE_MS,
+  decodeList,
+  encodeShortList,
+  joinList,
+  type ListRequest,
+  PUSHED_CACHE_MS,
+} from '@nacos-kube/core/wire/naming-list.ts';
+import { decodeServiceList, encodeServiceList } from '@nacos-kube/core/wire/naming-service.ts';
+import { listParts } from './list.ts';
+import type { OperationResult } from './operation.ts';
+import type { NamingService } from './service.ts';
+
+const READ: Policy = { kind: 'read', area: 'naming' };
+const WRITE: Policy = { kind: 'write', area: 'naming' };
+const OK = text('ok');
+
+export interface NamingRoutesOptions {
+  readonly naming: NamingService;
+  /** Wall clock, ms. */
+  readonly now: () => number;
+  /** Signs the caller up for pushes; false when it cannot be pushed to and has to poll more often. */
+  readonly subscribe: (request: ListRequest, call: Call) => boolean;
+}
+
+export function namingRoutes({ naming, now, subscribe }: NamingRoutesOptions): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/v1/ns/instance',
+      policy: WRITE,
+      async handler({ form }) {
+        const { service, instance } = decodeRegister(form);
+        await naming.register(service, instance);
+        return OK;
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/v1/ns/instance',
+      policy: WRITE,
+      async handler({ form }) {
+        await naming.deregister(decodeDeregister(form));
+        return OK;
+      },
+    },
+    {
+      method: 'PUT',
+      path: '/v1/ns/instance',
+      policy: WRITE,
+      async handler({ form, request }) {
+        await naming.update(decodeUpdate(form, agentOf(request.headers)));
+        return OK;
+      },
+    },
+    { method: 'GET', path: '/v1/ns/instance', policy: READ, handler: ({ form }) => getInstance(naming, form) },
+    {
+      method: 'GET',
+      path: '/v1/ns/instance/list',
+      policy: READ,
+      handler(call) {
+        const request = decodeList(call.form);
+        const cacheMs = request.udpPort > 0 && subscribe(request, call) ? PUSHED_CACHE_MS : CACHE_MS;
+        if (request.isCheck) return json({});
+        const { service, clusters, clusterNames, healthyOnly, env } = request;
+        const view = naming.registry.view(serviceKey(service));
+        if (view === undefined) return jsonBytes(encodeShortList(service.name, clusters, cacheMs));
+        const parts = listParts(view, { clusterNames, healthyOnly, agent: agentOf(call.request.headers) });
+        return jsonBytes(joinList(parts, { cacheMs, nowMs: now(), clusters, env }));
+      },
+    },
+    {
+      method: 'PUT',
+      path: '/v1/ns/instance/beat',
+      policy: WRITE,
+      handler({ form }) {
+        const result = naming.beat(decodeBeat(form));
+        return result instanceof Promise ? result.then(beatAnswer) : beatAnswer(result);
+      },
+    },
+    { method: 'GET', path: '/v1/ns/service/list', policy: READ, handler: ({ form }) => listServices(naming, form) },
+  ];
+}
+
+function beatAnswer(result: OperationResult): HttpResponse {
+  return jsonBytes(result.outcome === 'done' ? encodeBeatAnswer(result.beatIntervalMs) : UNKNOWN_BEAT_ANSWER);
+}
+
+function getInstance(naming: NamingService, form: Call['form']): HttpResponse {
+  const { service, ...address } = decodeInstanceRequest(form);
+  const view = naming.registry.view(serviceKey(service));
+  if (view === undefined) throw new ProtocolError(404, `no service ${service.name} found!`);
+  const ofCluster = view.instances.filter((instance) => instance.cluster === address.cluster);
+  if (ofCluster.length === 0) {
+    throw new ProtocolError(404, `no ips found for cluster ${address.cluster} in service ${service.name}`);
+  }
+  const found = ofCluster.find((instance) => instanceKey(instance) === instanceKey(address));
+  if (found === undefined) throw new ProtocolError(404, 'no matched ip found!');
+  return jsonBytes(encodeInstance(service.name, found));
+}
+
+/** Names by code unit, without their group unless all groups were asked for. */
+function listServices(naming: NamingService, form: Call['form']): HttpResponse {
+  const { namespaceId, group, pageNo, pageSize } = decodeServiceList(form);
+  const names: string[] = [];
+  for (const name of naming.registry.serviceNames(namespaceId)) {
+    const parts = splitGroupedName(name);
+    if (group === undefined) names.push(name);
+    else if (parts.group === group) names.push(parts.service);
+  }
+  names.sort();
+  const from = (pageNo - 1) * pageSize;
+  return jsonBytes(encodeServiceList(names.slice(from, from + pageSize), names.length));
+}

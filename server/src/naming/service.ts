@@ -1,0 +1,266 @@
+import { Changes } from '@nacos-kube/core/changes.ts';
+import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
+import { badRequest, ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
+import type { Part } from '@nacos-kube/core/lifecycle.ts';
+import {
+  BEAT_INTERVAL_KEY,
+  BEAT_INTERVAL_MS,
+  type Instance,
+  type InstanceKey,
+  instanceKey,
+  preservedMs,
+} from '@nacos-kube/core/model/instance.ts';
+import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
+import { type DeregisterRequest, type UpdateRequest, wantsSnowflakeId } from '@nacos-kube/core/wire/naming.ts';
+import type { BeatRequest } from '@nacos-kube/core/wire/naming-beat.ts';
+import type { FeedReader } from '../store/feed-delivery.ts';
+import type { Change, Store, StoredRecord } from '../store/store.ts';
+import { EXPIRY_PERIOD_MS, Expiry } from './expiry.ts';
+import type { Operation, OperationResult, Ownership } from './operation.ts';
+import { decodePersistent, encodePersistent, parsePersistentKey, persistentKey } from './persistent.ts';
+import type { Registry, RegistryChange } from './registry.ts';
+
+export const INSTANCES_MAX = 2_000_000;
+const COLLECT_PERIOD_MS = 60_000;
+const SCAN_PAGE = 1_000;
+
+/** What clients ask of the registry, wherever it is carried out: here, at the owner, or in the store. */
+export class NamingService implements Part {
+  readonly name = 'naming';
+  /** Every change of the registry on this member, whoever made it. */
+  readonly changes = new Changes<RegistryChange>();
+  readonly registry: Registry;
+  readonly expiry: Expiry;
+  readonly #host: Host;
+  readonly #store: Store;
+  readonly #ownership: Ownership;
+  readonly #timers: Timer[] = [];
+  #isLoaded = false;
+  /** Rows of the store that are not what they should be. */
+  badRows = 0;
+
+  constructor(host: Host, store: Store, registry: Registry, ownership: Ownership) {
+    this.#host = host;
+    this.#store = store;
+    this.registry = registry;
+    this.#ownership = ownership;
+    this.expiry = new Expiry(registry, (service) => ownership.isOwn(service));
+  }
+
+  start(): void {
+    this.#timers.push(
+      this.#host.clock.every(EXPIRY_PERIOD_MS, () => this.#publish(this.expiry.tick(this.#now()))),
+      this.#host.clock.every(COLLECT_PERIOD_MS, () => this.registry.collect(this.#now())),
+    );
+  }
+
+  stop(): void {
+    for (const timer of this.#timers.splice(0)) timer.cancel();
+  }
+
+  notReadyReason(): string | undefined {
+    return this.#isLoaded ? undefined : 'persistent instances are not loaded yet';
+  }
+
+  // ------------------------------------------------------------------------------------- from clients
+
+  async register(service: ServiceId, instance: Instance): Promise<void> {
+    if (this.registry.instanceCount >= INSTANCES_MAX) {
+      throw new ProtocolError(503, `the registry is full: ${INSTANCES_MAX} instances`);
+    }
+    if (instance.ephemeral) await this.#carryOut({ kind: 'register', service, instance });
+    else await this.#registerPersistent(service, this.#identified(service, instance));
+  }
+
+  async deregister({ service, ephemeral, ...address }: DeregisterRequest): Promise<void> {
+    const key = instanceKey(address);
+    if (ephemeral) {
+      await this.#carryOut({ kind: 'deregister', service, key });
+      return;
+    }
+    await this.#store.removeRecord('instance', persistentKey(service, key));
+    this.#publishOne(this.registry.removePersistent(serviceKey(service), key));
+  }
+
+  async update({ service, instance, mustExist }: UpdateRequest): Promise<void> {
+    if (mustExist) this.#mustExist(service, instance);
+    await this.register(service, instance);
+  }
+
+  /** Synchronous where this member is the owner: beats are what it does all day. */
+  beat(request: BeatRequest): OperationResult | Promise<OperationResult> {
+    const { service, instance } = request;
+    const key = instanceKey(request);
+    // Beats of persistent instances change nothing (spec/naming.md 3).
+    if (instance?.ephemeral === false) return done(instance);
+    const operation: Operation = { kind: 'beat', service, key, ...(instance && { full: instance }) };
+    if (this.#ownership.isOwn(serviceKey(service))) return this.apply(operation);
+    const persistent = instance === undefined ? this.registry.find(serviceKey(service), key, false) : undefined;
+    return persistent === undefined ? this.#carryOut(operation) : done(persistent);
+  }
+
+  // ---------------------------------------------------------------------------- on behalf of any member
+
+  /** Carries an operation out on this member's registry. */
+  apply(operation: Operation): OperationResult {
+    const nowMs = this.#now();
+    switch (operation.kind) {
+      case 'register': {
+        const instance = this.#identified(operation.service, operation.instance);
+        this.#publishOne(this.registry.register(operation.service, instance, nowMs));
+        return done(instance);
+      }
+      case 'deregister':
+        this.#publishOne(this.registry.deregister(serviceKey(operation.service), operation.key, nowMs));
+        return { outcome: 'done', beatIntervalMs: BEAT_INTERVAL_MS };
+      case 'beat':
+        return this.#applyBeat(operation, nowMs);
+    }
+  }
+
+  /** The verdict of an active check; those of services that this member does not own count for nothing. */
+  judgeProbe(service: ServiceKey, key: InstanceKey, healthy: boolean): boolean {
+    if (!this.#ownership.isOwn(service)) return false;
+    this.#publishOne(this.registry.judgeProbe(service, key, healthy));
+    return true;
+  }
+
+  /** Persistent instances of the services that this member judges. */
+  *ownPersistent(): Iterable<{ readonly service: ServiceKey; readonly instance: Instance }> {
+    for (const view of this.registry.views()) {
+      if (!this.#ownership.isOwn(view.key)) continue;
+      for (const instance of view.instances) if (!instance.ephemeral) yield { service: view.key, instance };
+    }
+  }
+
+  // --------------------------------------------------------------------------------- from the change feed
+
+  /** Keeps the persistent instances as the store has them. */
+  readonly feedReader: FeedReader = {
+    name: 'naming',
+    kinds: ['instance'],
+    reread: () => this.#rereadPersistent(),
+    apply: (changes) => this.#applyRows(changes),
+  };
+
+  async #rereadPersistent(): Promise<void> {
+    // Only what was there before: one that is registered while the pages are read is in none of them.
+    const before = [...this.registry.persistentKeys()];
+    const seen = new Set<string>();
+    let after: string | undefined;
+    do {
+      const page = await this.#store.scanRecords('instance', SCAN_PAGE, after);
+      for (const record of page.items) {
+        seen.add(record.key);
+        this.#putRow(record);
+      }
+      after = page.next;
+    } while (after !== undefined);
+    for (const { service, key } of before) {
+      if (!seen.has(persistentKey(service, key))) {
+        this.#publishOne(this.registry.removePersistent(serviceKey(service), key));
+      }
+    }
+    this.#isLoaded = true;
+  }
+
+  /** Whatever a change says, the row as it is now is what counts. */
+  async #applyRows(changes: readonly Change[]): Promise<void> {
+    const keys = new Set(changes.flatMap(({ what }) => (what.kind === 'instance' ? [what.key] : [])));
+    for (const key of keys) {
+      const record = await this.#store.getRecord('instance', key);
+      const place = parsePersistentKey(key);
+      if (record !== undefined) this.#putRow(record);
+      else if (place !== undefined) {
+        this.#publishOne(this.registry.removePersistent(serviceKey(place.service), place.key));
+      }
+    }
+  }
+
+  #putRow(record: StoredRecord): void {
+    const row = decodePersistent(record);
+    if (row === undefined) {
+      this.badRows++;
+      this.#host.log.warn('a stored instance is not readable and was skipped', { key: record.key });
+      return;
+    }
+    this.#publishOne(this.registry.putPersistent(row.service, row.instance));
+  }
+
+  // ------------------------------------------------------------------------------------------- inside
+
+  async #carryOut(operation: Operation): Promise<OperationResult> {
+    const key = serviceKey(operation.service);
+    if (this.#ownership.isOwn(key)) return this.apply(operation);
+    const result = await this.#ownership.forward(key, operation);
+    return result === 'unreachable' ? this.apply(operation) : result;
+  }
+
+  async #registerPersistent(service: ServiceId, instance: Instance): Promise<void> {
+    await this.#store.putRecord(encodePersistent(service, instance));
+    this.#publishOne(this.registry.putPersistent(service, instance));
+  }
+
+  #applyBeat(operation: Operation & { readonly kind: 'beat' }, nowMs: number): OperationResult {
+    const { service, key, full } = operation;
+    const id = serviceKey(service);
+    const beaten = this.registry.beat(id, key, nowMs);
+    if (beaten !== 'unknown') {
+      if (beaten !== 'known') this.#publish([beaten]);
+      return done(this.registry.find(id, key, true));
+    }
+    if (full === undefined) {
+      const persistent = this.registry.find(id, key, false);
+      return persistent === undefined ? { outcome: 'unknown' } : done(persistent);
+    }
+    this.#publishOne(this.registry.register(service, this.#identified(service, full), nowMs));
+    return done(full);
+  }
+
+  /** An id that the generator of the instance's own choice makes; a known instance keeps the one it has. */
+  #identified(service: ServiceId, instance: Instance): Instance {
+    if (!wantsSnowflakeId(instance.metadata)) return instance;
+    const key = serviceKey(service);
+    const known = this.registry.find(key, instanceKey(instance), instance.ephemeral);
+    if (known !== undefined) return { ...instance, instanceId: known.instanceId };
+    const taken = new Set(
+      this.registry
+        .view(key)
+        ?.instances.filter((one) => one.ephemeral === instance.ephemeral)
+        .map((one) => one.instanceId),
+    );
+    let id = 0;
+    while (taken.has(String(id))) id++;
+    return { ...instance, instanceId: String(id) };
+  }
+
+  #mustExist(service: ServiceId, wanted: Instance): void {
+    const view = this.registry.view(serviceKey(service));
+    if (view === undefined) {
+      throw badRequest(`service not found, namespace: ${service.namespaceId}, service: ${service.name}`);
+    }
+    const { ip, port, ephemeral, cluster, weight, healthy } = wanted;
+    const isThere = view.instances.some((one) => one.ip === ip && one.port === port && one.ephemeral === ephemeral);
+    if (isThere) return;
+    throw badRequest(
+      `instance not exist: ${ip}:${port}:unknown:${cluster}_${Number.isInteger(weight) ? `${weight}.0` : weight}_${healthy}_false_${cluster}`,
+    );
+  }
+
+  #publish(changes: readonly RegistryChange[]): void {
+    for (const change of changes) this.changes.publish(change);
+  }
+
+  #publishOne(change: RegistryChange | undefined): void {
+    if (change !== undefined) this.changes.publish(change);
+  }
+
+  #now(): number {
+    return this.#host.clock.monotonic();
+  }
+}
+
+function done(instance: Instance | undefined): OperationResult {
+  const beatIntervalMs = instance && preservedMs(instance.metadata, BEAT_INTERVAL_KEY, BEAT_INTERVAL_MS);
+  return { outcome: 'done', beatIntervalMs: beatIntervalMs ?? BEAT_INTERVAL_MS };
+}

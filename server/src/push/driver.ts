@@ -1,0 +1,106 @@
+import type { Endpoint, Host, Timer, UdpSocket } from '@nacos-kube/core/host/host.ts';
+import type { Part } from '@nacos-kube/core/lifecycle.ts';
+import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
+import { decodePushAck, encodePush } from '@nacos-kube/core/wire/push.ts';
+import { PushHub, type PushView, type Send, type Subscription } from './hub.ts';
+import { isAllowedTarget } from './target.ts';
+
+const TICK_MS = 100;
+const SWEEP_MS = 20_000;
+/** Pushes whose delay is remembered for the median that the metrics show. */
+const DELAYS_KEPT = 1_024;
+
+/** Sends what the hub decides as UDP datagrams, and hands it the acks. */
+export class PushDriver implements Part {
+  readonly name = 'push';
+  readonly #host: Host;
+  readonly #listen: string;
+  readonly #document: (view: PushView) => string;
+  readonly #hub: PushHub;
+  readonly #timers: Timer[] = [];
+  #socket: UdpSocket | undefined;
+  /** From sending to the ack, ms, the last `DELAYS_KEPT`. */
+  readonly delaysMs: number[] = [];
+  /** Datagrams that were no ack of anything. */
+  strayPackets = 0;
+
+  /** `document` builds the list that a view shows now. */
+  constructor(host: Host, listen: string, document: (view: PushView) => string) {
+    this.#host = host;
+    this.#listen = listen;
+    this.#document = document;
+    // Above all numbers of an earlier run, and below 2^53 for centuries.
+    this.#hub = new PushHub(host.clock.now() * 1_000);
+  }
+
+  async start(): Promise<void> {
+    this.#socket = await this.#host.network.udp({ address: this.#listen, port: 0 });
+    this.#socket.onMessage((bytes, from) => this.#received(bytes, from));
+    this.#timers.push(
+      this.#host.clock.every(TICK_MS, () => this.#send(this.#hub.tick(this.#now()))),
+      this.#host.clock.every(SWEEP_MS, () => this.#hub.sweep(this.#now())),
+    );
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers.splice(0)) timer.cancel();
+    await this.#socket?.close();
+    this.#socket = undefined;
+  }
+
+  get hub(): PushHub {
+    return this.#hub;
+  }
+
+  /** False: this caller cannot be pushed to (another's address, or muted), so it must poll more often. */
+  subscribe(subscription: Subscription, clientIp: string): boolean {
+    if (!isAllowedTarget(subscription.target.address, clientIp, this.#host.network.addresses())) {
+      this.#hub.counts.refused++;
+      return false;
+    }
+    return this.#hub.subscribe(subscription, this.#now());
+  }
+
+  changed(service: ServiceKey): void {
+    this.#send(this.#hub.changed(service, this.#now()));
+  }
+
+  #send(sends: readonly Send[]): void {
+    if (sends.length === 0) return;
+    const documents = new Map<string, string>();
+    for (const send of sends) {
+      const { service, clusters, isGrouped } = send.subscription;
+      const key = `${isGrouped} ${service} ${clusters}`;
+      let document = documents.get(key);
+      if (document === undefined) {
+        document = this.#document(send.subscription);
+        documents.set(key, document);
+      }
+      this.#host.background('push', this.#sendOne(send, encodePush(document, send.sequence)));
+    }
+  }
+
+  async #sendOne(send: Send, packet: Uint8Array): Promise<void> {
+    try {
+      await this.#socket?.send(packet, send.subscription.target);
+    } catch (error) {
+      this.#hub.sendFailed(send, this.#now());
+      this.#host.log.debug('a push could not be sent', { target: send.subscription.target, error });
+    }
+  }
+
+  #received(bytes: Uint8Array, from: Endpoint): void {
+    const sequence = decodePushAck(bytes);
+    const tookMs = sequence === undefined ? undefined : this.#hub.acked(from, sequence, this.#now());
+    if (tookMs === undefined) {
+      this.strayPackets++;
+      return;
+    }
+    if (this.delaysMs.length >= DELAYS_KEPT) this.delaysMs.shift();
+    this.delaysMs.push(tookMs);
+  }
+
+  #now(): number {
+    return this.#host.clock.monotonic();
+  }
+}

@@ -1,0 +1,205 @@
+import { anyText, listOf, oneOf, portNumber, type Setting, wholeNumber, yesOrNo } from '@nacos-kube/core/settings.ts';
+
+/** Every setting of a node: the help, the reference page and the parser are all made from this table. */
+export const SERVER_SETTINGS = {
+  mode: {
+    flag: 'mode',
+    value: 'MODE',
+    env: ['MODE'],
+    default: 'standalone',
+    help: 'standalone: one node on its own; cluster: a member among those of the member list',
+    parse: oneOf('standalone', 'cluster'),
+  },
+  port: {
+    flag: 'port',
+    value: 'PORT',
+    env: ['NACOS_APPLICATION_PORT'],
+    properties: ['server.port'],
+    default: '8848',
+    help: 'public HTTP port; members talk on the port 1000 below it',
+    parse: wholeNumber(1_001, 64_535),
+  },
+  listen: {
+    flag: 'listen',
+    value: 'IP',
+    env: ['NACOS_KUBE_LISTEN'],
+    default: '0.0.0.0',
+    help: 'address to listen on, for both ports',
+    parse: anyText,
+  },
+  data: {
+    flag: 'data',
+    value: 'DIR',
+    env: ['NACOS_KUBE_DATA'],
+    properties: ['nacos.home'],
+    default: 'data',
+    help: 'directory for the dump of configurations, the journal of instances and the embedded store',
+    parse: anyText,
+  },
+  contextPath: {
+    flag: 'context-path',
+    value: 'PATH',
+    env: ['SERVER_SERVLET_CONTEXTPATH'],
+    properties: ['server.servlet.contextPath', 'server.servlet.context-path'],
+    default: '/nacos',
+    help: 'prefix of every path of the public port; / for none',
+    parse: contextPath,
+  },
+  member: {
+    flag: 'member',
+    value: 'HOST:PORT',
+    env: ['NACOS_KUBE_MEMBER'],
+    help: "this node's own line in the member list (default: its first address and the port)",
+    parse: anyText,
+  },
+  serverIp: {
+    flag: 'server-ip',
+    value: 'IP',
+    env: ['NACOS_SERVER_IP'],
+    properties: ['nacos.inetutils.ip-address'],
+    help: 'host part of --member, with --port as the port',
+    parse: anyText,
+  },
+  memberList: {
+    flag: 'member-list',
+    value: 'FILE',
+    env: ['NACOS_KUBE_MEMBER_LIST'],
+    help: 'cluster.conf, watched for changes (default: conf/cluster.conf below --data)',
+    parse: anyText,
+  },
+  servers: {
+    flag: 'servers',
+    value: 'LIST',
+    env: ['NACOS_SERVERS'],
+    properties: ['nacos.member.list'],
+    help: 'members separated by spaces or commas, instead of a file',
+    parse: listOf,
+  },
+  clusterKeyFile: {
+    flag: 'cluster-key-file',
+    value: 'FILE',
+    env: ['NACOS_KUBE_CLUSTER_KEY_FILE'],
+    help: 'secret that members share, at least 32 characters; a second line is accepted too while keys change',
+    parse: anyText,
+  },
+  sidecarTokenFile: {
+    flag: 'sidecar-token-file',
+    value: 'FILE',
+    env: ['NACOS_KUBE_SIDECAR_TOKEN_FILE'],
+    help: 'token that the sidecar of this node wrote; without it no sidecar is served',
+    parse: anyText,
+  },
+  storage: {
+    flag: 'storage',
+    value: 'KIND',
+    env: ['SPRING_DATASOURCE_PLATFORM', 'NACOS_KUBE_STORAGE'],
+    properties: ['spring.datasource.platform', 'spring.sql.init.platform'],
+    default: 'sqlite',
+    help: 'central truth: sqlite (a file that nodes of one machine share) or mysql',
+    parse: oneOf('sqlite', 'mysql'),
+  },
+  sqliteFile: {
+    flag: 'sqlite-file',
+    value: 'FILE',
+    env: ['NACOS_KUBE_SQLITE_FILE'],
+    help: 'file of the embedded store (default: store.sqlite below --data)',
+    parse: anyText,
+  },
+  mysqlHost: {
+    flag: 'mysql-host',
+    value: 'HOST',
+    env: ['MYSQL_SERVICE_HOST'],
+    help: 'host of the MySQL or MariaDB server',
+    parse: anyText,
+  },
+  mysqlPort: {
+    flag: 'mysql-port',
+    value: 'PORT',
+    env: ['MYSQL_SERVICE_PORT'],
+    default: '3306',
+    help: 'port of the MySQL or MariaDB server',
+    parse: portNumber,
+  },
+  mysqlDatabase: {
+    flag: 'mysql-database',
+    value: 'NAME',
+    env: ['MYSQL_SERVICE_DB_NAME'],
+    help: 'database with the Nacos schema, made if it is empty',
+    parse: anyText,
+  },
+  mysqlUser: {
+    flag: 'mysql-user',
+    value: 'NAME',
+    env: ['MYSQL_SERVICE_USER'],
+    properties: ['db.user.0', 'db.user'],
+    help: 'user of that database',
+    parse: anyText,
+  },
+  mysqlUserFile: {
+    flag: 'mysql-user-file',
+    value: 'FILE',
+    env: ['MYSQL_SERVICE_USER_FILE'],
+    help: 'file that holds the user',
+    parse: anyText,
+  },
+  mysqlPassword: {
+    flag: 'mysql-password',
+    value: 'TEXT',
+    env: ['MYSQL_SERVICE_PASSWORD'],
+    properties: ['db.password.0', 'db.password'],
+    isSecret: true,
+    help: 'its password; better in a file',
+    parse: anyText,
+  },
+  mysqlPasswordFile: {
+    flag: 'mysql-password-file',
+    value: 'FILE',
+    env: ['MYSQL_SERVICE_PASSWORD_FILE'],
+    help: 'file that holds the password',
+    parse: anyText,
+  },
+  trustedProxies: {
+    flag: 'trusted-proxies',
+    value: 'LIST',
+    env: ['NACOS_KUBE_TRUSTED_PROXIES'],
+    default: '',
+    help: 'addresses whose X-Forwarded-For says who called',
+    parse: listOf,
+  },
+  auth: {
+    flag: 'auth',
+    value: 'on|off',
+    env: ['NACOS_AUTH_ENABLE'],
+    properties: ['nacos.core.auth.enabled'],
+    default: 'off',
+    help: 'user accounts on the public port; only off until they are there, and a warning says so',
+    parse: authOff,
+  },
+  logLevel: {
+    flag: 'log-level',
+    value: 'LEVEL',
+    env: ['NACOS_KUBE_LOG_LEVEL'],
+    default: 'info',
+    help: 'debug, info, warn or error',
+    parse: oneOf('debug', 'info', 'warn', 'error'),
+  },
+  logFormat: {
+    flag: 'log-format',
+    value: 'FORMAT',
+    env: ['NACOS_KUBE_LOG_FORMAT'],
+    default: 'text',
+    help: 'text, or json with one object a line',
+    parse: oneOf('text', 'json'),
+  },
+} as const satisfies Readonly<Record<string, Setting<unknown>>>;
+
+function contextPath(text: string): string {
+  if (text === '/') return '';
+  if (!/^(\/[\w.~-]+)+$/.test(text)) throw new Error('must be / or start with / and not end with it, e.g. /nacos');
+  return text;
+}
+
+function authOff(text: string): 'off' {
+  if (yesOrNo(text)) throw new Error('accounts are not there yet: leave it off and keep the port inside your network');
+  return 'off';
+}
