@@ -1,0 +1,32 @@
+import type { MemberState } from '../model/member.ts';
+import type { ProbeTarget, ProbeVerdict } from '../probe/machine.ts';
+
+/**
+ * What a node and the sidecar in its pod tell each other: JSON over HTTP on the peer port, from loopback only, with
+ * `Authorization: Bearer <token>`, the token being in a file that both see.
+ */
+export const SIDECAR_LEASE_PATH = '/sidecar/v1/lease';
+export const SIDECAR_VERDICTS_PATH = '/sidecar/v1/verdicts';
+
+/** While the sidecar asks at least this often it probes, else the node does; never both. */
+export const SIDECAR_LEASE_MS = 10_000;
+/** How often a sidecar asks. */
+export const SIDECAR_PERIOD_MS = 1_000;
+export const VERDICTS_PER_CALL_MAX = 1_000;
+
+/** The answer to a lease: what to probe, and what the node sees, for the metrics. */
+export interface SidecarLease {
+  readonly member: string;
+  readonly isReady: boolean;
+  readonly notReadyReasons: readonly string[];
+  readonly memberList: { readonly generation: number | null; readonly hash: string; readonly refusal: string | null };
+  readonly members: readonly { readonly address: string; readonly state: MemberState }[];
+  /** Per peer: how long its oldest unsent change has waited, and how many wait. */
+  readonly lag: readonly { readonly peer: string; readonly seconds: number; readonly entries: number }[];
+  readonly targets: readonly ProbeTarget[];
+  readonly guard: { readonly forbidden: readonly string[]; readonly isLoopbackAllowed: boolean };
+}
+
+export interface SidecarVerdicts {
+  readonly verdicts: readonly ProbeVerdict[];
+}
