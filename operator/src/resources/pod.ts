@@ -26,7 +26,7 @@ export interface PodDefaults {
 
 const USER_ID = 10001;
 const GRACE_SECONDS = 60;
-/** For three minutes a node may start: its snapshot from peers, its configs, a database that is slow. */
+/** Two minutes to answer at all; how long a node then warms up is for readiness: its snapshot from peers, its configs, a database that is slow. */
 const STARTUP_PROBE = { periodSeconds: 2, failureThreshold: 60, timeoutSeconds: 2 };
 
 const SHARED = '/run/nacos-kube';
@@ -110,7 +110,11 @@ function podSpec(cluster: NacosCluster, defaults: PodDefaults): V1PodSpec {
           sources: [
             { serviceAccountToken: { path: 'token', expirationSeconds: 3600 } },
             { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
-            { downwardAPI: { items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }] } },
+            {
+              downwardAPI: {
+                items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }],
+              },
+            },
           ],
         },
       },
@@ -227,14 +231,24 @@ function sidecarContainer(cluster: NacosCluster, defaults: PodDefaults): V1Conta
       { name: 'members', mountPath: MEMBERS_DIRECTORY, readOnly: true },
       { name: 'api-token', mountPath: API_TOKEN_DIRECTORY, readOnly: true },
     ],
-    startupProbe: { httpGet: { path: '/readyz', port: 'metrics' }, periodSeconds: 1, failureThreshold: 120, timeoutSeconds: 2 },
-    livenessProbe: { httpGet: { path: '/healthz', port: 'metrics' }, periodSeconds: 10, failureThreshold: 6, timeoutSeconds: 5 },
+    startupProbe: {
+      httpGet: { path: '/readyz', port: 'metrics' },
+      periodSeconds: 1,
+      failureThreshold: 120,
+      timeoutSeconds: 2,
+    },
+    livenessProbe: {
+      httpGet: { path: '/healthz', port: 'metrics' },
+      periodSeconds: 10,
+      failureThreshold: 6,
+      timeoutSeconds: 5,
+    },
     resources: resourcesOf(cluster.spec.sidecar.resources, { cpu: '20m', memory: '96Mi' }, { memory: '256Mi' }),
     securityContext: LOCKED_DOWN,
   };
 }
 
-const LOCKED_DOWN: V1Container['securityContext'] = {
+const LOCKED_DOWN: NonNullable<V1Container['securityContext']> = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
   runAsNonRoot: true,

@@ -1,0 +1,250 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { MemberList } from '@nacos-kube/core/model/member-list.ts';
+import type { NacosClusterStatus, NacosClusterStatusMember } from '../generated/nacos-cluster.ts';
+import { childNames, labelSelectorText, selectorLabels } from '../resources/names.ts';
+import type { PodDefaults } from '../resources/pod.ts';
+import { imageOf } from '../resources/pod.ts';
+import { storageOf } from '../resources/storage.ts';
+import type { Snapshot } from '../snapshot.ts';
+import type { Action, EventReason } from './actions.ts';
+import type { ConditionWish, Reason } from './conditions.ts';
+import { conditionOf, withTimes } from './conditions.ts';
+import type { RolloutPlan } from './rollout.ts';
+import type { ScalePlan } from './scale.ts';
+import type { MemberView } from './views.ts';
+
+/** Where a cluster stands between what is and what shall be. */
+export interface Progress {
+  readonly scale: ScalePlan;
+  readonly list: MemberList;
+  readonly listHash: string;
+  readonly isListChanging: boolean;
+  readonly changedAt: string;
+  /** Time since the list that is written was changed; 0 when it is changed now. */
+  readonly sinceListChangeMs: number;
+  readonly members: readonly (MemberView & { readonly listAgrees: boolean | undefined })[];
+  readonly rollout: RolloutPlan;
+}
+
+const RECHECK_READY_MS = 60_000;
+const RECHECK_PROGRESSING_MS = 10_000;
+/** A member that still obeys another list after this is no straggler but a split. */
+const CONVERGE_MAX_MS = 60_000;
+/** The leaving members wait for the others to obey, so they are asked often. */
+const RECHECK_SCALE_IN_MS = 1_000;
+
+/** The status, where it differs from the one written, the events that tell of the difference, and when to look again. */
+export function planStatus(
+  snapshot: Snapshot,
+  progress: Progress,
+  isPaused: boolean,
+  nowMs: number,
+  defaults: PodDefaults,
+): readonly Action[] {
+  const { cluster } = snapshot;
+  const verdict = judge(snapshot, progress, isPaused);
+  const storage = storageOf(cluster);
+  const names = childNames(cluster.metadata.name);
+  const status: NacosClusterStatus = {
+    ...(cluster.metadata.generation === undefined ? {} : { observedGeneration: cluster.metadata.generation }),
+    replicas: progress.members.length,
+    readyReplicas: readyMembers(progress).length,
+    selector: labelSelectorText(selectorLabels(cluster.metadata.name)),
+    store: storage.kind,
+    auth: cluster.spec.auth.enabled ? 'on' : 'off',
+    version: imageOf(cluster, defaults.image).tag,
+    // A paused cluster's list is not written, so its generation is not used up.
+    ...(isPaused && progress.isListChanging
+      ? cluster.status?.memberList && { memberList: cluster.status.memberList }
+      : { memberList: { generation: progress.list.generation, hash: progress.listHash } }),
+    members: progress.members.map(memberStatus),
+    endpoints: {
+      vip: `${names.vip}.${cluster.metadata.namespace}.svc.${defaults.clusterDomain}:${cluster.spec.vip.port}`,
+    },
+    conditions: withTimes(cluster, verdict.conditions, nowMs),
+  };
+  const isChanged = !isDeepStrictEqual(status, plain(cluster.status));
+  return [
+    ...transitionEvents(isPaused, snapshot, progress, verdict.progressing),
+    ...(isChanged ? [{ kind: 'status', status } as const] : []),
+    { kind: 'recheck', afterMs: recheckMs(progress, verdict) },
+  ];
+}
+
+interface Verdict {
+  readonly conditions: readonly ConditionWish[];
+  readonly progressing: Reason | undefined;
+  readonly isReady: boolean;
+}
+
+function judge(snapshot: Snapshot, progress: Progress, isPaused: boolean): Verdict {
+  const { cluster, databaseSecretProblem } = snapshot;
+  const wanted = cluster.spec.replicas;
+  const ready = readyMembers(progress).length;
+  const isWhole = ready === wanted;
+  const disagreeing = progress.members.filter((member) => member.isReady && member.listAgrees === false);
+  const progressing = progressReason(snapshot, progress, isWhole);
+  const isSplit = disagreeing.length > 0 && progressing === undefined;
+  const isReady = isWhole && progressing === undefined && !isSplit && snapshot.statefulSet !== undefined;
+
+  const missing = `${ready} of ${wanted} members are ready${notReadyNames(progress, wanted)}`;
+  const splitNote = `${disagreeing.map((member) => member.name).join(', ')} obeys another member list`;
+  const reason: Reason = isPaused
+    ? 'Paused'
+    : isReady
+      ? 'AllMembersReady'
+      : databaseSecretProblem !== undefined && !isWhole
+        ? 'DatabaseSecretInvalid'
+        : (progressing ?? (isSplit ? 'MembershipSplit' : 'MemberNotReady'));
+  const note = isPaused
+    ? 'the annotation nacos-kube.dev/paused is set: nothing is changed until it is removed'
+    : reason === 'DatabaseSecretInvalid'
+      ? (databaseSecretProblem as string)
+      : isSplit
+        ? splitNote
+        : progressNote(progress, missing);
+
+  const conditions: ConditionWish[] = [
+    { type: 'Ready', status: snapshot.statefulSet ? (isReady ? 'True' : 'False') : 'Unknown', reason, message: note },
+    {
+      type: 'Available',
+      status: ready > 0 ? 'True' : 'False',
+      reason: ready > 0 ? (isWhole ? 'AllMembersReady' : 'MemberNotReady') : 'MemberNotReady',
+      message: ready > 0 ? `${ready} members answer clients` : 'no member answers clients',
+    },
+    {
+      type: 'Progressing',
+      status: progressing === undefined || isPaused ? 'False' : 'True',
+      reason: isPaused ? 'Paused' : (progressing ?? (isWhole ? 'AllMembersReady' : 'MemberNotReady')),
+      message: isPaused ? note : progressNote(progress, missing),
+    },
+    {
+      type: 'Degraded',
+      status: (isSplit || !isWhole) && progressing === undefined ? 'True' : 'False',
+      reason: isSplit ? 'MembershipSplit' : isWhole ? 'AllMembersReady' : 'MemberNotReady',
+      message: isSplit ? splitNote : missing,
+    },
+    consistency(progress, disagreeing.length, splitNote),
+  ];
+  if (databaseSecretProblem !== undefined) {
+    const message = databaseSecretProblem;
+    conditions.push({ type: 'DatabaseReady', status: 'False', reason: 'DatabaseSecretInvalid', message });
+  }
+  return { conditions, progressing, isReady };
+}
+
+/** Why the cluster is on its way; what was begun keeps its name until all members are ready. */
+function progressReason(snapshot: Snapshot, progress: Progress, isWhole: boolean): Reason | undefined {
+  const { cluster, statefulSet } = snapshot;
+  const { scale, members, rollout } = progress;
+  if (scale.phase === 'in-blocked') return 'ScaleInBlocked';
+  if (scale.phase === 'in' || members.some((member) => member.ordinal >= cluster.spec.replicas)) return 'ScalingIn';
+  if (scale.phase === 'out') return 'ScalingOut';
+  if (rollout.kind !== 'done') return 'RollingUpdate';
+  if (!statefulSet) return 'Converging';
+  // A change of the manifest that its controller has not taken up yet may still become a rolling update.
+  if (statefulSet.status?.observedGeneration !== statefulSet.metadata.generation) return 'Converging';
+  const before = conditionOf(cluster, 'Progressing');
+  const isUnderWay = before === undefined || before.status === 'True';
+  if (!isWhole && isUnderWay) return (before?.reason as Reason | undefined) ?? 'Converging';
+  if (members.some((member) => member.listAgrees === false) && progress.sinceListChangeMs < CONVERGE_MAX_MS)
+    return 'Converging';
+  return progress.isListChanging ? 'Converging' : undefined;
+}
+
+function progressNote({ scale, rollout }: Progress, missing: string): string {
+  if (scale.phase === 'in-blocked') return `scale-in would take the last members that are ready; ${missing}`;
+  if (rollout.kind === 'wait') return `rolling update waits: ${rollout.why}; ${missing}`;
+  if (rollout.kind === 'replace') return `rolling update replaces ${rollout.pod.name}; ${missing}`;
+  return missing;
+}
+
+function consistency(progress: Progress, disagreeing: number, splitNote: string): ConditionWish {
+  const ready = progress.members.filter((member) => member.isReady);
+  const heard = ready.filter((member) => member.report !== undefined).length;
+  if (disagreeing > 0) {
+    return { type: 'MembersConsistent', status: 'False', reason: 'MembershipSplit', message: splitNote };
+  }
+  if (heard < ready.length || ready.length === 0) {
+    const message = `${heard} of ${ready.length} ready members told which list they obey`;
+    return { type: 'MembersConsistent', status: 'Unknown', reason: 'MembersNotHeard', message };
+  }
+  const message = `all ready members obey list ${progress.list.generation}`;
+  return { type: 'MembersConsistent', status: 'True', reason: 'AllMembersReady', message };
+}
+
+function memberStatus(member: Progress['members'][number]): NacosClusterStatusMember {
+  const self = member.report?.members.find(({ address }) => address === member.address) ?? member.report?.members[0];
+  return {
+    name: member.name,
+    address: member.address,
+    ...(member.podIP === undefined ? {} : { podIP: member.podIP }),
+    ready: member.isReady,
+    state: member.isTerminating ? 'LEAVING' : (self?.state ?? (member.isReady ? 'UP' : 'STARTING')),
+    ...(self?.version === undefined ? {} : { version: self.version }),
+    ...(member.listAgrees === undefined ? {} : { listAgrees: member.listAgrees }),
+  };
+}
+
+/** Told by comparing with the status before, so a restarted operator tells nothing twice. */
+function transitionEvents(
+  isPaused: boolean,
+  snapshot: Snapshot,
+  progress: Progress,
+  progressing: Reason | undefined,
+): readonly Action[] {
+  const { cluster } = snapshot;
+  const events: Action[] = [];
+  const tell = (type: 'Normal' | 'Warning', reason: EventReason, note: string) =>
+    events.push({ kind: 'event', type, reason, note });
+
+  if (progress.isListChanging && !isPaused) {
+    tell(
+      'Normal',
+      'MemberListChanged',
+      `list ${progress.list.generation} names ${progress.list.members.length} members`,
+    );
+  }
+  const before = cluster.status?.members ?? [];
+  for (const member of progress.members) {
+    const was = before.find(({ name }) => name === member.name)?.ready ?? false;
+    if (member.isReady && !was) tell('Normal', 'MemberJoined', `${member.name} is ready`);
+    if (!member.isReady && was && !member.isTerminating)
+      tell('Warning', 'MemberLost', `${member.name} is not ready any more`);
+  }
+  for (const { name, ready } of before) {
+    const isGone = !progress.members.some((member) => member.name === name);
+    if (isGone && ready && progressing === undefined) tell('Warning', 'MemberLost', `the pod ${name} is gone`);
+  }
+  const wasRolling = conditionOf(cluster, 'Progressing')?.reason === 'RollingUpdate';
+  if (progressing === 'RollingUpdate' && !wasRolling)
+    tell('Normal', 'RollingUpdateStarted', 'members are replaced one at a time');
+  if (progressing === undefined && wasRolling)
+    tell('Normal', 'RollingUpdateFinished', 'all members run the new revision');
+  const wasBlocked = conditionOf(cluster, 'Progressing')?.reason === 'ScaleInBlocked';
+  if (progressing === 'ScaleInBlocked' && !wasBlocked) tell('Warning', 'ScaleInBlocked', progressNote(progress, ''));
+  if (snapshot.databaseSecretProblem !== undefined && conditionOf(cluster, 'DatabaseReady')?.status !== 'False') {
+    tell('Warning', 'DatabaseSecretInvalid', snapshot.databaseSecretProblem);
+  }
+  return events;
+}
+
+function recheckMs(progress: Progress, verdict: Verdict): number {
+  if (progress.scale.phase === 'in') return RECHECK_SCALE_IN_MS;
+  if (progress.rollout.kind === 'wait') return progress.rollout.recheckMs;
+  return verdict.isReady ? RECHECK_READY_MS : RECHECK_PROGRESSING_MS;
+}
+
+function readyMembers(progress: Progress) {
+  return progress.members.filter((member) => member.isReady && member.ordinal < progress.scale.listed);
+}
+
+function notReadyNames(progress: Progress, wanted: number): string {
+  const names = progress.members.filter((member) => !member.isReady && member.ordinal < wanted).map(({ name }) => name);
+  return names.length === 0 ? '' : `; waiting for ${names.join(', ')}`;
+}
+
+/** A copy without prototypes or undefined values, as it went over the wire. */
+function plain(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+}
