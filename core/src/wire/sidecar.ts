@@ -7,6 +7,8 @@ import type { ProbeTarget, ProbeVerdict } from '../probe/machine.ts';
  */
 export const SIDECAR_LEASE_PATH = '/sidecar/v1/lease';
 export const SIDECAR_VERDICTS_PATH = '/sidecar/v1/verdicts';
+/** Also of `nacos-kube drain`, before the pod is stopped. */
+export const SIDECAR_DRAIN_PATH = '/sidecar/v1/drain';
 
 /** While the sidecar asks at least this often it probes, else the node does; never both. */
 export const SIDECAR_LEASE_MS = 10_000;
