@@ -1,0 +1,71 @@
+import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
+import type { ConfigHistory } from './history.ts';
+import type {
+  ChangePage,
+  ConfigWrite,
+  Operator,
+  Page,
+  RecordKind,
+  Revision,
+  StoredRecord,
+  StoreErrorKind,
+} from './store.ts';
+
+/** Handed to a worker when it starts. A reader can write nothing, by the mode its file is opened in. */
+export interface SqliteWorkerData {
+  readonly path: string;
+  readonly role: 'writer' | 'reader';
+  readonly changesKept: number;
+}
+
+export type WriteCommand =
+  | { readonly op: 'put-config'; readonly write: ConfigWrite; readonly nowMs: number }
+  | { readonly op: 'remove-config'; readonly key: ConfigKey; readonly by: Operator; readonly nowMs: number }
+  | { readonly op: 'put-records'; readonly records: readonly StoredRecord[] }
+  | { readonly op: 'remove-record'; readonly kind: RecordKind; readonly key: string };
+
+export type WriteResult =
+  | { readonly outcome: 'written'; readonly revision: Revision }
+  | { readonly outcome: 'conflict' | 'absent' };
+
+/** What a worker can be asked, with its answer. */
+export interface SqliteCalls {
+  /** Opens the file, makes or upgrades the schema. */
+  open(): null;
+  /** All commands in one transaction. */
+  write(group: readonly WriteCommand[]): readonly WriteResult[];
+  getConfig(key: ConfigKey): Config | undefined;
+  scanConfigs(limit: number, afterId: number): ScannedConfigs;
+  countConfigs(namespaceId: string): number;
+  getRecord(kind: RecordKind, key: string): StoredRecord | undefined;
+  scanRecords(kind: RecordKind, limit: number, after: string): ScannedRecords;
+  revision(): Revision;
+  changes(from: Revision, limit: number): ChangePage;
+  history(key: ConfigKey, limit: number): readonly ConfigHistory[];
+  /** Another number whenever anybody has committed. */
+  dataVersion(): number;
+}
+
+/** Rows that do not fit their checksum are left out of the page and named. */
+export interface ScannedConfigs extends Page<Config> {
+  readonly damaged: readonly string[];
+}
+export interface ScannedRecords extends Page<StoredRecord> {
+  readonly damaged: readonly string[];
+}
+
+export interface SqliteQuestion {
+  readonly id: number;
+  readonly call: keyof SqliteCalls;
+  readonly args: readonly unknown[];
+}
+
+export type SqliteAnswer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly failure: SqliteFailure };
+
+export interface SqliteFailure {
+  /** `busy`: another process holds the file just now, nothing was done; ask again. */
+  readonly kind: StoreErrorKind | 'busy';
+  readonly message: string;
+}

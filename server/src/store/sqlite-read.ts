@@ -1,0 +1,144 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
+import { PAGE_BYTES_MAX } from './bounds.ts';
+import type { ConfigHistory } from './history.ts';
+import type { ScannedConfigs, ScannedRecords } from './sqlite-messages.ts';
+import {
+  type ConfigRow,
+  DamagedRowError,
+  type RecordRow,
+  readChangedThing,
+  readConfig,
+  readRecord,
+} from './sqlite-row.ts';
+import type { ChangePage, RecordKind, Revision, StoredRecord } from './store.ts';
+
+const CONFIG_COLUMNS = 'id, namespace_id, group_id, data_id, md5, facts, checksum, content';
+const BY_KEY = 'namespace_id = ? AND group_id = ? AND data_id = ?';
+
+/** The statements of a reader; each call is one short read transaction, which never holds a checkpoint up. */
+export class SqliteReads {
+  readonly #getConfig: StatementSync;
+  readonly #scanConfigs: StatementSync;
+  readonly #countConfigs: StatementSync;
+  readonly #getRecord: StatementSync;
+  readonly #scanRecords: StatementSync;
+  readonly #kept: StatementSync;
+  readonly #changes: StatementSync;
+  readonly #history: StatementSync;
+  readonly #dataVersion: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    const prepare = (sql: string) => database.prepare(sql);
+    this.#getConfig = prepare(`SELECT ${CONFIG_COLUMNS} FROM config WHERE ${BY_KEY}`);
+    this.#scanConfigs = prepare(`SELECT ${CONFIG_COLUMNS} FROM config WHERE id > ? ORDER BY id LIMIT ?`);
+    this.#countConfigs = prepare('SELECT count(*) AS n FROM config WHERE namespace_id = ?');
+    this.#getRecord = prepare('SELECT * FROM record WHERE kind = ? AND key = ?');
+    this.#scanRecords = prepare('SELECT * FROM record WHERE kind = ? AND key > ? ORDER BY key LIMIT ?');
+    this.#kept = prepare(
+      'SELECT (SELECT min(revision) FROM changes) AS oldest, (SELECT max(revision) FROM changes) AS newest',
+    );
+    this.#changes = prepare('SELECT * FROM changes WHERE revision > ? ORDER BY revision LIMIT ?');
+    this.#history = prepare(`SELECT * FROM config_history WHERE ${BY_KEY} ORDER BY nid DESC LIMIT ?`);
+    this.#dataVersion = prepare('PRAGMA data_version');
+  }
+
+  getConfig(key: ConfigKey): Config | undefined {
+    const row = this.#getConfig.get(key.namespaceId, key.group, key.dataId) as ConfigRow | undefined;
+    return row === undefined ? undefined : readConfig(row);
+  }
+
+  scanConfigs(limit: number, afterId: number): ScannedConfigs {
+    const rows = this.#scanConfigs.iterate(afterId, limit + 1) as IterableIterator<ConfigRow>;
+    const page = collect(rows, limit, readConfig, (row) => row.content.length);
+    return { ...page, next: page.last === undefined ? undefined : String(page.last.id) };
+  }
+
+  countConfigs(namespaceId: string): number {
+    return (this.#countConfigs.get(namespaceId) as { n: number }).n;
+  }
+
+  getRecord(kind: RecordKind, key: string): StoredRecord | undefined {
+    const row = this.#getRecord.get(kind, key) as RecordRow | undefined;
+    return row === undefined ? undefined : readRecord(row);
+  }
+
+  scanRecords(kind: RecordKind, limit: number, after: string): ScannedRecords {
+    const rows = this.#scanRecords.iterate(kind, after, limit + 1) as IterableIterator<RecordRow>;
+    const page = collect(rows, limit, readRecord, (row) => row.value.length);
+    return { ...page, next: page.last?.key };
+  }
+
+  revision(): Revision {
+    return this.#keptRange().newest;
+  }
+
+  changes(from: Revision, limit: number): ChangePage {
+    // Rows first: what is forgotten in between then shows as a gap, never as a page with a hole.
+    const rows = this.#changes.all(from, limit) as {
+      revision: number;
+      kind: RecordKind;
+      key: string;
+      removed: 0 | 1;
+    }[];
+    const { oldest, newest } = this.#keptRange();
+    if (from < oldest - 1 || from > newest) return { gap: true, upTo: newest };
+    const changes = rows.map(({ revision, kind, key, removed }) => ({
+      revision,
+      what: readChangedThing(kind, key),
+      removed: removed === 1,
+    }));
+    return { gap: false, changes, upTo: changes.at(-1)?.revision ?? from };
+  }
+
+  history(key: ConfigKey, limit: number): readonly ConfigHistory[] {
+    return this.#history.all(key.namespaceId, key.group, key.dataId, limit).map((row) => ({
+      nid: row['nid'] as number,
+      configId: row['config_id'] as number,
+      operation: row['operation'] as 'I' | 'U' | 'D',
+      dataId: row['data_id'] as string,
+      group: row['group_id'] as string,
+      namespaceId: row['namespace_id'] as string,
+      content: row['content'] as string,
+      md5: row['md5'] as string,
+      appName: row['app_name'] as string,
+      sourceIp: row['source_ip'] as string,
+      sourceUser: row['source_user'] as string | null,
+      atMs: row['at_ms'] as number,
+    }));
+  }
+
+  dataVersion(): number {
+    return (this.#dataVersion.get() as { data_version: number }).data_version;
+  }
+
+  #keptRange(): { oldest: Revision; newest: Revision } {
+    const kept = this.#kept.get() as { oldest: number | null; newest: number | null };
+    return { oldest: kept.oldest ?? 1, newest: kept.newest ?? 0 };
+  }
+}
+
+/** Takes rows up to `limit` or `PAGE_BYTES_MAX`; `last` is the last row taken if more follow. */
+function collect<Row, Item>(
+  rows: IterableIterator<Row>,
+  limit: number,
+  read: (row: Row) => Item,
+  bytesOf: (row: Row) => number,
+): { items: Item[]; damaged: string[]; last: Row | undefined } {
+  const items: Item[] = [];
+  const damaged: string[] = [];
+  let bytes = 0;
+  let last: Row | undefined;
+  for (const row of rows) {
+    if (items.length + damaged.length === limit || bytes > PAGE_BYTES_MAX) return { items, damaged, last };
+    try {
+      items.push(read(row));
+    } catch (error) {
+      if (!(error instanceof DamagedRowError)) throw error;
+      damaged.push(error.message);
+    }
+    bytes += bytesOf(row);
+    last = row;
+  }
+  return { items, damaged, last: undefined };
+}

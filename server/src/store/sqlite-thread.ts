@@ -1,0 +1,134 @@
+import type { Host } from '@nacos-kube/core/host/host.ts';
+import { startWorker } from '@nacos-kube/core/host/node/worker.ts';
+import { OPERATION_DEADLINE_MS } from './bounds.ts';
+import type { SqliteAnswer, SqliteCalls, SqliteQuestion, SqliteWorkerData } from './sqlite-messages.ts';
+import { StoreError } from './store.ts';
+
+const QUESTIONS_PENDING_MAX = 10_000;
+/** A worker that dies at once must not be started in a tight loop. */
+const RESTART_DELAY_MS = 1000;
+const BUSY_RETRY_MS = 4;
+
+/** Another process held the file just now; nothing was done. */
+export class BusyError extends Error {
+  override readonly name = 'BusyError';
+}
+
+type Worker = ReturnType<typeof startWorker>;
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** One worker thread with the questions it still owes an answer. A thread that died is started by the next question. */
+export class SqliteThread {
+  readonly #host: Host;
+  readonly #data: SqliteWorkerData;
+  readonly #pending = new Map<number, Pending>();
+  #worker: Worker | undefined;
+  #startedAt = Number.NEGATIVE_INFINITY;
+  #questions = 0;
+  #isStopped = false;
+
+  constructor(host: Host, data: SqliteWorkerData) {
+    this.#host = host;
+    this.#data = data;
+  }
+
+  /** Asks once and waits for as long as it takes; `BusyError` when another process is in the way. */
+  askOnce<Call extends keyof SqliteCalls>(
+    call: Call,
+    ...args: Parameters<SqliteCalls[Call]>
+  ): Promise<ReturnType<SqliteCalls[Call]>> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    if (this.#pending.size >= QUESTIONS_PENDING_MAX) {
+      reject(new StoreError('unavailable', `${this.#pending.size} calls already wait for ${this.#data.path}`));
+    } else {
+      const id = ++this.#questions;
+      this.#pending.set(id, { resolve, reject });
+      try {
+        this.#running().post({ id, call, args } satisfies SqliteQuestion);
+      } catch (error) {
+        this.#pending.delete(id);
+        reject(error as Error);
+      }
+    }
+    return promise as Promise<ReturnType<SqliteCalls[Call]>>;
+  }
+
+  /** Asks until answered, at most for the deadline. */
+  async ask<Call extends keyof SqliteCalls>(
+    call: Call,
+    ...args: Parameters<SqliteCalls[Call]>
+  ): Promise<ReturnType<SqliteCalls[Call]>> {
+    const deadline = this.#host.clock.monotonic() + OPERATION_DEADLINE_MS;
+    const late = Promise.withResolvers<never>();
+    const message = `sqlite file ${this.#data.path}: no answer within ${OPERATION_DEADLINE_MS} ms`;
+    const timer = this.#host.clock.after(OPERATION_DEADLINE_MS, () => {
+      late.reject(new StoreError('unavailable', message));
+    });
+    try {
+      for (;;) {
+        try {
+          return await Promise.race([this.askOnce(call, ...args), late.promise]);
+        } catch (error) {
+          if (!(error instanceof BusyError)) throw error;
+          if (this.#host.clock.monotonic() >= deadline) throw new StoreError('unavailable', error.message);
+        }
+        await this.pause();
+      }
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** A random moment, so that processes which met once do not meet again. */
+  pause(): Promise<void> {
+    return this.#host.clock.sleep(this.#host.random.float() * BUSY_RETRY_MS);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#worker?.stop();
+    this.#rejectAll(new StoreError('unavailable', `the store on ${this.#data.path} was stopped`));
+  }
+
+  #running(): Worker {
+    if (this.#worker !== undefined) return this.#worker;
+    const nowMs = this.#host.clock.monotonic();
+    if (this.#isStopped || nowMs < this.#startedAt + RESTART_DELAY_MS) {
+      throw new StoreError('unavailable', `the ${this.#data.role} of ${this.#data.path} is not running`);
+    }
+    this.#startedAt = nowMs;
+    const worker = startWorker(new URL('./sqlite-worker.ts', import.meta.url), this.#data);
+    worker.onMessage((answer) => this.#settle(answer as SqliteAnswer));
+    worker.onExit((why) => {
+      if (this.#worker === worker) this.#worker = undefined;
+      if (this.#isStopped) return;
+      this.#host.log.error('a worker of sqlite ended', { path: this.#data.path, role: this.#data.role, why });
+      const message = `the ${this.#data.role} of ${this.#data.path} ended; a write may have been stored`;
+      this.#rejectAll(new StoreError('unavailable', message, { cause: why }));
+    });
+    this.#worker = worker;
+    return worker;
+  }
+
+  #settle(answer: SqliteAnswer): void {
+    const pending = this.#pending.get(answer.id);
+    this.#pending.delete(answer.id);
+    if ('value' in answer) {
+      pending?.resolve(answer.value);
+    } else if (answer.failure.kind === 'busy') {
+      pending?.reject(new BusyError(answer.failure.message));
+    } else {
+      pending?.reject(new StoreError(answer.failure.kind, answer.failure.message));
+    }
+  }
+
+  #rejectAll(error: StoreError): void {
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { reject } of pending) reject(error);
+  }
+}

@@ -1,0 +1,68 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { SqliteAnswer, SqliteCalls, SqliteQuestion, SqliteWorkerData } from './sqlite-messages.ts';
+import { SqliteReads } from './sqlite-read.ts';
+import { DamagedRowError } from './sqlite-row.ts';
+import { failureOf, openDatabase } from './sqlite-schema.ts';
+import { SqliteWrites } from './sqlite-write.ts';
+
+/**
+ * Answers one question after the other; it never waits and knows no time: whoever is told `busy` asks again.
+ * The file is opened when first needed, and again after a failure that is not about locks.
+ */
+const data = workerData as SqliteWorkerData;
+const port = parentPort;
+if (port === null) throw new Error('sqlite-worker.ts runs as a worker thread');
+
+let opened: { readonly database: DatabaseSync; readonly calls: Partial<SqliteCalls> } | undefined;
+
+port.on('message', (question: SqliteQuestion) => port.postMessage(answerTo(question)));
+
+function answerTo({ id, call, args }: SqliteQuestion): SqliteAnswer {
+  try {
+    opened ??= open();
+    const run = opened.calls[call] as ((...args: readonly unknown[]) => unknown) | undefined;
+    if (run === undefined) throw new Error(`a ${data.role} of sqlite was asked for ${call}`);
+    return { id, value: run(...args) };
+  } catch (error) {
+    if (error instanceof DamagedRowError) {
+      return { id, failure: { kind: 'misconfigured', message: `sqlite file ${data.path}: ${error.message}` } };
+    }
+    const failure = failureOf(error, data.path);
+    if (failure.kind !== 'busy') close();
+    return { id, failure };
+  }
+}
+
+function open(): NonNullable<typeof opened> {
+  const database = openDatabase(data);
+  if (data.role === 'writer') {
+    const writes = new SqliteWrites(database, data.changesKept);
+    return { database, calls: { open: () => null, write: (group) => writes.apply(group) } };
+  }
+  const reads = new SqliteReads(database);
+  return {
+    database,
+    calls: {
+      open: () => null,
+      getConfig: (key) => reads.getConfig(key),
+      scanConfigs: (limit, afterId) => reads.scanConfigs(limit, afterId),
+      countConfigs: (namespaceId) => reads.countConfigs(namespaceId),
+      getRecord: (kind, key) => reads.getRecord(kind, key),
+      scanRecords: (kind, limit, after) => reads.scanRecords(kind, limit, after),
+      revision: () => reads.revision(),
+      changes: (from, limit) => reads.changes(from, limit),
+      history: (key, limit) => reads.history(key, limit),
+      dataVersion: () => reads.dataVersion(),
+    },
+  };
+}
+
+function close(): void {
+  try {
+    opened?.database.close();
+  } catch {
+    // What could not be closed is given up; the next question opens anew.
+  }
+  opened = undefined;
+}

@@ -1,0 +1,155 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
+import { HISTORY_KEPT_DAYS, isTimeToForget } from './bounds.ts';
+import { configAfter, isExpected } from './history.ts';
+import type { WriteCommand, WriteResult } from './sqlite-messages.ts';
+import { configChangeKey, configChecksum, factsOf, parseFacts, recordChecksum } from './sqlite-row.ts';
+import type { ConfigWrite, Operator, RecordKind, Revision, StoredRecord } from './store.ts';
+
+const HISTORY_KEPT_MS = HISTORY_KEPT_DAYS * 24 * 3600 * 1000;
+const HISTORY_FORGOTTEN_AT_ONCE = 2000;
+
+/** The statements of a writer. Everything here runs inside one transaction per group. */
+export class SqliteWrites {
+  readonly #database: DatabaseSync;
+  readonly #changesKept: number;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #find: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #update: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #rememberNew: StatementSync;
+  readonly #rememberOld: StatementSync;
+  readonly #putRecord: StatementSync;
+  readonly #removeRecord: StatementSync;
+  readonly #note: StatementSync;
+
+  constructor(database: DatabaseSync, changesKept: number) {
+    this.#database = database;
+    this.#changesKept = changesKept;
+    const prepare = (sql: string) => database.prepare(sql);
+    // IMMEDIATE: it is here that other processes make us busy, before anything was done.
+    this.#begin = prepare('BEGIN IMMEDIATE');
+    this.#commit = prepare('COMMIT');
+    this.#find = prepare('SELECT id, md5, facts FROM config WHERE namespace_id = ? AND group_id = ? AND data_id = ?');
+    this.#insert = prepare(
+      'INSERT INTO config (namespace_id, group_id, data_id, md5, facts, checksum, content) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    );
+    this.#update = prepare('UPDATE config SET md5 = ?, facts = ?, checksum = ?, content = ? WHERE id = ?');
+    this.#delete = prepare('DELETE FROM config WHERE id = ?');
+    const historyColumns =
+      'config_id, namespace_id, group_id, data_id, operation, md5, app_name, source_ip, source_user, at_ms, content';
+    this.#rememberNew = prepare(
+      `INSERT INTO config_history (${historyColumns}) VALUES (0, ?, ?, ?, 'I', ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#rememberOld = prepare(
+      `INSERT INTO config_history (${historyColumns})
+       SELECT id, namespace_id, group_id, data_id, ?, md5, ?, ?, ?, ?, content FROM config WHERE id = ?`,
+    );
+    this.#putRecord = prepare(
+      `INSERT INTO record (kind, key, value, checksum) VALUES (?, ?, ?, ?)
+       ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, checksum = excluded.checksum`,
+    );
+    this.#removeRecord = prepare('DELETE FROM record WHERE kind = ? AND key = ?');
+    this.#note = prepare('INSERT INTO changes (kind, key, removed) VALUES (?, ?, ?)');
+  }
+
+  /** One transaction, one fsync, whatever the number of commands. */
+  apply(group: readonly WriteCommand[]): readonly WriteResult[] {
+    this.#begin.run();
+    try {
+      const results = group.map((command) => this.#applyOne(command));
+      this.#forget(group, results);
+      this.#commit.run();
+      return results;
+    } catch (error) {
+      // On a full disk sqlite has rolled back by itself.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #applyOne(command: WriteCommand): WriteResult {
+    switch (command.op) {
+      case 'put-config':
+        return this.#put(command.write, command.nowMs);
+      case 'remove-config':
+        return this.#remove(command.key, command.by, command.nowMs);
+      case 'put-records':
+        return this.#putRecords(command.records);
+      case 'remove-record': {
+        const { changes } = this.#removeRecord.run(command.kind, command.key);
+        if (changes === 0) return { outcome: 'absent' };
+        return this.#written(command.kind, command.key, true);
+      }
+    }
+  }
+
+  #put(write: ConfigWrite, nowMs: number): WriteResult {
+    const { namespaceId, group, dataId, md5, content } = write;
+    const found = this.#findConfig(write);
+    if (!isExpected(write.expectedMd5, found?.md5)) return { outcome: 'conflict' };
+    const config = configAfter(write, found?.old, nowMs);
+    const facts = factsOf(config);
+    const checksum = configChecksum(write, md5, facts);
+    const { ip, user } = write.by;
+    if (found === undefined) {
+      this.#insert.run(namespaceId, group, dataId, md5, facts, checksum, content);
+      this.#rememberNew.run(namespaceId, group, dataId, md5, config.appName, ip, user, nowMs, content);
+    } else {
+      this.#rememberOld.run('U', found.old.appName, ip, user, nowMs, found.id);
+      this.#update.run(md5, facts, checksum, content, found.id);
+    }
+    return this.#written('config', configChangeKey(write), false);
+  }
+
+  #remove(key: ConfigKey, by: Operator, nowMs: number): WriteResult {
+    const found = this.#findConfig(key);
+    if (found === undefined) return { outcome: 'absent' };
+    this.#rememberOld.run('D', found.old.appName, by.ip, by.user, nowMs, found.id);
+    this.#delete.run(found.id);
+    return this.#written('config', configChangeKey(key), true);
+  }
+
+  #putRecords(records: readonly StoredRecord[]): WriteResult {
+    let revision = 0;
+    for (const record of records) {
+      this.#putRecord.run(record.kind, record.key, record.value, recordChecksum(record));
+      revision = this.#noteChange(record.kind, record.key, false);
+    }
+    return { outcome: 'written', revision };
+  }
+
+  #findConfig(
+    key: ConfigKey,
+  ): { id: number; md5: string; old: Pick<Config, 'appName' | 'tags' | 'createdMs'> } | undefined {
+    const row = this.#find.get(key.namespaceId, key.group, key.dataId) as
+      | { id: number; md5: string; facts: string }
+      | undefined;
+    return row === undefined ? undefined : { id: row.id, md5: row.md5, old: parseFacts(row.facts) };
+  }
+
+  #written(kind: RecordKind | 'config', key: string, removed: boolean): WriteResult {
+    return { outcome: 'written', revision: this.#noteChange(kind, key, removed) };
+  }
+
+  #noteChange(kind: RecordKind | 'config', key: string, removed: boolean): Revision {
+    return Number(this.#note.run(kind, key, removed ? 1 : 0).lastInsertRowid);
+  }
+
+  /** Old changes and history, a bounded number of rows at a time. */
+  #forget(group: readonly WriteCommand[], results: readonly WriteResult[]): void {
+    const newest = results.reduce((max, result) => ('revision' in result ? Math.max(max, result.revision) : max), 0);
+    const written = group.reduce((n, command) => n + ('records' in command ? command.records.length : 1), 0);
+    if (newest === 0 || !isTimeToForget(newest, this.#changesKept, written)) return;
+    this.#database.prepare('DELETE FROM changes WHERE revision <= ?').run(newest - this.#changesKept);
+    const nowMs = group.reduce((max, command) => ('nowMs' in command ? Math.max(max, command.nowMs) : max), 0);
+    this.#database
+      .prepare(
+        `DELETE FROM config_history WHERE at_ms < ?
+         AND nid IN (SELECT nid FROM config_history ORDER BY nid LIMIT ${HISTORY_FORGOTTEN_AT_ONCE})`,
+      )
+      .run(nowMs - HISTORY_KEPT_MS);
+  }
+}

@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, open as openFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import {
+  assertRefused,
+  changesSince,
+  eventually,
+  keyOf,
+  storeContract,
+  type TestedStore,
+  writeOf,
+} from './contract.ts';
+import { createTestHost } from './host-for-tests.ts';
+import { createSqliteStore } from './sqlite.ts';
+
+storeContract(
+  'sqlite',
+  async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'nacos-kube-sqlite-'));
+    const path = join(directory, 'truth', 'store.db');
+    const stores: TestedStore[] = [];
+    let other: DatabaseSync | undefined;
+    return {
+      open: async (options) => {
+        const store = createSqliteStore(createTestHost(), { path, ...options });
+        await store.start();
+        stores.push(store);
+        return store;
+      },
+      cut: async () => {
+        // Another process that holds the write lock and hangs.
+        other = new DatabaseSync(path);
+        other.exec('BEGIN IMMEDIATE');
+      },
+      restore: async () => other?.close(),
+      tearDown: async () => {
+        for (const store of stores) await store.stop();
+        await rm(directory, { recursive: true });
+      },
+    };
+  },
+  { failsWithinMs: 3500 },
+);
+
+describe('the sqlite store', () => {
+  let directory: string;
+  let path: string;
+  let stores: TestedStore[];
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'nacos-kube-sqlite-'));
+    stores = [];
+  });
+  after(async () => {
+    for (const store of stores) await store.stop();
+    await rm(directory, { recursive: true });
+  });
+
+  let files = 0;
+  const newPath = () => {
+    files += 1;
+    path = join(directory, `${files}.db`);
+    return path;
+  };
+  const open = async (at: string, host = createTestHost()) => {
+    const store = createSqliteStore(host, { path: at });
+    stores.push(store);
+    await store.start();
+    return store;
+  };
+
+  it('hints when another process has committed', async () => {
+    const store = await open(newPath());
+    const from = await store.revision();
+    const hinted = Promise.withResolvers<void>();
+    let seen = 0;
+    store.onHint(() => {
+      seen += 1;
+      if (seen > 1) hinted.resolve();
+    });
+    await eventually(async () => assert.equal(seen, 1));
+    const writer = new Writer(path, 'hint');
+    await writer.acknowledged(1);
+    await hinted.promise;
+    assert.ok((await changesSince(store, from)).length >= 1);
+    await writer.kill();
+  });
+
+  it('shares one transaction among writes that come together, and answers each', async () => {
+    const store = await open(newPath());
+    const results = await Promise.all(
+      Array.from({ length: 300 }, (_, i) => store.putConfig(writeOf(`group.${i % 100}`, `${i}`))),
+    );
+    const revisions = results.map((result) => (result.outcome === 'written' ? result.revision : 0));
+    assert.deepEqual(
+      revisions,
+      Array.from({ length: 300 }, (_, i) => i + 1),
+    );
+    assert.equal((await store.getConfig(keyOf('group.0')))!.content, '200');
+  });
+
+  it('loses no acknowledged write to kill -9', { timeout: 60_000 }, async () => {
+    const at = newPath();
+    for (let round = 0; round < 5; round += 1) {
+      const writer = new Writer(at, `round${round}`);
+      // Killed wherever it is then, between or within transactions.
+      await writer.acknowledged(200 + round * 37);
+      await writer.kill();
+      const store = await open(at);
+      for (const [dataId, n] of writer.acks) {
+        const config = await store.getConfig(keyOf(dataId));
+        assert.ok(Number(config?.content) >= n, `${dataId}: ${n} was acknowledged, ${config?.content} is stored`);
+      }
+      const all = await changesSince(store, 0);
+      assert.ok(all.every((change, i) => change.revision === i + 1));
+      await store.stop();
+    }
+  });
+
+  it('serves three processes that write at once, each within its deadline', { timeout: 60_000 }, async () => {
+    const at = newPath();
+    await open(at);
+    const writers = ['a', 'b', 'c'].map((name) => new Writer(at, name));
+    await Promise.all(writers.map((writer) => writer.acknowledged(300)));
+    for (const writer of writers) {
+      assert.deepEqual(writer.failures, []);
+      await writer.kill();
+    }
+  });
+
+  it('names a file that is no database', async () => {
+    await writeFile(newPath(), 'This is a text and no database, long enough to be looked at. '.repeat(20));
+    const error = await assertRefused('misconfigured', open(path));
+    assert.match(error.message, /\d\.db: it is no sqlite database/);
+  });
+
+  it('names a path that cannot be opened', async () => {
+    await writeFile(newPath(), '');
+    const error = await assertRefused('misconfigured', open(join(path, 'store.db')));
+    assert.match(error.message, /\d\.db\/store\.db: its directory cannot be made/);
+  });
+
+  it('leaves a file of a newer version or of another program alone', async () => {
+    await (await open(newPath())).stop();
+    const newer = new DatabaseSync(path);
+    newer.exec('PRAGMA user_version = 99');
+    newer.close();
+    const error = await assertRefused('misconfigured', open(path));
+    assert.match(error.message, /its schema has version 99, this program knows 1/);
+
+    const foreign = new DatabaseSync(newPath());
+    foreign.exec('CREATE TABLE songs (title TEXT)');
+    foreign.close();
+    assert.match((await assertRefused('misconfigured', open(path))).message, /tables of another program/);
+  });
+
+  it('never serves a row that was damaged: reads refuse it, scans leave it out and say so', async () => {
+    const host = createTestHost();
+    const store = await open(newPath(), host);
+    await store.putConfig(writeOf('good', 'text'));
+    await store.putConfig(writeOf('bad.content', 'text'));
+    await store.putConfig(writeOf('bad.facts', 'text', { appName: 'shop' }));
+    await store.putRecord({ kind: 'instance', key: 'bad', value: '{"port":80}' });
+    const hand = new DatabaseSync(path);
+    hand.exec(`UPDATE config SET content = 'texu' WHERE data_id = 'bad.content'`);
+    hand.exec(`UPDATE config SET facts = replace(facts, 'shop', 'shoq') WHERE data_id = 'bad.facts'`);
+    hand.exec(`UPDATE record SET value = '{"port":81}'`);
+    hand.close();
+    for (const dataId of ['bad.content', 'bad.facts']) {
+      const error = await assertRefused('misconfigured', store.getConfig(keyOf(dataId)));
+      assert.match(error.message, new RegExp(`config .*${dataId} does not fit its checksum`));
+    }
+    await assertRefused('misconfigured', store.getRecord('instance', 'bad'));
+    const page = await store.scanConfigs(100);
+    assert.deepEqual(
+      page.items.map((config) => config.dataId),
+      ['good'],
+    );
+    assert.deepEqual((await store.scanRecords('instance', 100)).items, []);
+    assert.equal(host.lines.filter((line) => line.includes('a damaged row is left out')).length, 3);
+    await store.putConfig(writeOf('bad.content', 'mended'));
+    assert.equal((await store.getConfig(keyOf('bad.content')))!.content, 'mended');
+  });
+
+  it('refuses to serve a file whose pages were destroyed', async () => {
+    const store = await open(newPath());
+    for (let i = 0; i < 50; i += 1) await store.putConfig(writeOf(`page.${i}`, 'x'.repeat(3000)));
+    await store.stop();
+    const file = await openFile(path, 'r+');
+    const { size } = await file.stat();
+    const firstPage = 4096;
+    await file.write(Buffer.alloc(size - firstPage, 0xa5), 0, size - firstPage, firstPage);
+    await file.close();
+    const again = await open(path);
+    const error = await assertRefused('misconfigured', again.scanConfigs(100));
+    assert.match(error.message, /it is damaged, restore it from a backup/);
+    await assertRefused('misconfigured', again.putConfig(writeOf('page.1', 'y')));
+  });
+
+  it('ends a page early when its contents are large', async () => {
+    const store = await open(newPath());
+    for (let i = 0; i < 6; i += 1) await store.putConfig(writeOf(`large.${i}`, 'x'.repeat(1024 * 1024)));
+    const first = await store.scanConfigs(100);
+    assert.equal(first.items.length, 3);
+    const second = await store.scanConfigs(100, first.next);
+    assert.equal(second.items.length, 3);
+    assert.equal(second.next, undefined);
+  });
+});
+
+/** A process of its own that publishes without pause and says on its output what was acknowledged. */
+class Writer {
+  readonly acks = new Map<string, number>();
+  readonly failures: string[] = [];
+  readonly #process: ChildProcess;
+  #count = 0;
+  #check: () => void = () => undefined;
+
+  constructor(path: string, name: string) {
+    const program = fileURLToPath(new URL('../../../e2e/engines/sqlite-writer.ts', import.meta.url));
+    this.#process = spawn(process.execPath, [program, path, name], { stdio: ['ignore', 'pipe', 'inherit'] });
+    createInterface(this.#process.stdout!).on('line', (line) => {
+      const [outcome, dataId, n] = line.split(' ');
+      if (outcome === 'ack') this.acks.set(dataId!, Number(n));
+      else this.failures.push(line);
+      this.#count += 1;
+      this.#check();
+    });
+  }
+
+  acknowledged(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#check = () => {
+        if (this.#count >= count) resolve();
+      };
+      this.#check();
+    });
+  }
+
+  async kill(): Promise<void> {
+    const closed = once(this.#process, 'close');
+    this.#process.kill('SIGKILL');
+    // All that it wrote before its end was read once its output is closed.
+    await closed;
+  }
+}
