@@ -1,0 +1,134 @@
+import type { InstanceKey } from '@nacos-kube/core/model/instance.ts';
+import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
+
+/** Instances in one message. */
+export const BATCH_MAX = 500;
+/** Changed instances that wait for one peer; beyond it they are forgotten and the digests repair them. */
+export const PENDING_PER_PEER_MAX = 200_000;
+export const RETRY_FIRST_MS = 100;
+export const RETRY_MAX_MS = 5_000;
+
+export interface Place {
+  readonly service: ServiceKey;
+  readonly key: InstanceKey;
+}
+
+export interface SyncBatch {
+  readonly peer: string;
+  readonly places: readonly Place[];
+}
+
+export interface Lag {
+  readonly peer: string;
+  /** How long the oldest change that this peer does not have has waited. */
+  readonly waitingMs: number;
+  readonly entries: number;
+}
+
+interface Outbox {
+  /** By `service##key`, in order of their first change. */
+  readonly waiting: Map<string, { readonly place: Place; readonly sinceMs: number }>;
+  /** Of the batch that is under way. */
+  sent: readonly { readonly place: Place; readonly sinceMs: number }[];
+  isSending: boolean;
+  failures: number;
+  retryAtMs: number;
+}
+
+/**
+ * Which changed instances each peer has still to be told. Per peer: idle > sending > idle, or > waiting to retry. One
+ * batch at a time, so that changes arrive in order and those that come meanwhile merge.
+ */
+export class Sync {
+  readonly #outboxes = new Map<string, Outbox>();
+  /** Times that an outbox overflowed and was left to the digests. */
+  overflows = 0;
+
+  /** Peers that are to be told; what waits for others is forgotten, they get it by digests once they are back. */
+  setPeers(peers: readonly string[], nowMs: number): SyncBatch[] {
+    const wanted = new Set(peers);
+    for (const peer of this.#outboxes.keys()) if (!wanted.has(peer)) this.#outboxes.delete(peer);
+    for (const peer of peers) {
+      if (this.#outboxes.has(peer)) continue;
+      this.#outboxes.set(peer, { waiting: new Map(), sent: [], isSending: false, failures: 0, retryAtMs: nowMs });
+    }
+    return this.due(nowMs);
+  }
+
+  changed(service: ServiceKey, keys: readonly InstanceKey[], nowMs: number): SyncBatch[] {
+    for (const outbox of this.#outboxes.values()) {
+      if (outbox.waiting.size + keys.length > PENDING_PER_PEER_MAX) {
+        outbox.waiting.clear();
+        this.overflows++;
+      }
+      for (const key of keys) {
+        const id = `${service}##${key}`;
+        if (!outbox.waiting.has(id)) outbox.waiting.set(id, { place: { service, key }, sinceMs: nowMs });
+      }
+    }
+    return this.due(nowMs);
+  }
+
+  /** Batches that are to leave now. */
+  due(nowMs: number): SyncBatch[] {
+    const batches: SyncBatch[] = [];
+    for (const [peer, outbox] of this.#outboxes) {
+      if (outbox.isSending || outbox.waiting.size === 0 || nowMs < outbox.retryAtMs) continue;
+      outbox.isSending = true;
+      outbox.sent = take(outbox.waiting, BATCH_MAX);
+      batches.push({ peer, places: outbox.sent.map((one) => one.place) });
+    }
+    return batches;
+  }
+
+  delivered(peer: string, nowMs: number): SyncBatch[] {
+    const outbox = this.#outboxes.get(peer);
+    if (outbox === undefined) return [];
+    outbox.isSending = false;
+    outbox.sent = [];
+    outbox.failures = 0;
+    outbox.retryAtMs = nowMs;
+    return this.due(nowMs);
+  }
+
+  /** What was in the batch waits again, in front. */
+  failed(peer: string, nowMs: number): void {
+    const outbox = this.#outboxes.get(peer);
+    if (outbox === undefined) return;
+    outbox.isSending = false;
+    const rest = [...outbox.waiting.values()];
+    outbox.waiting.clear();
+    for (const one of [...outbox.sent, ...rest]) {
+      const id = `${one.place.service}##${one.place.key}`;
+      if (!outbox.waiting.has(id)) outbox.waiting.set(id, one);
+    }
+    outbox.sent = [];
+    outbox.retryAtMs = nowMs + Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(outbox.failures, 10));
+    outbox.failures++;
+  }
+
+  lag(nowMs: number): Lag[] {
+    return [...this.#outboxes].map(([peer, { waiting, sent }]) => {
+      const oldest = sent[0] ?? waiting.values().next().value;
+      return {
+        peer,
+        waitingMs: oldest === undefined ? 0 : nowMs - oldest.sinceMs,
+        entries: waiting.size + sent.length,
+      };
+    });
+  }
+
+  get isFlushed(): boolean {
+    return [...this.#outboxes.values()].every((outbox) => outbox.waiting.size === 0 && !outbox.isSending);
+  }
+}
+
+function take<T>(waiting: Map<string, T>, limit: number): T[] {
+  const taken: T[] = [];
+  for (const [id, one] of waiting) {
+    if (taken.length >= limit) break;
+    taken.push(one);
+    waiting.delete(id);
+  }
+  return taken;
+}
