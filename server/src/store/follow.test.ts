@@ -240,5 +240,5 @@ function put(
   kind: RecordKind,
   key: string,
 ) {
-  return store.putRecord({ kind, key, value: '{}' });
+  return store.putRecord({ kind, key, value: JSON.stringify({ id: key, name: key, description: '' }) });
 }

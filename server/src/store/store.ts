@@ -73,7 +73,10 @@ export type ConfigWritten =
   /** `expectedMd5` did not fit; nothing was written. */
   | { readonly outcome: 'conflict' };
 
-/** `instance`: key `namespace##GROUP@@service##ip:port:cluster`; `service`: `namespace##GROUP@@service`; `namespace`: id. */
+/**
+ * `instance`: key `namespace##GROUP@@service##ip:port:cluster`; `service`: `namespace##GROUP@@service`; `namespace`: id,
+ * and its value is a `Namespace` of the model, since engines on the 1.4 schema keep it in columns.
+ */
 export type RecordKind = 'instance' | 'service' | 'namespace' | 'switch';
 
 export interface StoredRecord {
