@@ -3,6 +3,7 @@ import { type Metadata, NO_METADATA } from '../model/instance.ts';
 
 /** UTF-8 bytes of the JSON that we give out. */
 export const METADATA_BYTES_MAX = 64 * 1024;
+export const JSON_DEPTH_MAX = 32;
 
 /**
  * A JSON object of scalars, or `a=1,b=2`; blank is empty. Values become texts: `true` is `"true"`, a number is what
@@ -45,8 +46,9 @@ export function metadataOfObject(object: object, again: () => object | undefined
   return checkMetadata(metadata);
 }
 
-/** Undefined when the text is no JSON or its value is no object. */
+/** Undefined when the text is no JSON, its value is no object, or it is nested beyond `JSON_DEPTH_MAX`. */
 export function parseObject(text: string, numbers: 'values' | 'texts' = 'values'): Record<string, unknown> | undefined {
+  if (isNestedTooDeep(text)) return undefined;
   try {
     const value: unknown = numbers === 'values' ? JSON.parse(text) : JSON.parse(text, numberAsText);
     return isObject(value) ? value : undefined;
@@ -59,6 +61,28 @@ export function parseObject(text: string, numbers: 'values' | 'texts' = 'values'
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+/** Looked at before parsing: what walks over a parsed value is recursive, and the stack is not ours to spend. */
+function isNestedTooDeep(text: string): boolean {
+  let depth = 0;
+  let isInString = false;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === QUOTE) isInString = !isInString;
+    else if (isInString) i += unit === BACKSLASH ? 1 : 0;
+    else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) {
+      if (++depth > JSON_DEPTH_MAX) return true;
+    } else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) depth--;
+  }
+  return false;
+}
+
+const QUOTE = 0x22;
+const OPEN_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
 
 function metadataOfJson(text: string): Metadata | undefined {
   const object = parseObject(text);
