@@ -36,9 +36,9 @@ export function decodeForm(request: Pick<HttpRequest, 'method' | 'query' | 'head
 
 /**
  * One name or value as it stood on the wire, each code unit one byte (as node:http gives a target): `+` is a space,
- * `%XX` a byte. `what` names it in the message of the refusal.
+ * `%XX` a byte. The message of a refusal names the parameter.
  */
-export function decodeComponent(raw: string, charset: Charset = 'utf-8', what = 'a parameter'): string {
+export function decodeComponent(raw: string, charset: Charset = 'utf-8', parameter?: string): string {
   let isPlain = true;
   let isAscii = true;
   for (let i = 0; i < raw.length; i++) {
@@ -48,12 +48,12 @@ export function decodeComponent(raw: string, charset: Charset = 'utf-8', what = 
     isPlain = false;
   }
   if (isPlain) return raw;
-  if (!isAscii || charset !== 'utf-8') return decodeBytes(raw, charset, what);
+  if (!isAscii || charset !== 'utf-8') return decodeBytes(raw, charset, parameter);
   try {
     return decodeURIComponent(raw.includes('+') ? raw.replaceAll('+', ' ') : raw);
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
-    throw /%(?![0-9a-fA-F]{2})/.test(raw) ? badEscape(what) : badText(what, charset);
+    throw /%(?![0-9a-fA-F]{2})/.test(raw) ? badEscape(parameter) : badText(parameter, charset);
   }
 }
 
@@ -62,16 +62,16 @@ const AMPERSAND = 0x26;
 const PLUS = 0x2b;
 const EQUALS = 0x3d;
 
-function decodeBytes(raw: string, charset: Charset, what: string): string {
+function decodeBytes(raw: string, charset: Charset, parameter: string | undefined): string {
   const bytes = new Uint8Array(raw.length);
   let length = 0;
   for (let i = 0; i < raw.length; i++) {
     const unit = raw.charCodeAt(i);
-    if (unit > 0xff) throw badText(what, charset);
+    if (unit > 0xff) throw badText(parameter, charset);
     if (unit === PERCENT) {
       const high = hexDigit(raw.charCodeAt(i + 1));
       const low = hexDigit(raw.charCodeAt(i + 2));
-      if (high < 0 || low < 0) throw badEscape(what);
+      if (high < 0 || low < 0) throw badEscape(parameter);
       bytes[length++] = high * 16 + low;
       i += 2;
     } else {
@@ -82,7 +82,7 @@ function decodeBytes(raw: string, charset: Charset, what: string): string {
     return new TextDecoder(charset, { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, length));
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    throw badText(what, charset);
+    throw badText(parameter, charset);
   }
 }
 
@@ -93,12 +93,16 @@ function hexDigit(unit: number): number {
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
-function badEscape(what: string): ProtocolError {
-  return badRequest(`bad percent escape in ${what}`);
+function badEscape(parameter: string | undefined): ProtocolError {
+  return badRequest(`bad percent escape in ${nameOf(parameter)}`);
 }
 
-function badText(what: string, charset: Charset): ProtocolError {
-  return badRequest(`${what} is not valid ${charset.toUpperCase()}`);
+function badText(parameter: string | undefined, charset: Charset): ProtocolError {
+  return badRequest(`${nameOf(parameter)} is not valid ${charset.toUpperCase()}`);
+}
+
+function nameOf(parameter: string | undefined): string {
+  return parameter !== undefined && /^[\w.-]{1,64}$/.test(parameter) ? `parameter '${parameter}'` : 'a parameter';
 }
 
 function addQuery(form: Map<string, string>, query: string, charset: Charset): void {
@@ -139,9 +143,9 @@ function checkCount(count: number): void {
 }
 
 function add(form: Map<string, string>, rawName: string, rawValue: string, charset: Charset): void {
-  const name = decodeComponent(rawName, charset, 'the name of a parameter');
+  const name = decodeComponent(rawName, charset);
   if (name === '' || form.has(name)) return;
-  form.set(name, decodeComponent(rawValue, charset, /^[\w.-]{1,64}$/.test(name) ? `parameter '${name}'` : undefined));
+  form.set(name, decodeComponent(rawValue, charset, name));
 }
 
 function hasForm(request: Pick<HttpRequest, 'method' | 'headers' | 'body'>): boolean {

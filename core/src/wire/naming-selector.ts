@@ -53,7 +53,7 @@ export function decodeListSelector(text: string): ListSelector | undefined {
 function selectorObject(text: string): Record<string, unknown> | undefined {
   if (text === '') return undefined;
   if (text.length > SELECTOR_CHARS_MAX) throw badRequest(`selector is longer than ${SELECTOR_CHARS_MAX} characters`);
-  const object = parseObject(text.startsWith('%') ? decodeComponent(text, 'utf-8', "parameter 'selector'") : text);
+  const object = parseObject(text.startsWith('%') ? decodeComponent(text, 'utf-8', 'selector') : text);
   if (object === undefined) throw badRequest('not match any type of selector!');
   return object;
 }
