@@ -225,6 +225,11 @@ export class Registry {
     if (entry !== undefined) yield* datumsOf(entry);
   }
 
+  /** Services that members tell each other about. */
+  sharedServices(): Iterable<ServiceKey> {
+    return this.#services.keys();
+  }
+
   *allDatums(): Iterable<Datum> {
     for (const entry of this.#services.values()) yield* datumsOf(entry);
   }

@@ -1,0 +1,162 @@
+import type { Instance } from '@nacos-kube/core/model/instance.ts';
+import { parseServiceKey } from '@nacos-kube/core/model/names.ts';
+import type { Stamp } from '@nacos-kube/core/model/stamp.ts';
+import type { Datum } from '../naming/datum.ts';
+import type { Operation, OperationResult } from '../naming/operation.ts';
+
+/**
+ * Messages between members, as JSON: schema-checked into plain data, without type names (S7). A message that breaks the
+ * schema is refused whole: it comes from a member of another version, or from nobody's member.
+ */
+export class BadMessageError extends Error {
+  override readonly name = 'BadMessageError';
+}
+
+/** `[ip, port, cluster, weight, flags, instanceId, app, metadata?]`, flags: 1 healthy, 2 enabled, 4 ephemeral. */
+export type InstanceWire = readonly [string, number, string, number, number, string, string, MetadataWire?];
+type MetadataWire = readonly (readonly [string, string | null])[];
+/** `[service, key, epoch, sequence, owner, kind, value?]`; value: the instance, or the verdict of a probe. */
+export type DatumWire = readonly [string, string, number, number, string, Datum['kind'], (InstanceWire | boolean)?];
+
+export function encodeDatum(datum: Datum): DatumWire {
+  const { service, key, stamp, kind } = datum;
+  switch (kind) {
+    case 'live':
+    case 'unhealthy':
+      return [service, key, stamp.epoch, stamp.sequence, stamp.owner, kind, encodeInstance(datum.instance)];
+    case 'probed':
+      return [service, key, stamp.epoch, stamp.sequence, stamp.owner, kind, datum.healthy];
+    case 'left':
+    case 'expired':
+      return [service, key, stamp.epoch, stamp.sequence, stamp.owner, kind];
+  }
+}
+
+export function decodeDatum(value: unknown): Datum {
+  const [service, key, epoch, sequence, owner, kind, what] = list(value, 'a datum');
+  const base = {
+    service: serviceText(service),
+    key: text(key, 'a key'),
+    stamp: { epoch: count(epoch, 'an epoch'), sequence: count(sequence, 'a sequence'), owner: text(owner, 'an owner') },
+  } satisfies { stamp: Stamp } & Record<string, unknown>;
+  switch (kind) {
+    case 'live':
+    case 'unhealthy':
+      return { ...base, kind, instance: decodeInstance(what) };
+    case 'probed':
+      if (typeof what !== 'boolean') throw new BadMessageError('a probed datum without verdict');
+      return { ...base, kind, healthy: what };
+    case 'left':
+    case 'expired':
+      return { ...base, kind };
+    default:
+      throw new BadMessageError(`a datum of unknown kind ${JSON.stringify(kind)}`);
+  }
+}
+
+export function encodeInstance(instance: Instance): InstanceWire {
+  const { ip, port, cluster, weight, healthy, enabled, ephemeral, instanceId, app, metadata } = instance;
+  const flags = (healthy ? 1 : 0) | (enabled ? 2 : 0) | (ephemeral ? 4 : 0);
+  if (metadata.size === 0) return [ip, port, cluster, weight, flags, instanceId, app];
+  return [ip, port, cluster, weight, flags, instanceId, app, [...metadata]];
+}
+
+export function decodeInstance(value: unknown): Instance {
+  const [ip, port, cluster, weight, flags, instanceId, app, metadata] = list(value, 'an instance');
+  if (typeof weight !== 'number' || !(weight >= 0)) throw new BadMessageError('an instance without weight');
+  const bits = count(flags, 'flags');
+  return {
+    ip: text(ip, 'an ip'),
+    port: count(port, 'a port'),
+    cluster: text(cluster, 'a cluster'),
+    weight,
+    healthy: (bits & 1) !== 0,
+    enabled: (bits & 2) !== 0,
+    ephemeral: (bits & 4) !== 0,
+    instanceId: text(instanceId, 'an id'),
+    app: text(app, 'an app'),
+    metadata: decodeMetadata(metadata),
+  };
+}
+
+function decodeMetadata(value: unknown): Instance['metadata'] {
+  if (value === undefined) return new Map();
+  return new Map(
+    list(value, 'metadata').map((pair) => {
+      const [name, content] = list(pair, 'a pair of metadata');
+      if (content !== null && typeof content !== 'string') throw new BadMessageError('metadata that is no text');
+      return [text(name, 'a name of metadata'), content];
+    }),
+  );
+}
+
+export function encodeOperation(operation: Operation): unknown {
+  const { kind, service } = operation;
+  const place = [service.namespaceId, service.name];
+  switch (kind) {
+    case 'register':
+      return [kind, ...place, encodeInstance(operation.instance)];
+    case 'deregister':
+      return [kind, ...place, operation.key];
+    case 'beat':
+      return [kind, ...place, operation.key, ...(operation.full ? [encodeInstance(operation.full)] : [])];
+  }
+}
+
+export function decodeOperation(value: unknown): Operation {
+  const [kind, namespaceId, name, what, full] = list(value, 'an operation');
+  const service = { namespaceId: text(namespaceId, 'a namespace'), name: text(name, 'a service') };
+  switch (kind) {
+    case 'register':
+      return { kind, service, instance: decodeInstance(what) };
+    case 'deregister':
+      return { kind, service, key: text(what, 'a key') };
+    case 'beat': {
+      const key = text(what, 'a key');
+      return full === undefined ? { kind, service, key } : { kind, service, key, full: decodeInstance(full) };
+    }
+    default:
+      throw new BadMessageError(`an operation of unknown kind ${JSON.stringify(kind)}`);
+  }
+}
+
+/** The beat interval in ms, or -1 when the instance is unknown. */
+export function encodeResult(result: OperationResult): number {
+  return result.outcome === 'done' ? result.beatIntervalMs : -1;
+}
+
+export function decodeResult(value: unknown): OperationResult {
+  if (typeof value !== 'number') throw new BadMessageError('a result that is no number');
+  return value < 0 ? { outcome: 'unknown' } : { outcome: 'done', beatIntervalMs: value };
+}
+
+// -------------------------------------------------------------------------------- pieces of checked JSON
+
+export function list(value: unknown, what: string, lengthMax = Number.POSITIVE_INFINITY): readonly unknown[] {
+  if (!Array.isArray(value)) throw new BadMessageError(`${what} is no list`);
+  if (value.length > lengthMax) throw new BadMessageError(`${what} is longer than ${lengthMax}`);
+  return value;
+}
+
+export function text(value: unknown, what: string): string {
+  if (typeof value !== 'string') throw new BadMessageError(`${what} is no text`);
+  return value;
+}
+
+export function count(value: unknown, what: string): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw new BadMessageError(`${what} is no count`);
+  }
+  return value;
+}
+
+export function field(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null) throw new BadMessageError('a message is no object');
+  return (value as Record<string, unknown>)[name];
+}
+
+export function serviceText(value: unknown): string {
+  const key = text(value, 'a service');
+  if (parseServiceKey(key) === undefined) throw new BadMessageError(`${JSON.stringify(key)} is no key of a service`);
+  return key;
+}

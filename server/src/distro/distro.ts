@@ -1,0 +1,221 @@
+import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
+import type { Part } from '@nacos-kube/core/lifecycle.ts';
+import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
+import type { Datum } from '../naming/datum.ts';
+import type { Operation, OperationResult, Ownership } from '../naming/operation.ts';
+import type { RegistryChange } from '../naming/registry.ts';
+import type { NamingService } from '../naming/service.ts';
+import { count, decodeDatum, decodeResult, encodeDatum, encodeOperation, field, list, text } from './codec.ts';
+import { FORWARD_TIMEOUT_MS, Forwarder } from './forward.ts';
+import { Journal } from './journal.ts';
+import type { Peers } from './peers.ts';
+import { BATCH_MAX, type Lag, Sync, type SyncBatch } from './sync.ts';
+import { VERIFY_PERIOD_MS, Verify } from './verify.ts';
+
+export const DELTA_PATH = '/peer/v1/distro/delta';
+export const DIGEST_PATH = '/peer/v1/distro/digest';
+export const EXCHANGE_PATH = '/peer/v1/distro/exchange';
+export const SNAPSHOT_PATH = '/peer/v1/distro/snapshot';
+export const FORWARD_PATH = '/peer/v1/distro/forward';
+
+export const DELTA_TIMEOUT_MS = 2_000;
+/** A peer that does not answer in this time when this member starts is not waited for. */
+export const SNAPSHOT_WAIT_MS = 5_000;
+/** Instances in one page of a snapshot, give or take one service. */
+export const SNAPSHOT_PAGE = 2_000;
+const DUE_TICK_MS = 50;
+const FLUSH_WAIT_MS = 3_000;
+const FLUSH_TICK_MS = 20;
+
+export interface DistroOptions {
+  readonly host: Host;
+  readonly naming: NamingService;
+  readonly peers: Peers;
+  /** Where the journal is kept. */
+  readonly directory: string;
+}
+
+/** Replicates the ephemeral instances; how, and what it promises, is in DESIGN.md. */
+export class Distro implements Part {
+  readonly name = 'distro';
+  readonly journal: Journal;
+  readonly verify: Verify;
+  readonly #host: Host;
+  readonly #naming: NamingService;
+  readonly #peers: Peers;
+  readonly #sync = new Sync();
+  readonly #forwarder: Forwarder;
+  readonly #timers: Timer[] = [];
+  #own: ReadonlySet<ServiceKey> = new Set();
+  #state: 'starting' | 'running' | 'draining' = 'starting';
+  merged = 0;
+  refused = 0;
+
+  constructor({ host, naming, peers, directory }: DistroOptions) {
+    this.#host = host;
+    this.#naming = naming;
+    this.#peers = peers;
+    this.journal = new Journal(host, directory, () => naming.registry.allDatums());
+    this.#forwarder = new Forwarder(host, (owner, operations) => this.#callForward(owner, operations));
+    this.verify = new Verify({
+      host,
+      registry: naming.registry,
+      peers,
+      merge: (datums, from) => this.merge(datums, from),
+    });
+  }
+
+  async start(): Promise<void> {
+    const nowMs = this.#host.clock.monotonic();
+    for (const datum of await this.journal.read()) this.#naming.registry.restore(datum, nowMs);
+    this.#naming.changes.subscribe((change) => this.#changed(change));
+    this.#peers.onChange(() => this.#membersChanged());
+    this.#timers.push(
+      this.#host.clock.every(DUE_TICK_MS, () => this.#send(this.#sync.due(this.#now()))),
+      this.#host.clock.every(VERIFY_PERIOD_MS, () => this.verify.round()),
+    );
+    this.#membersChanged();
+    this.#host.background('load from peers', this.#load());
+  }
+
+  notReadyReason(): string | undefined {
+    return this.#state === 'starting' ? 'peers are being asked for their instances' : undefined;
+  }
+
+  get isStarting(): boolean {
+    return this.#state === 'starting';
+  }
+
+  /** Tells the peers what they do not have yet; ownership goes over by itself once this member is not healthy. */
+  async drain(): Promise<void> {
+    this.#state = 'draining';
+    const untilMs = this.#now() + FLUSH_WAIT_MS;
+    while (!this.#sync.isFlushed && this.#now() < untilMs) await this.#host.clock.sleep(FLUSH_TICK_MS);
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers.splice(0)) timer.cancel();
+    await this.journal.stop();
+  }
+
+  /** Who carries out what, for the naming service. */
+  readonly ownership: Ownership = {
+    isOwn: (service) => this.#peers.ownerOf(service) === this.#peers.self,
+    forward: (service, operation) => this.#forwarder.forward(this.#peers.ownerOf(service), operation),
+  };
+
+  lag(): Lag[] {
+    return this.#sync.lag(this.#now());
+  }
+
+  get counts(): Readonly<Record<'forwarded' | 'unreachable' | 'overflows', number>> {
+    const { forwarded, unreachable } = this.#forwarder;
+    return { forwarded, unreachable, overflows: this.#sync.overflows };
+  }
+
+  /** Takes over what a peer says; returns what this member knows better. */
+  merge(datums: readonly Datum[], from: string): Datum[] {
+    const nowMs = this.#now();
+    const newer: Datum[] = [];
+    const changes: RegistryChange[] = [];
+    for (const datum of datums) {
+      const owner = this.#peers.ownerOf(datum.service);
+      const roles = { iAmOwner: owner === this.#peers.self, senderIsOwner: owner === from };
+      const merged = this.#naming.registry.merge(datum, roles, nowMs);
+      if (merged.outcome === 'applied' || merged.outcome === 'restamped') changes.push(merged.change);
+      if (merged.outcome === 'refused') this.refused++;
+      if (merged.outcome === 'older') newer.push(...this.#naming.registry.datumsOfInstance(datum.service, datum.key));
+    }
+    this.merged += datums.length;
+    for (const change of changes) this.#naming.changes.publish(change);
+    return newer;
+  }
+
+  // ---------------------------------------------------------------------------------------------- inside
+
+  #changed(change: RegistryChange): void {
+    if (change.origin === 'store') return;
+    this.journal.add(change.keys.flatMap((key) => this.#naming.registry.datumsOfInstance(change.service, key)));
+    if (change.origin === 'here') this.#send(this.#sync.changed(change.service, change.keys, this.#now()));
+  }
+
+  #membersChanged(): void {
+    const before = this.#own;
+    const own = new Set<ServiceKey>();
+    for (const view of this.#naming.registry.views()) if (this.ownership.isOwn(view.key)) own.add(view.key);
+    this.#own = own;
+    const nowMs = this.#now();
+    this.#naming.registry.grant(nowMs, (service) => own.has(service) && !before.has(service));
+    this.#send(this.#sync.setPeers(this.#peers.healthy(), nowMs));
+  }
+
+  #send(batches: readonly SyncBatch[]): void {
+    for (const batch of batches) this.#host.background('sync', this.#sendOne(batch));
+  }
+
+  async #sendOne({ peer, places }: SyncBatch): Promise<void> {
+    const { registry } = this.#naming;
+    const datums = places.flatMap(({ service, key }) => registry.datumsOfInstance(service, key));
+    try {
+      const answer = await this.#callDelta(peer, datums);
+      this.merge(answer, peer);
+      this.#send(this.#sync.delivered(peer, this.#now()));
+    } catch (error) {
+      this.#host.log.debug('a peer did not take a delta', { peer, error });
+      this.#sync.failed(peer, this.#now());
+    }
+  }
+
+  async #callDelta(peer: string, datums: readonly Datum[]): Promise<Datum[]> {
+    const message = { from: this.#peers.self, datums: datums.map(encodeDatum) };
+    const answer = await this.#peers.call(peer, DELTA_PATH, message, DELTA_TIMEOUT_MS);
+    return list(field(answer, 'newer'), 'newer', 4 * BATCH_MAX).map(decodeDatum);
+  }
+
+  async #callForward(owner: string, operations: readonly Operation[]): Promise<OperationResult[]> {
+    const message = { operations: operations.map(encodeOperation) };
+    const answer = await this.#peers.call(owner, FORWARD_PATH, message, FORWARD_TIMEOUT_MS);
+    return list(field(answer, 'results'), 'results', operations.length).map(decodeResult);
+  }
+
+  async #load(): Promise<void> {
+    const peers = this.#peers.listed();
+    const outcomes = await Promise.all(peers.map((peer) => this.#loadFrom(peer)));
+    const answered = outcomes.filter((one) => one !== undefined);
+    const instances = answered.reduce((sum, one) => sum + one, 0);
+    this.#host.log.info('loaded from peers', { asked: peers.length, answered: answered.length, datums: instances });
+    if (this.#state === 'starting') this.#state = 'running';
+    this.journal.start();
+  }
+
+  /** How many datums it had; undefined when it did not answer in time. A snapshot adds and updates, it never deletes. */
+  async #loadFrom(peer: string): Promise<number | undefined> {
+    let after = '';
+    let loaded = 0;
+    try {
+      while (true) {
+        const message = { after, limit: SNAPSHOT_PAGE };
+        const answer = await this.#peers.call(peer, SNAPSHOT_PATH, message, SNAPSHOT_WAIT_MS);
+        const datums = list(field(answer, 'datums'), 'datums').map(decodeDatum);
+        const nowMs = this.#now();
+        for (const datum of datums) {
+          const merged = this.#naming.registry.merge(datum, { iAmOwner: false, senderIsOwner: true }, nowMs);
+          if (merged.outcome === 'applied' || merged.outcome === 'restamped') {
+            this.#naming.changes.publish(merged.change);
+          }
+        }
+        loaded += count(datums.length, 'datums');
+        const next = field(answer, 'next');
+        if (next === null) return loaded;
+        after = text(next, 'next');
+      }
+    } catch (error) {
+      this.#host.log.info('a peer gave no snapshot', { peer, error });
+      return undefined;
+    }
+  }
+
+  #now(): number {
+    return this.#host.clock.monotonic();
+  }
+}

@@ -1,0 +1,13 @@
+/** What Distro needs of the members and of the way to them. */
+export interface Peers {
+  readonly self: string;
+  /** The healthy ones (up or suspicious), without this member. */
+  healthy(): readonly string[];
+  /** All in the list, without this member. */
+  listed(): readonly string[];
+  ownerOf(service: string): string;
+  /** Told after the healthy members, and so the owners, may have changed. */
+  onChange(run: () => void): void;
+  /** JSON over the peer port; rejects when there is no answer in time. */
+  call(peer: string, path: string, message: unknown, timeoutMs: number): Promise<unknown>;
+}
