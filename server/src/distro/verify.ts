@@ -2,7 +2,7 @@ import type { Host } from '@nacos-kube/core/host/host.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Datum } from '../naming/datum.ts';
 import type { Registry } from '../naming/registry.ts';
-import { decodeDatum, encodeDatum, field, list, serviceText } from './codec.ts';
+import { type DatumWire, decodeDatum, encodeDatum, field, list, serviceText } from './codec.ts';
 import { DIGEST_PATH, EXCHANGE_PATH } from './distro.ts';
 import type { Peers } from './peers.ts';
 
@@ -11,6 +11,8 @@ export const VERIFY_TIMEOUT_MS = 5_000;
 /** Services whose digests go in one message; there are as many messages as it takes. */
 export const DIGESTS_PER_MESSAGE_MAX = 5_000;
 export const SERVICES_PER_EXCHANGE_MAX = 200;
+/** An exchange is full with this many instances; a single larger service goes alone. */
+export const DATUMS_PER_EXCHANGE = 5_000;
 
 export interface VerifyOptions {
   readonly host: Host;
@@ -60,9 +62,7 @@ export class Verify {
       if (await this.#isEqual(peer, own)) return;
       const differing = await this.#findDiffering(peer, own);
       this.differing += differing.length;
-      for (let from = 0; from < differing.length; from += SERVICES_PER_EXCHANGE_MAX) {
-        await this.#exchange(peer, differing.slice(from, from + SERVICES_PER_EXCHANGE_MAX));
-      }
+      while (differing.length > 0) await this.#exchange(peer, differing);
     } catch (error) {
       this.#options.host.log.debug('a peer could not be compared with', { peer, error });
     }
@@ -75,7 +75,7 @@ export class Verify {
   }
 
   async #findDiffering(peer: string, own: OwnedDigests): Promise<ServiceKey[]> {
-    const { self, call } = { self: this.#options.peers.self, call: this.#options.peers.call.bind(this.#options.peers) };
+    const { peers } = this.#options;
     const differing: ServiceKey[] = [];
     // In order, and each message says which range it covers, so the peer can name what only it has.
     const services = [...own.services].sort(byService);
@@ -84,17 +84,29 @@ export class Verify {
       const page = services.slice(from, from + DIGESTS_PER_MESSAGE_MAX);
       const isLast = from + DIGESTS_PER_MESSAGE_MAX >= services.length;
       const upTo = isLast ? null : page.at(-1)![0];
-      const answer = await call(peer, DIGEST_PATH, { from: self, after, upTo, digests: page }, VERIFY_TIMEOUT_MS);
+      const answer = await peers.call(
+        peer,
+        DIGEST_PATH,
+        { from: peers.self, after, upTo, digests: page },
+        VERIFY_TIMEOUT_MS,
+      );
       differing.push(...list(field(answer, 'differing'), 'differing').map(serviceText));
       after = upTo ?? '';
     }
     return differing;
   }
 
-  async #exchange(peer: string, services: readonly ServiceKey[]): Promise<void> {
+  /** Takes as many services off the list as fit in one message. */
+  async #exchange(peer: string, differing: ServiceKey[]): Promise<void> {
     const { registry, peers, merge } = this.#options;
-    const datums = services.flatMap((service) => [...registry.datums(service)]);
-    const message = { from: peers.self, services, datums: datums.map(encodeDatum) };
+    const services: ServiceKey[] = [];
+    const datums: DatumWire[] = [];
+    while (differing.length > 0 && services.length < SERVICES_PER_EXCHANGE_MAX && datums.length < DATUMS_PER_EXCHANGE) {
+      const service = differing.shift()!;
+      services.push(service);
+      for (const datum of registry.datums(service)) datums.push(encodeDatum(datum));
+    }
+    const message = { from: peers.self, services, datums };
     const answer = await peers.call(peer, EXCHANGE_PATH, message, VERIFY_TIMEOUT_MS);
     merge(list(field(answer, 'datums'), 'datums').map(decodeDatum), peer);
   }

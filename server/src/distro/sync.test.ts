@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BATCH_MAX, PENDING_PER_PEER_MAX, RETRY_FIRST_MS, Sync, type SyncBatch } from './sync.ts';
+
+const service = 'public##DEFAULT_GROUP@@demo';
+const keysOf = (batches: readonly SyncBatch[]) => batches.map((batch) => [batch.peer, batch.places.map((p) => p.key)]);
+
+test('a first change leaves at once, to every peer', () => {
+  const sync = new Sync();
+  sync.setPeers(['m2', 'm3'], 0);
+  assert.deepEqual(keysOf(sync.changed(service, ['a'], 0)), [
+    ['m2', ['a']],
+    ['m3', ['a']],
+  ]);
+});
+
+test('what changes while a batch is under way leaves together in the next one, each instance once', () => {
+  const sync = new Sync();
+  sync.setPeers(['m2'], 0);
+  sync.changed(service, ['a'], 0);
+  assert.deepEqual(sync.changed(service, ['b'], 1), []);
+  assert.deepEqual(sync.changed(service, ['a', 'b'], 2), []);
+  assert.deepEqual(keysOf(sync.delivered('m2', 3)), [['m2', ['b', 'a']]]);
+  assert.equal(sync.isFlushed, false);
+  assert.deepEqual(sync.delivered('m2', 4), []);
+  assert.equal(sync.isFlushed, true);
+});
+
+test('a batch that failed is sent again, in front of what came later, ever more slowly', () => {
+  const sync = new Sync();
+  sync.setPeers(['m2'], 0);
+  sync.changed(service, ['a'], 0);
+  sync.changed(service, ['b'], 1);
+  sync.failed('m2', 10);
+  assert.deepEqual(sync.due(10 + RETRY_FIRST_MS - 1), []);
+  assert.deepEqual(keysOf(sync.due(10 + RETRY_FIRST_MS)), [['m2', ['a', 'b']]]);
+  sync.failed('m2', 200);
+  assert.deepEqual(sync.due(200 + RETRY_FIRST_MS), []);
+  assert.equal(sync.due(200 + 2 * RETRY_FIRST_MS).length, 1);
+});
+
+test('a slow peer does not hold up another', () => {
+  const sync = new Sync();
+  sync.setPeers(['slow', 'quick'], 0);
+  sync.changed(service, ['a'], 0);
+  sync.delivered('quick', 1);
+  assert.deepEqual(keysOf(sync.changed(service, ['b'], 2)), [['quick', ['b']]]);
+});
+
+test('a batch has a bound, the rest follows', () => {
+  const sync = new Sync();
+  sync.setPeers(['m2'], 0);
+  const keys = Array.from({ length: BATCH_MAX + 1 }, (_, n) => `k${n}`);
+  assert.equal(sync.changed(service, keys, 0)[0]?.places.length, BATCH_MAX);
+  assert.equal(sync.delivered('m2', 1)[0]?.places.length, 1);
+});
+
+test('more than the bound is left to the digests, and counted', () => {
+  const sync = new Sync();
+  sync.setPeers(['m2'], 0);
+  sync.changed(service, ['first'], 0);
+  const keys = Array.from({ length: PENDING_PER_PEER_MAX }, (_, n) => `k${n}`);
+  sync.changed(service, keys, 0);
+  sync.changed(service, ['one too many'], 0);
+  assert.equal(sync.overflows, 1);
+  assert.equal(sync.lag(0)[0]?.entries, 2);
+});
+
+test('the lag of a peer is the age of its oldest change, sent or waiting', () => {
+  const sync = new Sync();
+  sync.setPeers(['m2'], 0);
+  assert.deepEqual(sync.lag(5), [{ peer: 'm2', waitingMs: 0, entries: 0 }]);
+  sync.changed(service, ['a'], 10);
+  sync.changed(service, ['b'], 40);
+  assert.deepEqual(sync.lag(100), [{ peer: 'm2', waitingMs: 90, entries: 2 }]);
+  sync.delivered('m2', 110);
+  assert.deepEqual(sync.lag(110), [{ peer: 'm2', waitingMs: 70, entries: 1 }]);
+});
+
+test('a peer that left is forgotten, its late answer counts for nothing', () => {
+  const sync = new Sync();
+  sync.setPeers(['m2'], 0);
+  sync.changed(service, ['a'], 0);
+  sync.setPeers([], 1);
+  assert.deepEqual(sync.delivered('m2', 2), []);
+  sync.failed('m2', 2);
+  assert.deepEqual(sync.lag(2), []);
+});
