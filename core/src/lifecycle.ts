@@ -24,6 +24,7 @@ export class Lifecycle {
   readonly #parts: Part[] = [];
   readonly #started: Part[] = [];
   #state: 'new' | 'starting' | 'running' | 'draining' | 'stopped' = 'new';
+  #draining: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(host: Host) {
@@ -70,6 +71,12 @@ export class Lifecycle {
     return this.notReadyReasons().length === 0;
   }
 
+  /** Not ready from now on, and nothing held or unflushed any more once it resolves; what runs keeps running. */
+  drain(): Promise<void> {
+    this.#draining ??= this.#drainParts();
+    return this.#draining;
+  }
+
   /** Drains, then stops; safe to call more than once and while starting. */
   stop(): Promise<void> {
     this.#stopping ??= this.#drainAndStop();
@@ -78,12 +85,16 @@ export class Lifecycle {
 
   async #drainAndStop(): Promise<void> {
     if (this.#state === 'stopped') return;
+    await this.drain();
+    await this.#stopParts();
+    this.#state = 'stopped';
+  }
+
+  async #drainParts(): Promise<void> {
     this.#state = 'draining';
     for (const part of this.#started) {
       await this.#within(DRAIN_DEADLINE_MS, 'drain', part, async () => part.drain?.());
     }
-    await this.#stopParts();
-    this.#state = 'stopped';
   }
 
   async #stopParts(): Promise<void> {
