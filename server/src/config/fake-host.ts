@@ -19,8 +19,9 @@ export interface FakeHost extends Host {
   advance(ms: number): Promise<void>;
 }
 
-export function createFakeHost(name = 'node-1'): FakeHost {
-  const time = new FakeTime();
+/** Hosts that are given the clock of another share its time; `advance` of any of them moves all. */
+export function createFakeHost(name = 'node-1', sharing?: FakeHost): FakeHost {
+  const time = sharing === undefined ? new FakeTime() : (sharing.clock as FakeTime);
   const files = new Map<string, Uint8Array>();
   const warnings: string[] = [];
   const crashes: unknown[] = [];

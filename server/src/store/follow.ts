@@ -11,6 +11,7 @@ const OUTAGE_WAIT_MS_MAX = 5000;
 /** A revision that a peer names may not be readable at once; it is asked for this often, this long. */
 const HINT_RETRY_MS = 100;
 const HINT_RETRIES_MAX = 20;
+export const STALE_AFTER_MS = 10_000;
 
 export interface FollowerSettings {
   /** For tests that show what polling is for; a follower that never polls misses what no hint tells. */
@@ -100,16 +101,27 @@ export class Follower implements Part {
     this.#look();
   }
 
+  /** Why what the readers have may be older than the store; undefined when the feed is being read. */
+  staleReason(): string | undefined {
+    const quietMs = this.#quietForMs();
+    if (quietMs === undefined) return 'the store has not answered yet';
+    return quietMs < STALE_AFTER_MS ? undefined : `the store has not answered for ${Math.round(quietMs / 1000)} s`;
+  }
+
   metrics(): FollowerMetrics {
     const revision = this.#position ?? 0;
     const applied = [...this.#deliveries].map((delivery) => delivery.revision ?? 0);
     return {
       revision,
       behind: Math.max(this.#hinted, revision) - Math.min(revision, ...applied),
-      quietForMs: this.#lastEndMs === undefined ? undefined : this.#host.clock.monotonic() - this.#lastEndMs,
+      quietForMs: this.#quietForMs(),
       failures: this.#failures,
       gaps: this.#gaps,
     };
+  }
+
+  #quietForMs(): number | undefined {
+    return this.#lastEndMs === undefined ? undefined : this.#host.clock.monotonic() - this.#lastEndMs;
   }
 
   #look(): void {

@@ -1,0 +1,135 @@
+import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
+import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
+import type { ConfigCache } from './cache.ts';
+import type { Dump } from './dump.ts';
+import { type DumpedConfig, type DumpName, dumpName, dumpPath, isDumpName, readDumpFile } from './dump-file.ts';
+
+/** Written once a dump was whole: tells a dump of nothing from no dump. */
+const MARK = 'whole';
+const DIRECTORIES_AT_ONCE = 8;
+const KEYS_PER_TURN = 1_000;
+/** What is no file of ours is a temporary one of a node that died; younger ones may be under way. */
+const STRAY_AGE_MS = 3_600_000;
+
+/**
+ * Puts the last dump into an empty cache, for a node that starts without its store (F12). Stops as soon as
+ * `isOvertaken`, for then the store has answered and knows better. False when there never was a whole dump.
+ */
+export async function loadDump(
+  host: Host,
+  dump: Dump,
+  cache: ConfigCache,
+  isOvertaken: () => boolean,
+): Promise<{ readonly wasWhole: boolean; readonly configs: number }> {
+  let configs = 0;
+  await walk(host, dump, async (name, bytes) => {
+    const file = readDumpFile(name, bytes);
+    if (file === undefined) dump.noteDamaged(name);
+    else if (!isOvertaken() && cache.get(groupKey(file.config.key)) === undefined) {
+      cache.put({ ...file.config, revision: 0 }, file.content);
+      configs += 1;
+    }
+  });
+  return { wasWhole: (await host.disk.stat(`${dump.directory}/${MARK}`)) !== undefined, configs };
+}
+
+/**
+ * Compares every file with the cache, which has all rows of the store, and queues what differs: damaged, missing and
+ * outdated files are written, those of configurations that are gone are removed.
+ */
+export async function checkDump(host: Host, dump: Dump, cache: ConfigCache): Promise<void> {
+  const good = new Set<DumpName>();
+  const damaged = new Set<DumpName>();
+  await walk(host, dump, async (name, bytes) => {
+    const file = readDumpFile(name, bytes);
+    if (file === undefined) {
+      dump.noteDamaged(name);
+      damaged.add(name);
+      return;
+    }
+    const key = groupKey(file.config.key);
+    if (isUpToDate(cache, key, file.config)) good.add(name);
+    else if (cache.get(key) === undefined) dump.enqueueFile(name, key);
+    await dump.room();
+  });
+  let turn = 0;
+  for (const key of cache.keys()) {
+    const name = dumpName(key);
+    damaged.delete(name);
+    if (!good.has(name)) dump.enqueueFile(name, key);
+    turn += 1;
+    if (turn % KEYS_PER_TURN > 0) continue;
+    await host.clock.sleep(0);
+    await dump.room();
+  }
+  for (const name of damaged) dump.enqueueFile(name, undefined);
+  await dump.flush();
+  if (dump.metrics().dumpQueue === 0) await markWhole(host, dump, cache.size);
+}
+
+function isUpToDate(cache: ConfigCache, key: GroupKey, file: DumpedConfig): boolean {
+  const config = cache.get(key);
+  return config !== undefined && config.md5 === file.md5 && config.type === file.type;
+}
+
+async function markWhole(host: Host, dump: Dump, configs: number): Promise<void> {
+  try {
+    await host.disk.write(`${dump.directory}/${MARK}`, `${JSON.stringify({ configs, atMs: host.clock.now() })}\n`);
+  } catch (error) {
+    host.log.area('dump').warn('the dump could not be marked as whole', { error });
+  }
+}
+
+async function walk(
+  host: Host,
+  dump: Dump,
+  visit: (name: DumpName, bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const root = dump.directory;
+  for (const first of await names(host, root)) {
+    if (!isPart(first)) continue;
+    const seconds = (await names(host, `${root}/${first}`)).filter(isPart);
+    for (let i = 0; i < seconds.length; i += DIRECTORIES_AT_ONCE) {
+      const some = seconds.slice(i, i + DIRECTORIES_AT_ONCE);
+      await Promise.all(some.map((second) => walkLeaf(host, root, `${root}/${first}/${second}`, visit)));
+    }
+  }
+}
+
+async function walkLeaf(
+  host: Host,
+  root: string,
+  directory: string,
+  visit: (name: DumpName, bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
+  for (const name of await names(host, directory)) {
+    const path = `${directory}/${name}`;
+    const isOurs = isDumpName(name) && dumpPath(root, name) === path;
+    try {
+      if (isOurs) await visit(name, await host.disk.read(path));
+      else await removeStray(host, path);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      if (error.kind !== 'missing' && isOurs) await visit(name, new Uint8Array());
+    }
+  }
+}
+
+async function removeStray(host: Host, path: string): Promise<void> {
+  const stat = await host.disk.stat(path);
+  if (stat !== undefined && stat.modifiedMs < host.clock.now() - STRAY_AGE_MS) await host.disk.remove(path);
+}
+
+async function names(host: Host, directory: string): Promise<readonly string[]> {
+  try {
+    return await host.disk.list(directory);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    host.log.area('dump').warn('a directory of the dump cannot be read', { directory, error });
+    return [];
+  }
+}
+
+function isPart(name: string): boolean {
+  return /^[0-9a-f]{2}$/.test(name);
+}

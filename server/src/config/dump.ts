@@ -1,0 +1,214 @@
+import { DiskError, type Host, type Log, type Timer } from '@nacos-kube/core/host/host.ts';
+import type { GroupKey } from '@nacos-kube/core/wire/config-key.ts';
+import type { CachedConfig, ConfigCache } from './cache.ts';
+import { type DumpName, dumpName, dumpPath, readDumpFile, writeDumpFile } from './dump-file.ts';
+
+export const DUMP_DELAY_MS = 100;
+export const DUMP_WRITERS = 4;
+/** Files waiting to be written; beyond it the whole dump is checked again later. */
+export const DUMP_QUEUE_MAX = 20_000;
+/** A full read goes on once no more than this wait. */
+const DUMP_ROOM = 1_000;
+const RETRY_WAIT_MS = 1_000;
+const RETRY_WAIT_MS_MAX = 10_000;
+const WARN_EVERY_MS = 60_000;
+
+export interface DumpMetrics {
+  readonly dumpQueue: number;
+  readonly dumpWrites: number;
+  readonly dumpFailures: number;
+  readonly dumpDamaged: number;
+  /** 1 while the disk takes no writes. */
+  readonly dumpFailing: number;
+}
+
+/**
+ * The copy of all configurations on this node's disk, written behind the cache: what a file is to hold is looked up
+ * when its turn comes, so many changes of one key are one write. A full or broken disk costs the copy, never the
+ * service: it is counted, told once a minute and retried (F14).
+ */
+export class Dump {
+  readonly directory: string;
+  readonly #host: Host;
+  readonly #log: Log;
+  readonly #cache: ConfigCache;
+  readonly #contentFromStore: (config: CachedConfig) => Promise<Uint8Array | undefined>;
+  /** What is due, by file; a file without key belongs to no configuration. */
+  readonly #queue = new Map<DumpName, GroupKey | undefined>();
+  readonly #waitForRoom: (() => void)[] = [];
+  #isFollowing = false;
+  #isWriting = false;
+  #timer: Timer | undefined;
+  #failuresInRow = 0;
+  #warnedMs = Number.NEGATIVE_INFINITY;
+  #hasLost = false;
+  #onLost: () => void = () => undefined;
+  #writes = 0;
+  #failures = 0;
+  #damaged = 0;
+
+  constructor(
+    host: Host,
+    directory: string,
+    cache: ConfigCache,
+    contentFromStore: (config: CachedConfig) => Promise<Uint8Array | undefined>,
+  ) {
+    this.#host = host;
+    this.#log = host.log.area('dump');
+    this.directory = directory;
+    this.#cache = cache;
+    this.#contentFromStore = contentFromStore;
+    cache.changes.subscribe(({ groupKey, before, after }) => {
+      if (this.#isFollowing && (before?.md5 !== after?.md5 || before?.type !== after?.type)) this.enqueue(groupKey);
+    });
+  }
+
+  /** From now on every change of the cache is written. Until then the last dump stays as it is. */
+  follow(onLost: () => void): void {
+    this.#isFollowing = true;
+    this.#onLost = onLost;
+  }
+
+  enqueue(key: GroupKey): void {
+    this.enqueueFile(dumpName(key), key);
+  }
+
+  enqueueFile(name: DumpName, key: GroupKey | undefined): void {
+    if (this.#queue.size >= DUMP_QUEUE_MAX && !this.#queue.has(name)) {
+      this.#hasLost = true;
+      return;
+    }
+    // To the end: what changes all the time shall not be written all the time.
+    this.#queue.delete(name);
+    this.#queue.set(name, key);
+    this.#writeIn(DUMP_DELAY_MS);
+  }
+
+  /** Resolves once more can be queued without loss, or nothing can be written anyway. */
+  async room(): Promise<void> {
+    if (this.#queue.size <= DUMP_ROOM || this.#failuresInRow > 0) return;
+    await new Promise<void>((resolve) => this.#waitForRoom.push(resolve));
+  }
+
+  /** The content from its file, if that is whole and of this version. */
+  async read(config: CachedConfig): Promise<Uint8Array | undefined> {
+    const name = dumpName(config.groupKey);
+    try {
+      const file = readDumpFile(name, await this.#host.disk.read(dumpPath(this.directory, name)));
+      if (file?.config.md5 === config.md5) return file.content;
+      if (file === undefined) this.noteDamaged(name);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      if (error.kind !== 'missing') this.#noteFailure('a file of the dump cannot be read', error);
+    }
+    if (this.#isFollowing) this.enqueue(config.groupKey);
+    return undefined;
+  }
+
+  noteDamaged(name: DumpName): void {
+    this.#damaged += 1;
+    this.#warn('a damaged file of the dump is not used', { file: dumpPath(this.directory, name) });
+  }
+
+  /** Writes what is queued at once, unless the disk fails. */
+  async flush(): Promise<void> {
+    this.#cancelTimer();
+    while (this.#isWriting || (this.#queue.size > 0 && this.#failuresInRow === 0)) {
+      if (this.#isWriting) await this.#host.clock.sleep(10);
+      else await this.#writeBatches();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.flush();
+    this.#cancelTimer();
+    if (this.#queue.size > 0) this.#log.warn('the dump stays behind: its disk fails', { files: this.#queue.size });
+  }
+
+  metrics(): DumpMetrics {
+    return {
+      dumpQueue: this.#queue.size,
+      dumpWrites: this.#writes,
+      dumpFailures: this.#failures,
+      dumpDamaged: this.#damaged,
+      dumpFailing: this.#failuresInRow > 0 ? 1 : 0,
+    };
+  }
+
+  #writeIn(delayMs: number): void {
+    if (this.#isWriting || this.#timer !== undefined) return;
+    this.#timer = this.#host.clock.after(delayMs, () => {
+      this.#timer = undefined;
+      this.#host.background('write the dump', this.#writeBatches());
+    });
+  }
+
+  #cancelTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  async #writeBatches(): Promise<void> {
+    this.#isWriting = true;
+    try {
+      do {
+        const batch = [...this.#queue.entries().take(DUMP_WRITERS)];
+        const errors = await Promise.all(batch.map(([name, key]) => this.#writeOne(name, key)));
+        // One file that cannot be written must not hold up the others: only a batch that failed as a whole waits.
+        this.#failuresInRow = errors.includes(undefined) ? 0 : this.#failuresInRow + 1;
+        this.#giveRoom();
+      } while (this.#queue.size > 0 && this.#failuresInRow === 0);
+    } finally {
+      this.#isWriting = false;
+    }
+    if (this.#failuresInRow > 0) {
+      this.#writeIn(Math.min(RETRY_WAIT_MS_MAX, RETRY_WAIT_MS * 2 ** Math.min(this.#failuresInRow - 1, 10)));
+    } else if (this.#hasLost) {
+      this.#hasLost = false;
+      this.#onLost();
+    }
+  }
+
+  /** One file after the other for each name, since a batch has a name only once. */
+  async #writeOne(name: DumpName, key: GroupKey | undefined): Promise<Error | undefined> {
+    this.#queue.delete(name);
+    try {
+      const config = key === undefined ? undefined : this.#cache.get(key);
+      if (config === undefined) await this.#host.disk.remove(dumpPath(this.directory, name));
+      else await this.#writeConfig(name, config);
+      return undefined;
+    } catch (error) {
+      this.#noteFailure('a file of the dump cannot be written, trying again', error);
+      if (!this.#queue.has(name)) this.#queue.set(name, key);
+      return error as Error;
+    }
+  }
+
+  async #writeConfig(name: DumpName, config: CachedConfig): Promise<void> {
+    const content = this.#cache.content(config) ?? (await this.#contentFromStore(config));
+    if (content === undefined) {
+      // Most likely another version came meanwhile, and queued the file itself.
+      if (this.#cache.get(config.groupKey)?.md5 === config.md5) this.enqueueFile(name, config.groupKey);
+      return;
+    }
+    await this.#host.disk.write(dumpPath(this.directory, name), writeDumpFile(config, content));
+    this.#writes += 1;
+  }
+
+  #giveRoom(): void {
+    if (this.#queue.size > DUMP_ROOM && this.#failuresInRow === 0) return;
+    for (const resolve of this.#waitForRoom.splice(0)) resolve();
+  }
+
+  #noteFailure(message: string, error: unknown): void {
+    this.#failures += 1;
+    this.#warn(message, { error, failures: this.#failures, waiting: this.#queue.size });
+  }
+
+  #warn(message: string, facts: Readonly<Record<string, unknown>>): void {
+    const nowMs = this.#host.clock.monotonic();
+    if (nowMs - this.#warnedMs < WARN_EVERY_MS) return;
+    this.#warnedMs = nowMs;
+    this.#log.warn(message, facts);
+  }
+}

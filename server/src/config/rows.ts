@@ -1,0 +1,106 @@
+import type { Host, Log } from '@nacos-kube/core/host/host.ts';
+import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
+import { contentMd5, typeOr } from '@nacos-kube/core/wire/config.ts';
+import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
+import type { Revision, Store } from '../store/store.ts';
+import type { CachedConfig, ConfigCache } from './cache.ts';
+
+export const SCAN_PAGE_CONFIGS = 200;
+/** A row that is written during each of so many readings is left to the feed. */
+export const REREADS_MAX = 20;
+const PROGRESS_EVERY_MS = 5_000;
+
+export interface RowRead {
+  readonly config: CachedConfig;
+  readonly content: Uint8Array;
+}
+
+/** Brings rows of the store into the cache, never an older state over a newer one. */
+export class RowReader {
+  readonly #host: Host;
+  readonly #log: Log;
+  readonly #store: Store;
+  readonly #cache: ConfigCache;
+  #skipped = 0;
+
+  constructor(host: Host, store: Store, cache: ConfigCache) {
+    this.#host = host;
+    this.#log = host.log.area('config');
+    this.#store = store;
+    this.#cache = cache;
+  }
+
+  /** Rows that no client could be served from, of all that were read. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /**
+   * Reads one row into the cache; afterwards the cache has at least `revision`, 0 asking for any state that is not
+   * older than this call. Undefined when there is no such row, or another turn brought a state as new.
+   */
+  async read(key: ConfigKey, revision: Revision): Promise<RowRead | undefined> {
+    const text = groupKey(key);
+    for (let attempt = 0; attempt < REREADS_MAX; attempt += 1) {
+      const before = this.#cache.moment();
+      const row = await this.#store.getConfig(key);
+      if (!this.#cache.touchedSince(text, before)) {
+        if (row !== undefined) return this.#put(row, Math.max(revision, this.#cache.get(text)?.revision ?? 0));
+        this.#cache.remove(text);
+        return undefined;
+      }
+      if (revision > 0 && (this.#cache.get(text)?.revision ?? 0) >= revision) return undefined;
+    }
+    throw new Error(`config ${text} is written faster than it can be read`);
+  }
+
+  /**
+   * Reads every row; `revision` was the store's before. What has no row any more goes only once the last page was
+   * read, and only after its row was looked for by itself: a scan that fails half-way removes nothing (F12).
+   */
+  async readAll(revision: Revision, pace: () => Promise<void>): Promise<void> {
+    const start = this.#cache.moment();
+    const startMs = this.#host.clock.monotonic();
+    let toldMs = startMs;
+    const seen = new Set<GroupKey>();
+    let after: string | undefined;
+    do {
+      const before = this.#cache.moment();
+      const page = await this.#store.scanConfigs(SCAN_PAGE_CONFIGS, after);
+      for (const row of page.items) {
+        const text = groupKey(row);
+        seen.add(text);
+        if (!this.#cache.touchedSince(text, before)) this.#put(row, revision);
+      }
+      after = page.next;
+      const nowMs = this.#host.clock.monotonic();
+      if (nowMs - toldMs >= PROGRESS_EVERY_MS) {
+        toldMs = nowMs;
+        this.#log.info('reading configs from the store', { read: seen.size, elapsedMs: nowMs - startMs });
+      }
+      await pace();
+    } while (after !== undefined);
+    const gone = [...this.#cache.keys()].filter((text) => !seen.has(text) && !this.#cache.touchedSince(text, start));
+    for (const text of gone) {
+      const config = this.#cache.get(text);
+      if (config !== undefined) await this.read(config.key, 0);
+    }
+    const elapsedMs = this.#host.clock.monotonic() - startMs;
+    this.#log.info('all configs were read from the store', { configs: seen.size, gone: gone.length, elapsedMs });
+  }
+
+  #put(row: Config, revision: Revision): RowRead | undefined {
+    if (typeof row.content !== 'string') {
+      // Rows may be written by others (a shared MySQL): one that makes no sense must not stop the rest.
+      this.#skipped += 1;
+      this.#log.warn('a config without content in the store was skipped', { config: groupKey(row) });
+      return undefined;
+    }
+    const content = new TextEncoder().encode(row.content);
+    // Computed, not taken from the row: what clients compare must be the md5 of what they are served.
+    const md5 = contentMd5(content);
+    const { modifiedMs } = row;
+    const type = typeOr(row.type, 'text');
+    return { config: this.#cache.put({ key: row, md5, type, modifiedMs, revision }, content), content };
+  }
+}
