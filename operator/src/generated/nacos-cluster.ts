@@ -24,7 +24,7 @@ export interface NacosClusterSpec {
   /** The image of node and sidecar. What is left out is taken from the operator's own settings. */
   readonly image: NacosClusterSpecImage;
   /** Who may call the public port. Must be written out as long as nothing guards it. */
-  readonly auth: NacosClusterSpecAuth;
+  readonly auth?: NacosClusterSpecAuth;
   /** Where configs, persistent instances, service metadata and namespaces are kept. Name exactly one. Ephemeral instances need none. */
   readonly storage: NacosClusterSpecStorage;
   /** The Service that clients use; it leads to ready members only. */
@@ -33,7 +33,7 @@ export interface NacosClusterSpec {
   readonly resources?: NacosClusterSpecResources;
   /** The agent beside each node. */
   readonly sidecar: NacosClusterSpecSidecar;
-  /** Settings of the nodes, as a properties file or the environment names them: nacos.x.y or NACOS_X_Y. `nacos-kube server --help` lists them. */
+  /** Settings of the nodes by the names of the environment, e.g. NACOS_KUBE_LOG_LEVEL. `nacos-kube server --help` lists them. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 

@@ -51,7 +51,7 @@ export function planStatus(
     readyReplicas: readyMembers(progress).length,
     selector: labelSelectorText(selectorLabels(cluster.metadata.name)),
     store: storage.kind,
-    auth: cluster.spec.auth.enabled ? 'on' : 'off',
+    auth: cluster.spec.auth?.enabled ? 'on' : 'off',
     version: imageOf(cluster, defaults.image).tag,
     // A paused cluster's list is not written, so its generation is not used up.
     ...(isPaused && progress.isListChanging
