@@ -78,6 +78,17 @@ test('no more probes are started than the limit, the longest due first', () => {
   );
 });
 
+test('the longest period can be set, and failures lead to it', () => {
+  const machine = new ProbeMachine(noSpread, 1_500);
+  machine.setTargets([target()], 0);
+  let nowMs = FIRST_DELAY_MS;
+  for (let round = 0; round < 10; round++) {
+    assert.equal(machine.takeDue(nowMs, 1).length, 1, `round ${round}`);
+    machine.finished(target(), refused, nowMs);
+    nowMs += 1_500;
+  }
+});
+
 test('only addresses of other machines are probed (S9)', () => {
   const guard = { forbidden: new Set(['10.0.0.7']), isLoopbackAllowed: false };
   for (const ip of ['10.0.0.1', '192.168.1.2', '2001:db8::1']) assert.equal(probeRefusal(ip, guard), undefined, ip);

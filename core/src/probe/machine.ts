@@ -50,13 +50,15 @@ interface Watched {
  */
 export class ProbeMachine {
   readonly #random: Random;
+  readonly #periodMaxMs: number;
   readonly #watched = new Map<string, Watched>();
   late = 0;
   /** Targets beyond `TARGETS_MAX`, which are not watched. */
   refused = 0;
 
-  constructor(random: Random) {
+  constructor(random: Random, periodMaxMs = PROBE_PERIOD_MAX_MS) {
     this.#random = random;
+    this.#periodMaxMs = periodMaxMs;
   }
 
   get size(): number {
@@ -92,7 +94,7 @@ export class ProbeMachine {
     const watched = this.#watched.get(idOf(target));
     if (watched === undefined) return undefined;
     watched.isRunning = false;
-    watched.periodMs = nextPeriodMs(watched.periodMs, result);
+    watched.periodMs = nextPeriodMs(watched.periodMs, result, this.#periodMaxMs);
     watched.dueMs = nowMs + watched.periodMs;
     const isUp = result.kind === 'connected';
     watched.succeeded = isUp ? watched.succeeded + 1 : 0;
@@ -118,10 +120,10 @@ export class ProbeMachine {
   }
 }
 
-function nextPeriodMs(periodMs: number, { kind, tookMs }: ProbeResult): number {
-  const measuredMs = kind === 'connected' ? tookMs : kind === 'timeout' ? 2 * periodMs : PROBE_PERIOD_MAX_MS;
+function nextPeriodMs(periodMs: number, { kind, tookMs }: ProbeResult, periodMaxMs: number): number {
+  const measuredMs = kind === 'connected' ? tookMs : kind === 'timeout' ? 2 * periodMs : periodMaxMs;
   const nextMs = PROBE_FACTOR * periodMs + (1 - PROBE_FACTOR) * measuredMs;
-  return Math.trunc(Math.min(PROBE_PERIOD_MAX_MS, Math.max(PROBE_PERIOD_MIN_MS, nextMs)));
+  return Math.trunc(Math.min(periodMaxMs, Math.max(PROBE_PERIOD_MIN_MS, nextMs)));
 }
 
 function idOf({ service, key }: ProbeTarget): string {

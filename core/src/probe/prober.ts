@@ -12,20 +12,29 @@ export interface ProberEvents {
   onVerdict(verdict: ProbeVerdict): void;
 }
 
+export interface ProberOptions {
+  /** A connection that takes longer is a failure; default `CONNECT_TIMEOUT_MS`. */
+  readonly connectTimeoutMs?: number;
+  /** The longest time between two probes of a target; default `PROBE_PERIOD_MAX_MS`. */
+  readonly periodMaxMs?: number;
+}
+
 /** Tries the ports of the targets it is given, as the machine says. */
 export class Prober {
   readonly #host: Host;
   readonly #events: ProberEvents;
   readonly #machine: ProbeMachine;
+  readonly #connectTimeoutMs: number;
   #timer: Timer | undefined;
   #running = 0;
   /** Targets that the guard keeps out, by reason. */
   readonly refused = new Map<string, number>();
 
-  constructor(host: Host, events: ProberEvents) {
+  constructor(host: Host, events: ProberEvents, options: ProberOptions = {}) {
     this.#host = host;
     this.#events = events;
-    this.#machine = new ProbeMachine(host.random);
+    this.#machine = new ProbeMachine(host.random, options.periodMaxMs);
+    this.#connectTimeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
   }
 
   get targetCount(): number {
@@ -75,7 +84,7 @@ export class Prober {
 
   async #connect({ ip, port }: ProbeTarget): Promise<ProbeResult['kind']> {
     try {
-      (await this.#host.network.connect({ address: ip, port }, CONNECT_TIMEOUT_MS)).close();
+      (await this.#host.network.connect({ address: ip, port }, this.#connectTimeoutMs)).close();
       return 'connected';
     } catch (error) {
       if (!(error instanceof NetworkError)) throw error;

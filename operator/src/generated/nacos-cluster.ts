@@ -125,7 +125,7 @@ export interface NacosClusterSpecSidecarResources {
 
 /** How the persistent instances are probed over TCP. */
 export interface NacosClusterSpecSidecarProbe {
-  /** Time between two probes of an instance. */
+  /** Longest time between two probes of an instance; what answers fast is tried more often, down to one second. */
   readonly intervalSeconds: number;
   /** A connection that takes longer counts as a failure. */
   readonly timeoutMilliseconds: number;
