@@ -1,0 +1,70 @@
+import type { Host, HttpListener, HttpRequest, HttpResponse } from '@nacos-kube/core/host/host.ts';
+import { text } from '@nacos-kube/core/http/answers.ts';
+import { createPipeline } from '@nacos-kube/core/http/pipeline.ts';
+import type { Policy, Route } from '@nacos-kube/core/http/route.ts';
+import type { Part } from '@nacos-kube/core/lifecycle.ts';
+import { StoreError } from '../store/store.ts';
+
+/** Above the largest configuration (10 MiB) with its escapes. */
+export const BODY_BYTES_MAX = 32 * 1024 * 1024;
+const STOP_GRACE_MS = 5_000;
+
+export interface DoorOptions {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly contextPath: string;
+  readonly routes: readonly Route[];
+  readonly authorize: (policy: Policy, request: HttpRequest) => void;
+  readonly clientIp: (request: HttpRequest) => string;
+  readonly observe?: (path: string, method: string, status: number) => void;
+}
+
+/** A port and all that is served on it. */
+export class Door implements Part {
+  readonly name: string;
+  readonly #host: Host;
+  readonly #options: DoorOptions;
+  #listener: HttpListener | undefined;
+
+  constructor(host: Host, options: DoorOptions) {
+    this.name = options.name;
+    this.#host = host;
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { address, port, name, ...options } = this.#options;
+    const pipeline = createPipeline({
+      ...options,
+      answerFailure,
+      answerUnknown: (request) => answerUnknown(request, options.contextPath),
+      log: this.#host.log.area('http'),
+    });
+    this.#listener = await this.#host.network.serve({ address, port, bodyBytesMax: BODY_BYTES_MAX }, pipeline);
+    this.#host.log.info(`${name} is open`, { address, port: this.#listener.port });
+  }
+
+  async stop(): Promise<void> {
+    await this.#listener?.stop(STOP_GRACE_MS);
+  }
+}
+
+/** A store that cannot be written is no fault of the request: clients try another member, or again. */
+function answerFailure(error: unknown): HttpResponse | undefined {
+  if (!(error instanceof StoreError)) return undefined;
+  switch (error.kind) {
+    case 'unavailable':
+    case 'read-only':
+    case 'misconfigured':
+      return text(`caused: the store is ${error.kind}, try again later;`, 503);
+    case 'invalid':
+      return text(`caused: ${error.message};`, 400);
+  }
+}
+
+/** Naming answers 501 where it has no such call, never 404 (spec/naming.md 0.1). */
+function answerUnknown({ method, path }: HttpRequest, contextPath: string): HttpResponse {
+  if (!path.startsWith(`${contextPath}/v1/ns/`)) return text('not found', 404);
+  return text(`no such api:${method}:${path.replace(/[^\x21-\x7e]/g, '?')}`, 501);
+}

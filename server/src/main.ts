@@ -1,0 +1,79 @@
+import { readFile } from 'node:fs/promises';
+import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
+import { parseProperties, readSettings, SettingsError, type SettingsSources } from '@nacos-kube/core/settings.ts';
+import { Command } from 'commander';
+import { createMembership } from './members/create.ts';
+import { createNacosServer } from './server.ts';
+import { loadNodeSettings } from './settings/settings.ts';
+import { SERVER_SETTINGS } from './settings/table.ts';
+import { openStore } from './store/open.ts';
+
+const LOOP_CHECK_MS = 1_000;
+
+/** `nacos-kube server`: one node, until it is told to stop. */
+export function serverCommand(): Command {
+  const command = new Command('server').description('run one node: registry, health, push, configuration');
+  command.option('--properties <FILE>', 'settings as key=value lines, under the names of application.properties');
+  for (const { flag, value, help, env, ...setting } of Object.values(SERVER_SETTINGS)) {
+    const defaultText = 'default' in setting && setting.default !== '' ? `; default ${setting.default}` : '';
+    const envText = env.length > 0 ? ` [${env.join(', ')}]` : '';
+    command.option(`--${flag} <${value}>`, `${help}${defaultText}${envText}`);
+  }
+  command.addHelpText('after', '\nDefaults < properties file < environment < flags. Secrets belong in files.');
+  command.action((flags: Record<string, string>) => runServer(flags));
+  return command;
+}
+
+async function runServer(flags: Record<string, string>): Promise<void> {
+  const sources: SettingsSources = { flags, env: process.env, properties: await propertiesOf(flags) };
+  const { logLevel, logFormat, mysqlPassword } = readSettings(SERVER_SETTINGS, sources);
+  const secrets = mysqlPassword === undefined ? [] : [mysqlPassword];
+  const host = createNodeHost({ name: 'node', logLevel, logFormat, secrets });
+  const settings = await loadNodeSettings(host, sources);
+  const store = openStore(host, settings.storage);
+  const membership = createMembership(host, settings);
+  const { lifecycle } = createNacosServer({ host, settings, store, membership, withProcessMetrics: true });
+
+  let signals = 0;
+  const stop = (signal: NodeJS.Signals): void => {
+    signals++;
+    if (signals > 1) process.exit(1);
+    host.log.info(`${signal}: draining and stopping; a second signal ends at once`);
+    host.background(
+      'stop',
+      lifecycle.stop().then(() => process.exit(0)),
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+
+  host.log.info('starting', { mode: settings.mode, member: settings.member, storage: settings.storage.kind });
+  host.log.warn('accounts are off: whoever reaches the public port may read and write');
+  await lifecycle.start();
+  reportReadiness(host, () => lifecycle.notReadyReasons());
+}
+
+/** Says once why the node is not ready, and once that it is. */
+function reportReadiness(host: ReturnType<typeof createNodeHost>, reasons: () => readonly string[]): void {
+  let told = '';
+  const tell = (): void => {
+    const now = reasons().join('; ');
+    if (now === told) return;
+    if (now === '') host.log.info('ready');
+    else host.log.info(`not ready: ${now}`);
+    told = now;
+  };
+  told = 'unknown';
+  tell();
+  host.clock.every(LOOP_CHECK_MS, tell);
+}
+
+async function propertiesOf(flags: Record<string, string>): Promise<ReadonlyMap<string, string>> {
+  const path = flags.properties ?? process.env.NACOS_KUBE_PROPERTIES;
+  if (path === undefined) return new Map();
+  try {
+    return parseProperties(await readFile(path, 'utf8'));
+  } catch (error) {
+    throw new SettingsError([`--properties ${JSON.stringify(path)}: ${(error as Error).message}`]);
+  }
+}
