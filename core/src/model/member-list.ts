@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isIpv4Literal, isIpv6Literal } from './ip-literal.ts';
 
 /** The members a cluster shall have, as its one writer decided it. A later list has a higher generation. */
 export interface MemberList {
@@ -29,7 +30,7 @@ const HEADER_REMAINS = /generation=|hash=/;
 /** The text of a sealed cluster.conf: a header with generation and hash, then one `host:port` per line. */
 export function encodeMemberList(list: MemberList): string {
   for (const member of list.members) {
-    if (parseAddress(member) !== member) throw new Error(`not a member address: ${JSON.stringify(member)}`);
+    if (parseMemberAddress(member) !== member) throw new Error(`not a member address: ${JSON.stringify(member)}`);
   }
   return `# nacos-kube generation=${list.generation} hash=${memberListHash(list.members)}\n${memberLines(list.members)}`;
 }
@@ -49,10 +50,11 @@ export function parseMemberList(text: string): ParsedMemberList {
 
   const members: string[] = [];
   for (const [index, line] of text.slice(0, -1).split('\n').entries()) {
+    if (line !== '' && line.trim() === '') return refused(`line ${index + 1} has only spaces`);
     for (const piece of withoutComment(line).split(',')) {
       const written = piece.trim();
       if (written === '') continue;
-      const address = parseAddress(written);
+      const address = parseMemberAddress(written);
       if (address === undefined) return refused(`line ${index + 1} is no host:port: ${JSON.stringify(written)}`);
       if (members.includes(address)) return refused(`line ${index + 1} repeats ${address}`);
       members.push(address);
@@ -77,9 +79,12 @@ function checkSeal(text: string, members: readonly string[]): ParsedMemberList {
   return { kind: 'sealed', generation: Number(header[1]), members };
 }
 
-/** `host:port` in its one written form; a missing port is 8848. Undefined when it is none. */
-function parseAddress(written: string): string | undefined {
-  const match = /^(\[[0-9a-fA-F:.]{2,45}\]|[^:[\]\s]{1,253})(?::(\d{1,5}))?$/.exec(written);
+/**
+ * `host:port` in its one written form; a missing port is 8848, and a `?raft_port=` as in samples of the reference is
+ * left out. Undefined when it is none.
+ */
+export function parseMemberAddress(written: string): string | undefined {
+  const match = /^(\[[0-9a-fA-F:.]{2,45}\]|[^:[\]\s?]{1,253})(?::(\d{1,5}))?(?:\?raft_port=\d{1,5})?$/.exec(written);
   if (!match) return undefined;
   const host = match[1] as string;
   const port = match[2] === undefined ? DEFAULT_MEMBER_PORT : Number(match[2]);
@@ -87,12 +92,17 @@ function parseAddress(written: string): string | undefined {
   return `${host}:${port}`;
 }
 
+/** Host, without the brackets of IPv6, and port of a member's address. */
+export function splitMemberAddress(address: string): { readonly host: string; readonly port: number } {
+  const at = address.lastIndexOf(':');
+  const host = address.slice(0, at);
+  return { host: host.startsWith('[') ? host.slice(1, -1) : host, port: Number(address.slice(at + 1)) };
+}
+
 function isHost(host: string): boolean {
-  if (host.startsWith('[')) return host.includes(':');
-  if (/^[\d.]+$/.test(host)) {
-    const parts = host.split('.');
-    return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255);
-  }
+  if (host.startsWith('[')) return isIpv6Literal(host.slice(1, -1));
+  // What ends in a number is meant as an address: two merged ones are no name either.
+  if (/(^|\.)\d+$/.test(host)) return isIpv4Literal(host);
   // A trailing dot would be another identity for the same member.
   return host.split('.').every((label) => /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label));
 }
