@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { type AppendFile, type Disk, DiskError, type DiskErrorKind, type Log, type WriteOptions } from '../host.ts';
+import { watchDirectory } from './disk-watch.ts';
+
+export function createNodeDisk(log: Log): Disk {
+  return {
+    read: (path) => guarded('reading', path, () => readFile(path)),
+    write: (path, content, options = {}) => guarded('writing', path, () => replaceFile(path, content, options)),
+    append: (path) => guarded('opening', path, () => openAppend(path)),
+    list: (path) => guarded('listing', path, () => listOrEmpty(path)),
+    remove: (path) => guarded('removing', path, () => rm(path, { recursive: true, force: true })),
+    rename: (from, to) => guarded('renaming', from, () => rename(from, to)),
+    stat: (path) => guarded('looking at', path, () => statOrUndefined(path)),
+    makeDirectory: (path) => guarded('making', path, () => makeDirectories(path)),
+    watch: (directory, run) => watchDirectory(directory, run, log),
+  };
+}
+
+async function guarded<T>(doing: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw toDiskError(error, `${doing} ${path}`);
+  }
+}
+
+async function makeDirectories(path: string): Promise<void> {
+  await mkdir(path, { recursive: true });
+}
+
+async function replaceFile(path: string, content: string | Uint8Array, options: WriteOptions): Promise<void> {
+  const directory = dirname(path);
+  await makeDirectories(directory);
+  const temporary = join(directory, `.${basename(path).slice(0, 100)}.${randomUUID()}.tmp`);
+  try {
+    const file = await open(temporary, 'wx', options.mode ?? 0o644);
+    try {
+      await file.writeFile(content);
+      if (options.sync === true) await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {}); // what made the write fail is what counts
+    throw error;
+  }
+  if (options.sync === true) await syncDirectory(directory);
+}
+
+/** A new name survives power loss only once its directory is written too. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+async function openAppend(path: string): Promise<AppendFile> {
+  await makeDirectories(dirname(path));
+  return new NodeAppendFile(path, await open(path, 'a', 0o644));
+}
+
+/** Writes take effect in the order in which they were asked for, also when nobody awaits them one by one. */
+class NodeAppendFile implements AppendFile {
+  readonly #path: string;
+  readonly #file: FileHandle;
+  #last: Promise<unknown> = Promise.resolve();
+  #nameIsSynced = false;
+  #closed = false;
+
+  constructor(path: string, file: FileHandle) {
+    this.#path = path;
+    this.#file = file;
+  }
+
+  write(content: string | Uint8Array): Promise<void> {
+    return this.#next('appending to', () => this.#file.appendFile(content));
+  }
+
+  sync(): Promise<void> {
+    return this.#next('syncing', async () => {
+      await this.#file.sync();
+      if (this.#nameIsSynced) return;
+      await syncDirectory(dirname(this.#path));
+      this.#nameIsSynced = true;
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    const closing = this.#next('closing', () => this.#file.close());
+    this.#closed = true;
+    await closing;
+  }
+
+  #next(doing: string, work: () => Promise<void>): Promise<void> {
+    if (this.#closed) return Promise.reject(new DiskError('io', `${doing} ${this.#path}: the file is closed`));
+    const result = this.#last.then(() => guarded(doing, this.#path, work));
+    this.#last = result.catch(() => {}); // told to whoever asked; the next one tries for itself
+    return result;
+  }
+}
+
+async function listOrEmpty(path: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(path)).sort();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+async function statOrUndefined(path: string): Promise<{ bytes: number; modifiedMs: number } | undefined> {
+  try {
+    const { size, mtimeMs } = await stat(path);
+    return { bytes: size, modifiedMs: mtimeMs };
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+const KIND_BY_CODE: ReadonlyMap<string, DiskErrorKind> = new Map([
+  ['ENOENT', 'missing'],
+  ['ENOSPC', 'full'],
+  ['EDQUOT', 'full'],
+  ['EACCES', 'denied'],
+  ['EPERM', 'denied'],
+  ['EROFS', 'denied'],
+]);
+
+function toDiskError(error: unknown, doing: string): DiskError {
+  if (error instanceof DiskError) return error;
+  const kind = KIND_BY_CODE.get(codeOf(error)) ?? 'io';
+  return new DiskError(kind, `${doing}: ${(error as Error).message}`, { cause: error });
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}

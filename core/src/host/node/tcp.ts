@@ -1,0 +1,117 @@
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { type Endpoint, type Log, NetworkError, type TcpListener, type TcpStream } from '../host.ts';
+import { plainAddress } from './address.ts';
+import { toNetworkError } from './network-errors.ts';
+
+/** One side has ended: the other may finish what it is sending, but not stay for ever. */
+export const HALF_CLOSED_MS = 30_000;
+export const ACCEPTED_STREAMS_MAX = 10_000;
+
+export function connectTcp(target: Endpoint, timeoutMs: number): Promise<TcpStream> {
+  const doing = `connecting to ${target.address}:${target.port}`;
+  return new Promise((resolve, reject) => {
+    let socket: Socket;
+    try {
+      socket = createConnection({ host: target.address, port: target.port, allowHalfOpen: true, noDelay: true });
+    } catch (error) {
+      reject(toNetworkError(error, doing)); // a port out of range
+      return;
+    }
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(new NetworkError('timeout', `${doing}: no answer in ${timeoutMs} ms`));
+    }, timeoutMs);
+    const onError = (error: Error) => {
+      clearTimeout(timer);
+      reject(toNetworkError(error, doing));
+    };
+    socket.once('error', onError);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.off('error', onError);
+      resolve(new NodeTcpStream(socket));
+    });
+  });
+}
+
+export function listenTcp(at: Endpoint, onConnection: (stream: TcpStream) => void, log: Log): Promise<TcpListener> {
+  const accepted = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
+  server.maxConnections = ACCEPTED_STREAMS_MAX;
+  server.on('connection', (socket) => {
+    accepted.add(socket);
+    socket.once('close', () => accepted.delete(socket));
+    const stream = new NodeTcpStream(socket);
+    try {
+      onConnection(stream);
+    } catch (error) {
+      stream.close();
+      log.error('a connection was not handled', { error });
+    }
+  });
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error) => reject(toNetworkError(error, `listening on ${at.address}:${at.port}`));
+    server.once('error', onError);
+    server.listen({ host: at.address, port: at.port, backlog: 1024 }, () => {
+      server.off('error', onError);
+      server.on('error', (error) => log.error('a tcp listener failed', { ...at, error }));
+      resolve({ port: portOf(server), stop: () => stop(server, accepted) });
+    });
+  });
+}
+
+function portOf(server: Server): number {
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new Error('a tcp listener has no port');
+  return bound.port;
+}
+
+function stop(server: Server, accepted: ReadonlySet<Socket>): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    for (const socket of accepted) socket.destroy();
+  });
+}
+
+class NodeTcpStream implements TcpStream {
+  readonly remote: Endpoint;
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.remote = { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
+    socket.on('error', () => {}); // 'close' follows, and is all that anyone has to know
+  }
+
+  async join(other: TcpStream): Promise<void> {
+    if (!(other instanceof NodeTcpStream)) throw new TypeError('a stream of another network');
+    const near = this.#socket;
+    const far = other.#socket;
+    const closed = Promise.all([whenClosed(near), whenClosed(far)]);
+    near.pipe(far);
+    far.pipe(near);
+    let cut: NodeJS.Timeout | undefined;
+    const onEnd = () => {
+      cut ??= setTimeout(() => {
+        near.destroy();
+        far.destroy();
+      }, HALF_CLOSED_MS);
+    };
+    near.once('end', onEnd);
+    far.once('end', onEnd);
+    // Closed without an end: reset. What it had sent is passed on, then the other side is closed too.
+    near.once('close', () => far.destroySoon());
+    far.once('close', () => near.destroySoon());
+    await closed;
+    clearTimeout(cut);
+  }
+
+  close(): void {
+    this.#socket.destroySoon();
+  }
+}
+
+function whenClosed(socket: Socket): Promise<void> {
+  if (socket.closed) return Promise.resolve();
+  return new Promise((resolve) => socket.once('close', () => resolve()));
+}
