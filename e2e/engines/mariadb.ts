@@ -1,0 +1,223 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { access, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { createConnection } from 'mysql2/promise';
+
+export interface MariadbOptions {
+  /** Default: a free one. */
+  readonly port?: number;
+  /** Default 127.0.0.1. */
+  readonly bindAddress?: string;
+  /** Further flags of the server. */
+  readonly flags?: readonly string[];
+}
+
+/** A server of its own with an empty database `nacos` and a user who may do all in it. */
+export interface Mariadb {
+  readonly address: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: string;
+  readonly url: string;
+  /** As root, in the database. Resolves with the rows. */
+  query(sql: string): Promise<readonly Record<string, unknown>[]>;
+  /** Another empty database for the same user. Resolves with its name. */
+  makeDatabase(name: string): Promise<string>;
+  /** SIGKILL; the data stay for `start`. */
+  kill(): Promise<void>;
+  /** On the same data and port, after `kill`. */
+  start(): Promise<void>;
+  /** SIGSTOP: it holds its connections and answers nothing. */
+  pause(): void;
+  resume(): void;
+  /** Ends the server and removes its data. */
+  stop(): Promise<void>;
+}
+
+const READY_WITHIN_MS = 60_000;
+const STOPPED_WITHIN_MS = 10_000;
+const DATABASE = 'nacos';
+const USER = 'nacos';
+
+/** Why no server can be started here, or undefined. Where `CI` is set a lack is an error and no reason to skip. */
+export async function mariadbMissing(): Promise<string | undefined> {
+  if ((await programPath('mariadbd')) !== undefined && (await programPath('mariadb-install-db')) !== undefined) {
+    return undefined;
+  }
+  const message = 'MariaDB is not installed (Debian: apt-get install mariadb-server)';
+  if (process.env['CI']) throw new Error(message);
+  return message;
+}
+
+export async function startMariadb(options: MariadbOptions = {}): Promise<Mariadb> {
+  const server = new MariadbServer(options, options.port ?? (await freePort()));
+  try {
+    await server.install();
+    await server.start();
+    return server;
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+class MariadbServer implements Mariadb {
+  readonly address: string;
+  readonly port: number;
+  readonly database = DATABASE;
+  readonly user = USER;
+  readonly password = randomBytes(12).toString('hex');
+  readonly #flags: readonly string[];
+  #directory = '';
+  #process: ChildProcess | undefined;
+
+  constructor(options: MariadbOptions, port: number) {
+    this.address = options.bindAddress ?? '127.0.0.1';
+    this.port = port;
+    this.#flags = options.flags ?? [];
+  }
+
+  get url(): string {
+    return `mysql://${USER}:${this.password}@${this.address}:${this.port}/${DATABASE}`;
+  }
+
+  async install(): Promise<void> {
+    this.#directory = await mkdtemp(join(tmpdir(), 'nacos-kube-mariadb-'));
+    const install = (await programPath('mariadb-install-db')) ?? 'mariadb-install-db';
+    const init = [
+      `CREATE DATABASE IF NOT EXISTS ${DATABASE};`,
+      `CREATE USER IF NOT EXISTS '${USER}'@'%' IDENTIFIED BY '${this.password}';`,
+      `GRANT ALL ON ${DATABASE}.* TO '${USER}'@'%';`,
+    ];
+    await writeFile(this.#path('init.sql'), init.join('\n'));
+    if (isRoot()) {
+      // As root the server refuses to run, so all is its own user's.
+      await promisify(execFile)('chown', ['-R', 'mysql', this.#directory]);
+      await chmod(this.#directory, 0o755);
+    }
+    const asUser = isRoot() ? ['--user=mysql'] : [];
+    await promisify(execFile)(install, [
+      ...['--no-defaults', `--datadir=${this.#path('data')}`, '--skip-test-db', '--skip-name-resolve'],
+      ...['--auth-root-authentication-method=normal', ...asUser],
+    ]);
+  }
+
+  async start(): Promise<void> {
+    const log = this.#path('server.log');
+    const server = spawn(
+      (await programPath('mariadbd')) ?? 'mariadbd',
+      [
+        ...['--no-defaults', `--datadir=${this.#path('data')}`, `--socket=${this.#path('socket')}`],
+        ...[`--port=${this.port}`, `--bind-address=${this.address}`, `--pid-file=${this.#path('pid')}`],
+        ...[`--log-error=${log}`, `--init-file=${this.#path('init.sql')}`, '--skip-name-resolve'],
+        ...['--innodb-buffer-pool-size=64M', ...(isRoot() ? ['--user=mysql'] : []), ...this.#flags],
+      ],
+      { stdio: 'ignore' },
+    );
+    this.#process = server;
+    const deadline = performance.now() + READY_WITHIN_MS;
+    while (!(await this.#answers())) {
+      if (server.exitCode !== null || performance.now() > deadline) {
+        throw new Error(`mariadbd did not start: ${(await readFile(log, 'utf8')).slice(-2000)}`);
+      }
+      await sleep(50);
+    }
+  }
+
+  async query(sql: string): Promise<readonly Record<string, unknown>[]> {
+    const connection = await createConnection({
+      ...{ socketPath: this.#path('socket'), user: 'root', database: DATABASE, charset: 'utf8mb4' },
+      ...{ multipleStatements: true },
+    });
+    try {
+      const [rows] = await connection.query(sql);
+      return rows as unknown as readonly Record<string, unknown>[];
+    } finally {
+      connection.destroy();
+    }
+  }
+
+  async makeDatabase(name: string): Promise<string> {
+    await this.query(`CREATE DATABASE ${name}; GRANT ALL ON ${name}.* TO '${USER}'@'%'`);
+    return name;
+  }
+
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  pause(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  async stop(): Promise<void> {
+    this.resume();
+    await this.#end('SIGTERM');
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const server = this.#process;
+    this.#process = undefined;
+    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
+    const ended = once(server, 'exit');
+    server.kill(signal);
+    const patience = setTimeout(() => server.kill('SIGKILL'), STOPPED_WITHIN_MS);
+    await ended;
+    clearTimeout(patience);
+  }
+
+  /** The user comes from the init file, which is read after the port is open. */
+  async #answers(): Promise<boolean> {
+    try {
+      const { address: host, port, user, password, database } = this;
+      const connection = await createConnection({ host, port, user, password, database, connectTimeout: 2000 });
+      connection.destroy();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #path(name: string): string {
+    return join(this.#directory, name);
+  }
+}
+
+function isRoot(): boolean {
+  return userInfo().uid === 0;
+}
+
+async function programPath(name: string): Promise<string | undefined> {
+  const directories = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/bin', '/usr/local/sbin'];
+  for (const directory of directories) {
+    const path = join(directory, name);
+    try {
+      await access(path);
+      return path;
+    } catch {
+      // Looked for in the next one.
+    }
+  }
+  return undefined;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
