@@ -1,0 +1,48 @@
+import { StoreError, type StoreErrorKind } from './store.ts';
+
+/** What the database or the way to it answers, by the number of the error. */
+const KINDS: Readonly<Record<number, StoreErrorKind>> = {
+  // Access, database, tables, columns: somebody has to set something right.
+  ...{ 1044: 'misconfigured', 1045: 'misconfigured', 1049: 'misconfigured', 1054: 'misconfigured' },
+  ...{ 1142: 'misconfigured', 1143: 'misconfigured', 1146: 'misconfigured', 1298: 'misconfigured' },
+  ...{ 1227: 'misconfigured', 1370: 'misconfigured', 1698: 'misconfigured', 1130: 'misconfigured' },
+  // Read-only server or transaction, full disk, full table.
+  ...{ 1290: 'read-only', 1792: 'read-only', 1836: 'read-only', 1021: 'read-only', 1114: 'read-only' },
+  // Too long, not in the character set, over the packet size.
+  ...{ 1406: 'invalid', 1366: 'invalid', 1267: 'invalid', 1153: 'invalid', 1301: 'invalid' },
+};
+
+/** Deadlock, lock wait, changed record, duplicate of a concurrent insert: the whole transaction can be tried again. */
+const RETRIED: ReadonlySet<number> = new Set([1213, 1205, 1020, 1062]);
+
+interface MysqlError extends Error {
+  readonly code?: string;
+  readonly errno?: number;
+  readonly fatal?: boolean;
+}
+
+export function isRetried(error: unknown): boolean {
+  const errno = (error as MysqlError | undefined)?.errno;
+  return errno !== undefined && RETRIED.has(errno);
+}
+
+/** The connection is gone, or nobody knows what state it is in. */
+export function isFatal(error: unknown): boolean {
+  const { fatal, errno, code } = error as MysqlError;
+  // A server that has turned read-only was failed over: connect anew, perhaps to another one (F13).
+  if (error instanceof StoreError) return error.kind === 'unavailable' || error.kind === 'read-only';
+  if (fatal === true) return true;
+  return errno === undefined ? code !== undefined : KINDS[errno] === 'read-only';
+}
+
+export function storeErrorOf(error: unknown, place: string): StoreError {
+  if (error instanceof StoreError) return error;
+  const { errno, code, message } = error as MysqlError;
+  const kind = (errno === undefined ? undefined : KINDS[errno]) ?? (isSqlFault(code) ? 'misconfigured' : 'unavailable');
+  return new StoreError(kind, `${place}: ${code === undefined ? '' : `${code} `}${message}`, { cause: error });
+}
+
+/** A statement that the server does not understand: not the schema or the engine that this program knows. */
+function isSqlFault(code: string | undefined): boolean {
+  return code === 'ER_PARSE_ERROR' || code === 'ER_NO_SUCH_FIELD' || code === 'ER_SP_DOES_NOT_EXIST';
+}

@@ -1,0 +1,138 @@
+import type { Clock } from '@nacos-kube/core/host/host.ts';
+import { LATE_MS } from './mysql-feed.ts';
+import { CONFIG_MARK_SQL, NAMESPACE_MARK_SQL } from './mysql-marks.ts';
+import { readKey, readRecordKey } from './mysql-read.ts';
+import type { MysqlSession } from './mysql-session.ts';
+import { noteConfig } from './mysql-write.ts';
+
+/** Beside the time since the last look: clocks of other writers differ, and their rows have whole seconds. */
+const LOOK_BACK_S = 10;
+const LOOK_BACK_S_MAX = 300;
+const HISTORY_LOOK_BACK_ROWS = 1000;
+const FOUND_MAX = 1000;
+const LOCK = `CONCAT(DATABASE(), '.nk_foreign')`;
+/** The search by time has no index to use, so it takes at most this part of the time. */
+const SEARCH_SHARE = 1 / 20;
+
+/** What the feed said last of a config; null when nothing, '' when that it was removed. */
+function toldOf(alias: string): string {
+  const same = (column: string) => `n.${column} = CONVERT(${alias}.${column} USING utf8mb4) COLLATE utf8mb4_bin`;
+  return `(SELECT IF(n.removed, '', n.mark) FROM nk_change n
+    WHERE n.kind = 'config' AND ${same('data_id')} AND ${same('group_id')} AND ${same('tenant_id')}
+    ORDER BY n.id DESC LIMIT 1)`;
+}
+
+/**
+ * Writes of others on the same database, Java nodes or people, told in the feed like our own: where what stands differs
+ * from what the feed said last. They are looked for where they leave traces: the history (Java writes it like us, also on
+ * delete), `gmt_modified` of rows, and the small table of namespaces. One node looks at a time.
+ */
+export class MysqlForeign {
+  readonly #clock: Clock;
+  /** The newest history row at past looks; what came after the newest look that is `LATE_MS` ago may be incomplete. */
+  readonly #seen: { readonly at: number; readonly nid: number }[] = [];
+  #searchedAt: number | undefined;
+  #notBefore = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** True when something was found. */
+  async look(session: MysqlSession): Promise<boolean> {
+    await this.#remember(session);
+    const lock = await session.row(`SELECT GET_LOCK(${LOCK}, 0) AS got`);
+    if (Number(lock?.['got']) !== 1) return false;
+    try {
+      const found = [
+        await this.#tellConfigs(session, HISTORY_SQL, [this.#seen[0]!.nid]),
+        await this.#searchByTime(session),
+        await tellNamespaces(session),
+      ];
+      return found.some(Boolean);
+    } finally {
+      if (!session.isBroken) await session.row(`SELECT RELEASE_LOCK(${LOCK}) AS released`);
+    }
+  }
+
+  async #remember(session: MysqlSession): Promise<void> {
+    const newest = Number((await session.row('SELECT MAX(nid) AS nid FROM his_config_info'))?.['nid'] ?? 0);
+    const at = this.#clock.monotonic();
+    if (this.#seen.length === 0) {
+      this.#seen.push({ at: Number.NEGATIVE_INFINITY, nid: Math.max(0, newest - HISTORY_LOOK_BACK_ROWS) });
+    }
+    this.#seen.push({ at, nid: newest });
+    while (this.#seen[1] !== undefined && this.#seen[1].at <= at - LATE_MS) this.#seen.shift();
+  }
+
+  async #searchByTime(session: MysqlSession): Promise<boolean> {
+    const startedAt = this.#clock.monotonic();
+    if (startedAt < this.#notBefore) return false;
+    const sinceMs = startedAt - (this.#searchedAt ?? startedAt);
+    const lookBackS = Math.min(LOOK_BACK_S_MAX, Math.ceil(sinceMs / 1000) + LOOK_BACK_S);
+    const found = await this.#tellConfigs(session, ROWS_SQL, [lookBackS]);
+    this.#searchedAt = startedAt;
+    const tookMs = this.#clock.monotonic() - startedAt;
+    this.#notBefore = startedAt + tookMs / SEARCH_SHARE;
+    return found;
+  }
+
+  async #tellConfigs(session: MysqlSession, sql: string, values: readonly number[]): Promise<boolean> {
+    const rows = await session.rows(sql, values);
+    for (const row of rows) {
+      const mark = row['mark'] as string | null;
+      await noteConfig(session, readKey(row), mark ?? undefined, null);
+    }
+    return rows.length > 0;
+  }
+}
+
+/** Keys with history that is not ours, where row and feed differ. */
+const HISTORY_SQL = `
+  SELECT * FROM (
+    SELECT h.data_id, h.group_id, h.tenant_id, ${toldOf('h')} AS told,
+      (SELECT ${CONFIG_MARK_SQL} FROM config_info c
+       WHERE c.data_id = h.data_id AND c.group_id = h.group_id AND c.tenant_id = h.tenant_id) AS mark
+    FROM (
+      SELECT DISTINCT r.data_id, r.group_id, r.tenant_id
+      FROM his_config_info r LEFT JOIN nk_change o ON o.history_nid = r.nid
+      WHERE r.nid > ? AND o.id IS NULL
+    ) h
+  ) found WHERE NOT told <=> COALESCE(mark, '') LIMIT ${FOUND_MAX}`;
+
+/** Rows that say they were modified lately, where row and feed differ. */
+const ROWS_SQL = `
+  SELECT * FROM (
+    SELECT c.data_id, c.group_id, c.tenant_id, ${CONFIG_MARK_SQL} AS mark, ${toldOf('c')} AS told
+    FROM config_info c WHERE c.gmt_modified >= NOW() - INTERVAL ? SECOND
+  ) found WHERE NOT told <=> mark LIMIT ${FOUND_MAX}`;
+
+async function tellNamespaces(session: MysqlSession): Promise<boolean> {
+  const changed = await session.rows(`
+    SELECT * FROM (
+      SELECT t.tenant_id, ${NAMESPACE_MARK_SQL} AS mark,
+        (SELECT IF(n.removed, '', n.mark) FROM nk_change n
+         WHERE n.kind = 'namespace' AND n.record_key = CAST(CONVERT(t.tenant_id USING utf8mb4) AS BINARY)
+         ORDER BY n.id DESC LIMIT 1) AS told
+      FROM tenant_info t WHERE t.kp = '1' AND t.tenant_id <> ''
+    ) found WHERE NOT told <=> mark LIMIT ${FOUND_MAX}`);
+  for (const row of changed) {
+    await session.change(`INSERT INTO nk_change (kind, removed, record_key, mark) VALUES ('namespace', 0, ?, ?)`, [
+      String(row['tenant_id']),
+      String(row['mark']),
+    ]);
+  }
+  const removed = await session.rows(`
+    SELECT last.record_key FROM nk_change last
+    JOIN (SELECT MAX(id) AS id FROM nk_change WHERE kind = 'namespace' GROUP BY record_key) newest ON newest.id = last.id
+    WHERE last.removed = 0 AND NOT EXISTS (
+      SELECT 1 FROM tenant_info t
+      WHERE t.kp = '1' AND CAST(CONVERT(t.tenant_id USING utf8mb4) AS BINARY) = last.record_key
+    ) LIMIT ${FOUND_MAX}`);
+  for (const row of removed) {
+    await session.change(`INSERT INTO nk_change (kind, removed, record_key) VALUES ('namespace', 1, ?)`, [
+      readRecordKey(row),
+    ]);
+  }
+  return changed.length + removed.length > 0;
+}

@@ -1,0 +1,158 @@
+import type { MysqlSession } from './mysql-session.ts';
+import { StoreError } from './store.ts';
+
+/** Of our own tables; they are ours alone, so an upgrade is ours too. */
+const OWN_SCHEMA_VERSION = 1;
+
+const TIMES = `
+  gmt_create datetime NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  gmt_modified datetime NOT NULL DEFAULT CURRENT_TIMESTAMP`;
+/** The 1.4 script says utf8, of which MySQL leaves out what lies beyond the BMP; a table made by it is taken as it is. */
+const TABLE = 'ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin';
+
+/** The tables of Nacos 1.4 that are used here, to be read and written by Java nodes as well. */
+const SHARED_TABLES: Readonly<Record<string, string>> = {
+  config_info: `(
+    id bigint(20) NOT NULL AUTO_INCREMENT,
+    data_id varchar(255) NOT NULL,
+    group_id varchar(255) DEFAULT NULL,
+    content longtext NOT NULL,
+    md5 varchar(32) DEFAULT NULL,
+    ${TIMES},
+    src_user text,
+    src_ip varchar(50) DEFAULT NULL,
+    app_name varchar(128) DEFAULT NULL,
+    tenant_id varchar(128) DEFAULT '',
+    c_desc varchar(256) DEFAULT NULL,
+    c_use varchar(64) DEFAULT NULL,
+    effect varchar(64) DEFAULT NULL,
+    type varchar(64) DEFAULT NULL,
+    c_schema text,
+    PRIMARY KEY (id),
+    UNIQUE KEY uk_configinfo_datagrouptenant (data_id, group_id, tenant_id)
+  ) ${TABLE}`,
+  config_tags_relation: `(
+    id bigint(20) NOT NULL,
+    tag_name varchar(128) NOT NULL,
+    tag_type varchar(64) DEFAULT NULL,
+    data_id varchar(255) NOT NULL,
+    group_id varchar(128) NOT NULL,
+    tenant_id varchar(128) DEFAULT '',
+    nid bigint(20) NOT NULL AUTO_INCREMENT,
+    PRIMARY KEY (nid),
+    UNIQUE KEY uk_configtagrelation_configidtag (id, tag_name, tag_type),
+    KEY idx_tenant_id (tenant_id)
+  ) ${TABLE}`,
+  his_config_info: `(
+    id bigint(64) unsigned NOT NULL,
+    nid bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+    data_id varchar(255) NOT NULL,
+    group_id varchar(128) NOT NULL,
+    app_name varchar(128) DEFAULT NULL,
+    content longtext NOT NULL,
+    md5 varchar(32) DEFAULT NULL,
+    ${TIMES},
+    src_user text,
+    src_ip varchar(50) DEFAULT NULL,
+    op_type char(10) DEFAULT NULL,
+    tenant_id varchar(128) DEFAULT '',
+    PRIMARY KEY (nid),
+    KEY idx_gmt_create (gmt_create),
+    KEY idx_gmt_modified (gmt_modified),
+    KEY idx_did (data_id)
+  ) ${TABLE}`,
+  tenant_info: `(
+    id bigint(20) NOT NULL AUTO_INCREMENT,
+    kp varchar(128) NOT NULL,
+    tenant_id varchar(128) DEFAULT '',
+    tenant_name varchar(128) DEFAULT '',
+    tenant_desc varchar(256) DEFAULT NULL,
+    create_source varchar(32) DEFAULT NULL,
+    gmt_create bigint(20) NOT NULL,
+    gmt_modified bigint(20) NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE KEY uk_tenant_info_kptenantid (kp, tenant_id),
+    KEY idx_tenant_id (tenant_id)
+  ) ${TABLE}`,
+};
+
+const OWN_TABLES: Readonly<Record<string, string>> = {
+  // The feed. `mark` is what stood after the change, so that what others wrote since is noticed; `history_nid` the
+  // history row of the same transaction; `late_of` the change that became visible too late and is told again.
+  nk_change: `(
+    id bigint unsigned NOT NULL AUTO_INCREMENT,
+    created timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    kind varchar(16) CHARACTER SET ascii NOT NULL,
+    removed tinyint NOT NULL,
+    data_id varchar(255) NOT NULL DEFAULT '',
+    group_id varchar(255) NOT NULL DEFAULT '',
+    tenant_id varchar(128) NOT NULL DEFAULT '',
+    record_key varbinary(700) NOT NULL DEFAULT '',
+    mark varchar(100) NOT NULL DEFAULT '',
+    history_nid bigint unsigned DEFAULT NULL,
+    late_of bigint unsigned DEFAULT NULL,
+    PRIMARY KEY (id),
+    UNIQUE KEY nk_change_late_of (late_of),
+    KEY nk_change_created (created),
+    KEY nk_change_history_nid (history_nid),
+    KEY nk_change_config (data_id, group_id, tenant_id),
+    KEY nk_change_record (kind, record_key(128))
+  ) ${TABLE}`,
+  nk_record: `(
+    kind varchar(16) CHARACTER SET ascii NOT NULL,
+    record_key varbinary(700) NOT NULL,
+    value mediumtext NOT NULL,
+    PRIMARY KEY (kind, record_key)
+  ) ${TABLE}`,
+  nk_meta: `(
+    name varchar(32) CHARACTER SET ascii NOT NULL,
+    value bigint NOT NULL,
+    PRIMARY KEY (name)
+  ) ${TABLE}`,
+};
+
+/** What is read of the shared tables; a database that lacks any of it is no 1.4 one. */
+const NEEDED_COLUMNS: Readonly<Record<string, string>> = {
+  config_info:
+    'id, data_id, group_id, content, md5, gmt_create, gmt_modified, src_user, src_ip, app_name, tenant_id, c_desc, c_use, effect, type, c_schema',
+  config_tags_relation: 'id, tag_name, tag_type, data_id, group_id, tenant_id, nid',
+  his_config_info:
+    'id, nid, data_id, group_id, app_name, content, md5, gmt_create, gmt_modified, src_user, src_ip, op_type, tenant_id',
+  tenant_info: 'kp, tenant_id, tenant_name, tenant_desc, create_source, gmt_create, gmt_modified',
+};
+
+/** Makes the tables that are missing; those that are there are left as they are. */
+export async function makeSchema(session: MysqlSession, place: string): Promise<void> {
+  const rows = await session.rows(
+    'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE()',
+  );
+  const present = new Set(rows.map((row) => String(row['name']).toLowerCase()));
+  for (const [name, definition] of Object.entries({ ...SHARED_TABLES, ...OWN_TABLES })) {
+    if (!present.has(name)) await makeTable(session, place, name, definition);
+  }
+  for (const [table, columns] of Object.entries(NEEDED_COLUMNS)) {
+    await session.rows(`SELECT ${columns} FROM ${table} LIMIT 0`);
+  }
+  const row = await session.row(`SELECT value FROM nk_meta WHERE name = 'schema'`);
+  if (row === undefined) {
+    await session.change(`INSERT IGNORE INTO nk_meta (name, value) VALUES ('schema', ?), ('forgotten', 0)`, [
+      OWN_SCHEMA_VERSION,
+    ]);
+  } else if (Number(row['value']) !== OWN_SCHEMA_VERSION) {
+    const message = `${place}: the nk_* tables have version ${row['value']}, this program knows ${OWN_SCHEMA_VERSION}`;
+    throw new StoreError('misconfigured', message);
+  }
+}
+
+const ACCESS_DENIED = 1142;
+
+async function makeTable(session: MysqlSession, place: string, name: string, definition: string): Promise<void> {
+  try {
+    await session.command(`CREATE TABLE IF NOT EXISTS ${name} ${definition}`);
+  } catch (cause) {
+    if ((cause as { errno?: number }).errno !== ACCESS_DENIED) throw cause;
+    throw new StoreError('misconfigured', `${place}: table ${name} is missing and the user may not create it`, {
+      cause,
+    });
+  }
+}

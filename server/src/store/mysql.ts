@@ -1,0 +1,206 @@
+import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
+import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
+import {
+  CHANGES_KEPT,
+  CHANGES_PER_PAGE_MAX,
+  checkConfigWrite,
+  checkRecordKey,
+  checkRecords,
+  HISTORY_KEPT_DAYS,
+  ITEMS_PER_PAGE_MAX,
+  pageSize,
+  pageStart,
+} from './bounds.ts';
+import type { ConfigHistory, HistoryReader } from './history.ts';
+import { HOLD_MS, MysqlFeed } from './mysql-feed.ts';
+import { MysqlForeign } from './mysql-foreign.ts';
+import { MysqlPool } from './mysql-pool.ts';
+import * as read from './mysql-read.ts';
+import { makeSchema } from './mysql-schema.ts';
+import { type MysqlSettings, readParameters } from './mysql-settings.ts';
+import * as write from './mysql-write.ts';
+import {
+  type ChangePage,
+  type ConfigWrite,
+  type ConfigWritten,
+  type Operator,
+  type Page,
+  type RecordKind,
+  type Revision,
+  type Store,
+  type StoredRecord,
+  StoreError,
+} from './store.ts';
+
+export function createMysqlStore(host: Host, settings: MysqlSettings): Store & HistoryReader {
+  return new MysqlStore(host, settings);
+}
+
+const LOOK_EVERY_MS = 2000;
+/** A change that cannot be told yet is looked for again after so long. */
+const WAIT_MS = 20;
+const WAITS_MAX = HOLD_MS / WAIT_MS + 5;
+const HISTORY_EVERY_MS = 10 * 60 * 1000;
+const HISTORY_FORGOTTEN_AT_ONCE = 1000;
+
+/** On the schema of Nacos 1.4, shared with whoever else uses it; what is ours alone is in tables `nk_*`. */
+class MysqlStore implements Store, HistoryReader {
+  readonly kind = 'mysql';
+  readonly #host: Host;
+  readonly #settings: MysqlSettings;
+  readonly #pool: MysqlPool;
+  readonly #feed: MysqlFeed;
+  readonly #foreign: MysqlForeign;
+  readonly #hintReaders: (() => void)[] = [];
+  #timers: Timer[] = [];
+  #hinting: Timer | undefined;
+  #isLooking = false;
+
+  constructor(host: Host, settings: MysqlSettings) {
+    readParameters(settings.parameters);
+    this.#host = host;
+    this.#settings = settings;
+    this.#pool = new MysqlPool(host, settings);
+    this.#feed = new MysqlFeed(host.clock);
+    this.#foreign = new MysqlForeign(host.clock);
+  }
+
+  async start(): Promise<void> {
+    this.#pool.open();
+    try {
+      await this.#pool.read((session) => makeSchema(session, this.#pool.place));
+    } catch (error) {
+      this.#pool.close();
+      throw error;
+    }
+    const { clock } = this.#host;
+    this.#timers = [
+      clock.every(LOOK_EVERY_MS, () => this.#host.background('mysql look', this.#look())),
+      clock.every(HISTORY_EVERY_MS, () => this.#host.background('mysql history', this.#forgetHistory())),
+    ];
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers.splice(0)) timer.cancel();
+    this.#hinting?.cancel();
+    this.#pool.close();
+  }
+
+  async putConfig(config: ConfigWrite): Promise<ConfigWritten> {
+    checkConfigWrite(config);
+    if (isPadded(config)) throw new StoreError('invalid', 'MySQL cannot tell names apart that end in a blank');
+    return this.#pool.transact((session) => write.putConfig(session, config));
+  }
+
+  async removeConfig(key: ConfigKey, by: Operator): Promise<boolean> {
+    if (isPadded(key)) return false;
+    return this.#pool.transact((session) => write.removeConfig(session, key, by));
+  }
+
+  async getConfig(key: ConfigKey): Promise<Config | undefined> {
+    if (isPadded(key)) return undefined;
+    return this.#pool.read((session) => read.getConfig(session, key));
+  }
+
+  async scanConfigs(limit: number, after?: string): Promise<Page<Config>> {
+    const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
+    pageStart(after);
+    return this.#pool.read((session) => read.scanConfigs(session, size, after));
+  }
+
+  countConfigs(namespaceId: string): Promise<number> {
+    return this.#pool.read((session) => read.countConfigs(session, namespaceId));
+  }
+
+  putRecord(record: StoredRecord): Promise<Revision> {
+    return this.putRecords([record]);
+  }
+
+  async putRecords(records: readonly StoredRecord[]): Promise<Revision> {
+    checkRecords(records);
+    if (records.length === 0) return this.revision();
+    return this.#pool.transact((session) => write.putRecords(session, records));
+  }
+
+  async removeRecord(kind: RecordKind, key: string): Promise<boolean> {
+    checkRecordKey(key);
+    return this.#pool.transact((session) => write.removeRecord(session, kind, key));
+  }
+
+  getRecord(kind: RecordKind, key: string): Promise<StoredRecord | undefined> {
+    return this.#pool.read((session) => read.getRecord(session, kind, key));
+  }
+
+  async scanRecords(kind: RecordKind, limit: number, after = ''): Promise<Page<StoredRecord>> {
+    const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
+    return this.#pool.read((session) => read.scanRecords(session, kind, size, after));
+  }
+
+  revision(): Promise<Revision> {
+    return this.#pool.read((session) => this.#feed.revision(session));
+  }
+
+  async changes(from: Revision, limit: number): Promise<ChangePage> {
+    const size = pageSize(limit, CHANGES_PER_PAGE_MAX);
+    for (let waits = 0; ; waits += 1) {
+      const { page, waits: isMore } = await this.#pool.read((session) => this.#feed.changes(session, from, size));
+      if (!isMore || page.gap) return page;
+      if (page.changes.length > 0 || waits >= WAITS_MAX) {
+        // The reader has what there is; it is called back for the rest.
+        this.#hintIn(WAIT_MS);
+        return page;
+      }
+      await this.#host.clock.sleep(WAIT_MS);
+    }
+  }
+
+  history(key: ConfigKey, limit: number): Promise<readonly ConfigHistory[]> {
+    return this.#pool.read((session) => read.history(session, key, limit));
+  }
+
+  /** Called only for what this process finds out by itself; other nodes' writes come by polling. */
+  onHint(run: () => void): void {
+    this.#hintReaders.push(run);
+  }
+
+  #hintIn(delayMs: number): void {
+    if (this.#hinting !== undefined || this.#hintReaders.length === 0) return;
+    this.#hinting = this.#host.clock.after(delayMs, () => {
+      this.#hinting = undefined;
+      for (const run of this.#hintReaders) run();
+    });
+  }
+
+  async #look(): Promise<void> {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    try {
+      const isAny = await this.#pool.read(async (session) => {
+        const isLate = await this.#feed.retellLate(session);
+        await this.#feed.forget(session, this.#settings.changesKept ?? CHANGES_KEPT);
+        return (await this.#foreign.look(session)) || isLate;
+      });
+      if (isAny) this.#hintIn(0);
+    } catch (error) {
+      // Calls meet the same failure and say it; the next look is due anyway.
+      this.#host.log.debug('mysql: no look for changes of others', { error });
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  async #forgetHistory(): Promise<void> {
+    const days = this.#settings.historyKeptDays ?? HISTORY_KEPT_DAYS;
+    await this.#pool.read((session) =>
+      session.change(
+        `DELETE FROM his_config_info WHERE gmt_modified < NOW() - INTERVAL ? DAY LIMIT ${HISTORY_FORGOTTEN_AT_ONCE}`,
+        [days],
+      ),
+    );
+  }
+}
+
+/** The comparison of the 1.4 tables pads with blanks, so such a name would meet another's row. */
+function isPadded(key: ConfigKey): boolean {
+  return [key.dataId, key.group, key.namespaceId].some((name) => name.endsWith(' '));
+}
