@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { createNodeDisk } from './disk.ts';
+import { createLog } from './log.ts';
+
+const log = createLog({ process: 'test', level: 'off', format: 'text', now: () => 0, write: () => {} });
+const disk = createNodeDisk(log);
+const root = await mkdtemp(join(tmpdir(), 'nacos-kube-disk-'));
+after(() => rm(root, { recursive: true, force: true }));
+const text = async (path: string) => Buffer.from(await disk.read(path)).toString();
+
+test('a write makes directories, replaces the file as a whole and leaves nothing else behind', async () => {
+  const path = join(root, 'a/b/config');
+  await disk.write(path, 'one', { sync: true, mode: 0o600 });
+  await disk.write(path, new TextEncoder().encode('two'), { sync: true, mode: 0o600 });
+  assert.equal(await text(path), 'two');
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  assert.deepEqual(await disk.list(join(root, 'a/b')), ['config']);
+});
+
+test('a write that fails takes its temporary file away and says what failed', async () => {
+  const path = join(root, 'taken');
+  await disk.makeDirectory(join(path, 'child'));
+  await assert.rejects(disk.write(path, 'x'), { name: 'DiskError', kind: 'io' });
+  assert.deepEqual(
+    (await readdir(root)).filter((name) => name.includes('.tmp')),
+    [],
+  );
+});
+
+test('what is missing is told, or fine, as each call promises', async () => {
+  const nowhere = join(root, 'nowhere');
+  await assert.rejects(disk.read(nowhere), { name: 'DiskError', kind: 'missing' });
+  await assert.rejects(disk.rename(nowhere, join(root, 'x')), { kind: 'missing' });
+  assert.deepEqual(await disk.list(nowhere), []);
+  assert.equal(await disk.stat(nowhere), undefined);
+  await disk.remove(nowhere);
+});
+
+test('a disk that is full is told as such', { skip: process.platform !== 'linux' }, async () => {
+  const file = await disk.append('/dev/full');
+  await assert.rejects(file.write('x'), { name: 'DiskError', kind: 'full' });
+  await file.close();
+});
+
+test('appends land in the order in which they were asked for', async () => {
+  const path = join(root, 'journal/log');
+  const file = await disk.append(path);
+  await Promise.all(['a', 'b', 'c', 'd'].map((letter) => file.write(letter.repeat(3))));
+  await file.sync();
+  await file.close();
+  const again = await disk.append(path);
+  await again.write('e');
+  await again.close();
+  await assert.rejects(again.write('f'), { name: 'DiskError', kind: 'io' });
+  assert.equal(await text(path), 'aaabbbcccddde');
+  assert.equal((await disk.stat(path))?.bytes, 13);
+});
+
+test('names are listed in order, and a directory is removed whole', async () => {
+  for (const name of ['b', 'a', 'c']) await disk.write(join(root, 'many', name), name);
+  assert.deepEqual(await disk.list(join(root, 'many')), ['a', 'b', 'c']);
+  await disk.remove(join(root, 'many'));
+  assert.deepEqual(await disk.list(join(root, 'many')), []);
+});
+
+/** Waits for the watch itself to speak; a watch that never does fails by the runner's own time. */
+function nextReport(directory: string): { reported: Promise<void>; cancel: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = disk.watch(directory, resolve);
+  return { reported: promise, cancel: () => timer.cancel() };
+}
+
+test('a watch reports a new file', async () => {
+  const directory = join(root, 'watched');
+  await disk.makeDirectory(directory);
+  const watch = nextReport(directory);
+  await disk.write(join(directory, 'x'), '1');
+  await watch.reported;
+  watch.cancel();
+});
+
+test('a watch reports the swap of a mounted ConfigMap', async () => {
+  const directory = join(root, 'mounted');
+  for (const generation of ['g1', 'g2']) await disk.write(join(directory, generation, 'cluster.conf'), generation);
+  await symlink('g1', join(directory, '..data'));
+  await symlink('..data/cluster.conf', join(directory, 'cluster.conf'));
+  const watch = nextReport(directory);
+  await symlink('g2', join(directory, '..data_tmp'));
+  await rename(join(directory, '..data_tmp'), join(directory, '..data'));
+  await watch.reported;
+  assert.equal(await text(join(directory, 'cluster.conf')), 'g2');
+  watch.cancel();
+});
+
+test('a watch on a directory that is made later reports what comes into it', async () => {
+  const directory = join(root, 'later');
+  const watch = nextReport(directory);
+  await disk.makeDirectory(directory);
+  await writeFile(join(directory, 'x'), '1');
+  await watch.reported;
+  watch.cancel();
+});
