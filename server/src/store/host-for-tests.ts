@@ -10,7 +10,8 @@ export interface TestHost extends Host {
 export function createTestHost(name = 'test'): TestHost {
   const lines: string[] = [];
   const line = (level: string) => (message: string, facts?: object) => {
-    lines.push(`${level} ${message} ${JSON.stringify(facts ?? {})}`);
+    const texts = Object.entries(facts ?? {}).map(([name, fact]) => `${name}=${fact}`);
+    lines.push([level, message, ...texts].join(' '));
   };
   const log: Log = {
     debug: line('debug'),

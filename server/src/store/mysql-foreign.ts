@@ -45,7 +45,7 @@ export class MysqlForeign {
     if (Number(lock?.['got']) !== 1) return false;
     try {
       const found = [
-        await this.#tellConfigs(session, HISTORY_SQL, [this.#seen[0]!.nid]),
+        await this.#tellConfigs(session, historySql(this.#seen[0]!.nid)),
         await this.#searchByTime(session),
         await tellNamespaces(session),
       ];
@@ -70,15 +70,15 @@ export class MysqlForeign {
     if (startedAt < this.#notBefore) return false;
     const sinceMs = startedAt - (this.#searchedAt ?? startedAt);
     const lookBackS = Math.min(LOOK_BACK_S_MAX, Math.ceil(sinceMs / 1000) + LOOK_BACK_S);
-    const found = await this.#tellConfigs(session, ROWS_SQL, [lookBackS]);
+    const found = await this.#tellConfigs(session, rowsSql(lookBackS));
     this.#searchedAt = startedAt;
     const tookMs = this.#clock.monotonic() - startedAt;
     this.#notBefore = startedAt + tookMs / SEARCH_SHARE;
     return found;
   }
 
-  async #tellConfigs(session: MysqlSession, sql: string, values: readonly number[]): Promise<boolean> {
-    const rows = await session.rows(sql, values);
+  async #tellConfigs(session: MysqlSession, sql: string): Promise<boolean> {
+    const rows = await session.rowsOfText(sql);
     for (const row of rows) {
       const mark = row['mark'] as string | null;
       await noteConfig(session, readKey(row), mark ?? undefined, null);
@@ -88,27 +88,31 @@ export class MysqlForeign {
 }
 
 /** Keys with history that is not ours, where row and feed differ. */
-const HISTORY_SQL = `
-  SELECT * FROM (
-    SELECT h.data_id, h.group_id, h.tenant_id, ${toldOf('h')} AS told,
-      (SELECT ${CONFIG_MARK_SQL} FROM config_info c
-       WHERE c.data_id = h.data_id AND c.group_id = h.group_id AND c.tenant_id = h.tenant_id) AS mark
-    FROM (
-      SELECT DISTINCT r.data_id, r.group_id, r.tenant_id
-      FROM his_config_info r LEFT JOIN nk_change o ON o.history_nid = r.nid
-      WHERE r.nid > ? AND o.id IS NULL
-    ) h
-  ) found WHERE NOT told <=> COALESCE(mark, '') LIMIT ${FOUND_MAX}`;
+function historySql(afterNid: number): string {
+  return `
+    SELECT * FROM (
+      SELECT h.data_id, h.group_id, h.tenant_id, ${toldOf('h')} AS told,
+        (SELECT ${CONFIG_MARK_SQL} FROM config_info c
+         WHERE c.data_id = h.data_id AND c.group_id = h.group_id AND c.tenant_id = h.tenant_id) AS mark
+      FROM (
+        SELECT DISTINCT r.data_id, r.group_id, r.tenant_id
+        FROM his_config_info r LEFT JOIN nk_change o ON o.history_nid = r.nid
+        WHERE r.nid > ${afterNid} AND o.id IS NULL
+      ) h
+    ) found WHERE NOT told <=> COALESCE(mark, '') LIMIT ${FOUND_MAX}`;
+}
 
 /** Rows that say they were modified lately, where row and feed differ. */
-const ROWS_SQL = `
-  SELECT * FROM (
-    SELECT c.data_id, c.group_id, c.tenant_id, ${CONFIG_MARK_SQL} AS mark, ${toldOf('c')} AS told
-    FROM config_info c WHERE c.gmt_modified >= NOW() - INTERVAL ? SECOND
-  ) found WHERE NOT told <=> mark LIMIT ${FOUND_MAX}`;
+function rowsSql(lookBackS: number): string {
+  return `
+    SELECT * FROM (
+      SELECT c.data_id, c.group_id, c.tenant_id, ${CONFIG_MARK_SQL} AS mark, ${toldOf('c')} AS told
+      FROM config_info c WHERE c.gmt_modified >= NOW() - INTERVAL ${lookBackS} SECOND
+    ) found WHERE NOT told <=> mark LIMIT ${FOUND_MAX}`;
+}
 
 async function tellNamespaces(session: MysqlSession): Promise<boolean> {
-  const changed = await session.rows(`
+  const changed = await session.rowsOfText(`
     SELECT * FROM (
       SELECT t.tenant_id, ${NAMESPACE_MARK_SQL} AS mark,
         (SELECT IF(n.removed, '', n.mark) FROM nk_change n
@@ -122,7 +126,7 @@ async function tellNamespaces(session: MysqlSession): Promise<boolean> {
       String(row['mark']),
     ]);
   }
-  const removed = await session.rows(`
+  const removed = await session.rowsOfText(`
     SELECT last.record_key FROM nk_change last
     JOIN (SELECT MAX(id) AS id FROM nk_change WHERE kind = 'namespace' GROUP BY record_key) newest ON newest.id = last.id
     WHERE last.removed = 0 AND NOT EXISTS (

@@ -45,9 +45,15 @@ export class MysqlPool {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
-  /** Rejects with `StoreError`. */
+  /** Rejects with `StoreError`. Tried again once when its connection turned out to be gone, as after a restart. */
   async read<T>(work: (session: MysqlSession) => Promise<T>): Promise<T> {
-    return this.#use(new Patience(this.#host.clock), work);
+    const patience = new Patience(this.#host.clock);
+    try {
+      return await this.#use(patience, work);
+    } catch (error) {
+      if (!wasCutOff(error)) throw error;
+      return this.#use(patience, work);
+    }
   }
 
   /**
@@ -72,8 +78,7 @@ export class MysqlPool {
           }
         });
       } catch (error) {
-        const { cause, kind } = error as StoreError;
-        const wasRolledBack = isRetried(cause) || (!isCommitting && kind === 'unavailable' && cause !== undefined);
+        const wasRolledBack = isRetried((error as Error).cause) || (!isCommitting && wasCutOff(error));
         if (!wasRolledBack || attempt === ATTEMPTS_MAX || patience.leftMs() <= 0 || !this.#isOpen) throw error;
       }
       await this.#host.clock.sleep(this.#host.random.float() * RETRY_MS * attempt);
@@ -164,4 +169,9 @@ export class MysqlPool {
       this.#all.delete(session);
     }
   }
+}
+
+/** The connection broke or was refused, which is known at once; silence is not, and is not met twice. */
+function wasCutOff(error: unknown): boolean {
+  return error instanceof StoreError && error.kind === 'unavailable' && error.cause !== undefined;
 }

@@ -16,6 +16,8 @@ export interface MysqlSettings {
   readonly historyKeptDays?: number;
   /** For tests; default `CHANGES_KEPT`. */
   readonly changesKept?: number;
+  /** How often writes of others are looked for; for tests, default 2 s. */
+  readonly lookEveryMs?: number;
 }
 
 export interface MysqlParameters {

@@ -20,7 +20,12 @@ storeContract(
       open: async (options) => {
         // How much is kept belongs to the data; a store that asks for less gets data of its own.
         const database = options?.changesKept === undefined ? server.database : await server.makeDatabase('short');
-        const store = createMysqlStore(createTestHost(), { ...settingsOf(server), database, ...options });
+        const store = createMysqlStore(createTestHost(), {
+          ...settingsOf(server),
+          database,
+          lookEveryMs: 100,
+          ...options,
+        });
         await store.start();
         stores.push(store);
         return store;

@@ -55,6 +55,7 @@ class MysqlStore implements Store, HistoryReader {
   #timers: Timer[] = [];
   #hinting: Timer | undefined;
   #isLooking = false;
+  #failuresInRow = 0;
 
   constructor(host: Host, settings: MysqlSettings) {
     readParameters(settings.parameters);
@@ -75,7 +76,7 @@ class MysqlStore implements Store, HistoryReader {
     }
     const { clock } = this.#host;
     this.#timers = [
-      clock.every(LOOK_EVERY_MS, () => this.#host.background('mysql look', this.#look())),
+      clock.every(this.#settings.lookEveryMs ?? LOOK_EVERY_MS, () => this.#host.background('mysql look', this.#look())),
       clock.every(HISTORY_EVERY_MS, () => this.#host.background('mysql history', this.#forgetHistory())),
     ];
   }
@@ -181,9 +182,10 @@ class MysqlStore implements Store, HistoryReader {
         return (await this.#foreign.look(session)) || isLate;
       });
       if (isAny) this.#hintIn(0);
+      this.#failuresInRow = 0;
     } catch (error) {
-      // Calls meet the same failure and say it; the next look is due anyway.
-      this.#host.log.debug('mysql: no look for changes of others', { error });
+      this.#failuresInRow += 1;
+      if (this.#failuresInRow === 1) this.#host.log.warn('cannot look for changes that others made', { error });
     } finally {
       this.#isLooking = false;
     }

@@ -1,0 +1,369 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { type Connection, createConnection } from 'mysql2/promise';
+import { type Mariadb, mariadbMissing, startMariadb } from '../../../e2e/engines/mariadb.ts';
+import { namespaceRecord } from './bounds.ts';
+import { assertRefused, changesSince, eventually, keyOf, md5, type TestedStore, writeOf } from './contract.ts';
+import { createTestHost, type TestHost } from './host-for-tests.ts';
+import { createMysqlStore } from './mysql.ts';
+import { LATE_MS } from './mysql-feed.ts';
+import { ABANDONED_AFTER_S, MysqlSession, Patience } from './mysql-session.ts';
+import { type MysqlSettings, readParameters } from './mysql-settings.ts';
+
+describe('the mysql store beside other writers and on a failing server', {
+  skip: (await mariadbMissing()) ?? false,
+}, () => {
+  let server: Mariadb;
+  let directory: string;
+  const stores: TestedStore[] = [];
+  const hosts: TestHost[] = [];
+  const connections: Connection[] = [];
+  let databases = 0;
+
+  before(async () => {
+    server = await startMariadb();
+    directory = await mkdtemp(join(tmpdir(), 'nacos-kube-mysql-'));
+  });
+  after(async () => {
+    for (const connection of connections) connection.destroy();
+    for (const store of stores) await store.stop();
+    await server?.stop();
+    // A search that fails would be found missing only where something is to be found.
+    const faults = hosts.flatMap((host) => host.lines).filter((line) => /ER_|background/.test(line));
+    assert.deepEqual(faults, []);
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const newDatabase = () => {
+    databases += 1;
+    return server.makeDatabase(`db${databases}`);
+  };
+  const settingsOf = (database: string): MysqlSettings => {
+    const { address: host, port, user, password } = server;
+    return { host, port, database, user, password };
+  };
+  const open = async (database: string, more: Partial<MysqlSettings> = {}) => {
+    const host = createTestHost();
+    const store = createMysqlStore(host, { ...settingsOf(database), lookEveryMs: 100, ...more });
+    hosts.push(host);
+    stores.push(store);
+    await store.start();
+    return store;
+  };
+  /** A connection of another program, such as a Java node or a person. */
+  const connect = async (database: string) => {
+    const { address: host, port, user, password } = server;
+    const connection = await createConnection({ host, port, user, password, database, timezone: 'Z' });
+    connections.push(connection);
+    await connection.query(`SET time_zone = '+00:00'`);
+    return connection;
+  };
+
+  it('waits for an id that a slower transaction has taken, and tells both in order', async () => {
+    const database = await newDatabase();
+    const store = await open(database);
+    const slow = await connect(database);
+    const from = await store.revision();
+    await slow.query('START TRANSACTION');
+    await slow.query(`INSERT INTO nk_change (kind, removed, record_key) VALUES ('switch', 0, 'slow')`);
+    const fast = await store.putRecord({ kind: 'switch', key: 'fast', value: '{}' });
+    assert.equal(await store.revision(), from, 'a reader that starts here would miss the slow change');
+    const reading = store.changes(from, 10);
+    await slow.query('COMMIT');
+    const page = await reading;
+    assert.ok(!page.gap);
+    assert.deepEqual(
+      page.changes.map((change) => change.what.key),
+      ['slow', 'fast'],
+    );
+    assert.equal(page.upTo, fast);
+  });
+
+  it('passes an id that never comes, within half a second', async () => {
+    const database = await newDatabase();
+    const store = await open(database);
+    const other = await connect(database);
+    const from = await store.revision();
+    await other.query('START TRANSACTION');
+    await other.query(`INSERT INTO nk_change (kind, removed, record_key) VALUES ('switch', 0, 'undone')`);
+    await other.query('ROLLBACK');
+    await store.putRecord({ kind: 'switch', key: 'done', value: '{}' });
+    const startedAt = performance.now();
+    const changes = await changesSince(store, from);
+    assert.ok(performance.now() - startedAt < 1500);
+    assert.deepEqual(
+      changes.map((change) => change.what.key),
+      ['done'],
+    );
+  });
+
+  it('tells a change again, to every reader in order, that came after its id was passed', async () => {
+    const database = await newDatabase();
+    const [one, two] = [await open(database), await open(database)];
+    const frozen = await connect(database);
+    let at = await one.revision();
+    await frozen.query('START TRANSACTION');
+    await frozen.query(`INSERT INTO nk_change (kind, removed, record_key) VALUES ('switch', 0, 'frozen')`);
+    await one.putRecord({ kind: 'switch', key: 'next', value: '{}' });
+    const readers = [one, two];
+    for (const reader of readers) {
+      const changes = await changesSince(reader, at);
+      assert.deepEqual(
+        changes.map((change) => change.what.key),
+        ['next'],
+      );
+    }
+    at = await one.revision();
+    await frozen.query('COMMIT');
+    await eventually(async () => {
+      for (const reader of readers) {
+        const changes = await changesSince(reader, at);
+        assert.deepEqual(
+          changes.map((change) => change.what.key),
+          ['frozen'],
+        );
+      }
+    });
+  });
+
+  it('has the server end what a frozen node leaves open, before its changes count as late', async () => {
+    const database = await newDatabase();
+    const store = await open(database);
+    await store.putConfig(writeOf('any', '1'));
+    const [row] = await server.query(`SELECT @@global.wait_timeout AS own, ${ABANDONED_AFTER_S} AS ours`);
+    assert.ok(Number(row!['ours']) * 1000 < LATE_MS && Number(row!['own']) > Number(row!['ours']));
+    const settings = settingsOf(database);
+    const session = await MysqlSession.connect(createTestHost(), settings, new Patience(createTestHost().clock));
+    assert.equal((await session.row('SELECT @@wait_timeout AS s'))?.['s'], ABANDONED_AFTER_S);
+    session.destroy();
+  });
+
+  it('finds what a Java node publishes, updates and deletes', async () => {
+    const database = await newDatabase();
+    const store = await open(database);
+    const java = await connect(database);
+    const from = await store.revision();
+    const told = async (count: number) => {
+      let keys: unknown[] = [];
+      await eventually(async () => {
+        keys = (await changesSince(store, from)).map(({ what, removed }) => [what.key, removed]);
+        assert.equal(keys.length, count);
+      });
+      return keys;
+    };
+    const history = `INSERT INTO his_config_info (id, data_id, group_id, tenant_id, app_name, content, md5, src_ip, src_user, gmt_modified, op_type)`;
+    await java.query('START TRANSACTION');
+    await java.query(`INSERT INTO config_info (data_id, group_id, tenant_id, content, md5, type, gmt_create, gmt_modified)
+      VALUES ('java', 'g', '', 'one', '${md5('one')}', 'text', '2001-01-01', '2001-01-01')`);
+    await java.query(`${history} VALUES (0, 'java', 'g', '', '', 'one', '${md5('one')}', '', NULL, '2001-01-01', 'I')`);
+    await java.query('COMMIT');
+    assert.deepEqual(await told(1), [[keyOf('java'), false]]);
+    await java.query(`UPDATE config_info SET content = 'two', md5 = '${md5('two')}' WHERE data_id = 'java'`);
+    await java.query(`${history} VALUES (1, 'java', 'g', '', '', 'one', '${md5('one')}', '', NULL, '2001-01-01', 'U')`);
+    await told(2);
+    assert.equal((await store.getConfig(keyOf('java')))!.content, 'two');
+    await java.query(`DELETE FROM config_info WHERE data_id = 'java'`);
+    await java.query(`${history} VALUES (1, 'java', 'g', '', '', 'two', '${md5('two')}', '', NULL, '2001-01-01', 'D')`);
+    assert.deepEqual((await told(3))[2], [keyOf('java'), true]);
+  });
+
+  it('finds what a person writes by SQL, once, and not what it wrote itself', async () => {
+    const database = await newDatabase();
+    const [one, two] = [await open(database), await open(database)];
+    const person = await connect(database);
+    await one.putConfig(writeOf('mine', '1'));
+    await one.putConfig(writeOf('theirs', '1'));
+    const from = await one.revision();
+    await person.query(`UPDATE config_info SET content = '2', gmt_modified = NOW() WHERE data_id = 'theirs'`);
+    const theirs = [{ kind: 'config', key: keyOf('theirs') }];
+    await eventually(async () => {
+      const changes = await changesSince(two, from);
+      assert.deepEqual(
+        changes.map((change) => change.what),
+        theirs,
+      );
+    });
+    // The md5 column still says what was there before; what is read is right.
+    assert.equal((await two.getConfig(keyOf('theirs')))!.md5, md5('2'));
+    // Many more looks of each store: nothing is told twice.
+    await createTestHost().clock.sleep(1000);
+    assert.equal((await changesSince(two, from)).length, 1);
+  });
+
+  it('finds namespaces that others make, rename and remove', async () => {
+    const database = await newDatabase();
+    const store = await open(database);
+    const java = await connect(database);
+    await store.putRecord(namespaceRecord({ id: 'ours', name: 'o', description: '' }));
+    const from = await store.revision();
+    const told = async (count: number) => {
+      await eventually(async () => assert.equal((await changesSince(store, from)).length, count));
+    };
+    await java.query(`INSERT INTO tenant_info (kp, tenant_id, tenant_name, tenant_desc, create_source, gmt_create, gmt_modified)
+      VALUES ('1', 'theirs', 'T', NULL, 'nacos', 1, 1)`);
+    await told(1);
+    assert.deepEqual(
+      await store.getRecord('namespace', 'theirs'),
+      namespaceRecord({ id: 'theirs', name: 'T', description: '' }),
+    );
+    await java.query(`UPDATE tenant_info SET tenant_name = 'U' WHERE tenant_id = 'theirs'`);
+    await told(2);
+    await java.query(`DELETE FROM tenant_info WHERE tenant_id = 'theirs'`);
+    await told(3);
+    const last = (await changesSince(store, from)).at(-1)!;
+    assert.deepEqual([last.what, last.removed], [{ kind: 'namespace', key: 'theirs' }, true]);
+  });
+
+  it('uses the database of a 1.4 installation as it is, and refuses what its columns cannot hold', async () => {
+    const database = await newDatabase();
+    await (await open(database)).stop();
+    const person = await connect(database);
+    for (const table of ['config_info', 'his_config_info', 'config_tags_relation', 'tenant_info']) {
+      await person.query(`ALTER TABLE ${table} CONVERT TO CHARACTER SET utf8mb3 COLLATE utf8mb3_bin`);
+    }
+    const store = await open(database);
+    const from = await store.revision();
+    await store.putConfig(writeOf('old.schema', 'grüße 中文', { tags: ['t'] }));
+    await store.putConfig(writeOf('Old.schema', 'other'));
+    assert.equal((await store.getConfig(keyOf('old.schema')))!.content, 'grüße 中文');
+    const error = await assertRefused('invalid', store.putConfig(writeOf('emoji', 'a 😀')));
+    assert.match(error.message, /^mysql 127\.0\.0\.1:\d+\/db\d+ as nacos: .*Incorrect string value/);
+    assert.equal(await store.getConfig(keyOf('emoji')), undefined);
+    await person.query(`UPDATE config_info SET content = 'hand', gmt_modified = NOW() WHERE data_id = 'Old.schema'`);
+    await eventually(async () => assert.equal((await changesSince(store, from)).length, 3));
+  });
+
+  it('refuses names that end in a blank, which the columns cannot tell apart', async () => {
+    const store = await open(await newDatabase());
+    await store.putConfig(writeOf('padded', 'x'));
+    await assertRefused('invalid', store.putConfig(writeOf('padded ', 'y')));
+    assert.equal(await store.getConfig(keyOf('padded ')), undefined);
+    assert.equal(await store.removeConfig(keyOf('padded '), { ip: '', user: null }), false);
+    assert.equal((await store.getConfig(keyOf('padded')))!.content, 'x');
+  });
+
+  it('writes nothing to a server that turned read-only, also as a user who could', async () => {
+    const database = await newDatabase();
+    const store = await open(database);
+    await store.putConfig(writeOf('ro', 'before'));
+    await server.query(`GRANT ALL ON *.* TO 'nacos'@'%'; SET GLOBAL read_only = 1`);
+    try {
+      const able = await open(database);
+      for (const writer of [store, able]) {
+        const error = await assertRefused('read-only', writer.putConfig(writeOf('ro', 'during')));
+        assert.match(error.message, /^mysql 127\.0\.0\.1:\d+\/db\d+ as nacos: /);
+        await assertRefused('read-only', writer.putRecord({ kind: 'switch', key: 'ro', value: '{}' }));
+        await assertRefused('read-only', writer.removeConfig(keyOf('ro'), { ip: '', user: null }));
+        assert.equal((await writer.getConfig(keyOf('ro')))!.content, 'before');
+      }
+    } finally {
+      await server.query(`SET GLOBAL read_only = 0; REVOKE ALL ON *.* FROM 'nacos'@'%'`);
+    }
+    await store.putConfig(writeOf('ro', 'after'));
+  });
+
+  it('loses no acknowledged write when the server is killed, and goes on when it is back', {
+    timeout: 60_000,
+  }, async () => {
+    const database = await newDatabase();
+    const store = await open(database);
+    const acks = new Map<string, number>();
+    let isRunning = true;
+    const writing = Array.from({ length: 8 }, async (_, i) => {
+      for (let n = 0; isRunning; n += 1) {
+        try {
+          await store.putConfig(writeOf(`kill.${i}`, `${n}`));
+          acks.set(`kill.${i}`, n);
+        } catch {
+          await createTestHost().clock.sleep(50);
+        }
+      }
+    });
+    for (let round = 0; round < 2; round += 1) {
+      const before = acks.get('kill.0') ?? 0;
+      await eventually(async () => assert.ok((acks.get('kill.0') ?? 0) > before + 20));
+      await server.kill();
+      const error = await assertRefused('unavailable', store.getConfig(keyOf('kill.0')));
+      assert.match(error.message, /^mysql 127\.0\.0\.1:\d+\/db\d+ as nacos: .*ECONNREFUSED/);
+      await server.start();
+    }
+    isRunning = false;
+    await Promise.all(writing);
+    for (const [dataId, n] of acks) {
+      const stored = Number((await store.getConfig(keyOf(dataId)))!.content);
+      assert.ok(stored >= n, `${dataId}: ${n} was acknowledged, ${stored} is stored`);
+    }
+  });
+
+  it('says what is wrong with its settings, and never the password', async () => {
+    const database = await newDatabase();
+    const refused = async (more: Partial<MysqlSettings>, pattern: RegExp) => {
+      const error = await assertRefused('misconfigured', open(database, more));
+      assert.match(error.message, pattern);
+      for (const secret of [server.password, 'pass-word-1']) {
+        assert.ok(!`${error.stack} ${JSON.stringify(error)}`.includes(secret), error.message);
+      }
+    };
+    await refused({ password: 'pass-word-1' }, /^mysql 127\.0\.0\.1:\d+\/db\d+ as nacos: ER_ACCESS_DENIED_ERROR/);
+    await refused({ database: 'no_such' }, /as nacos: ER_(DBACCESS_DENIED|BAD_DB)_ERROR/);
+    await refused({ password: { file: '/no/such/file' } }, /the password file \/no\/such\/file cannot be read/);
+    await refused({ parameters: 'serverTimezone=Mars/Olympus' }, /ER_UNKNOWN_TIME_ZONE/);
+  });
+
+  it('says that the user may not make the tables that are missing', async () => {
+    const database = await newDatabase();
+    await server.query(
+      `REVOKE ALL ON ${database}.* FROM 'nacos'@'%'; GRANT SELECT, INSERT ON ${database}.* TO 'nacos'@'%'`,
+    );
+    const error = await assertRefused('misconfigured', open(database));
+    assert.match(error.message, /table config_info is missing and the user may not create it/);
+  });
+
+  it('refuses a database that is not of 1.4', async () => {
+    const database = await newDatabase();
+    await (await connect(database)).query('CREATE TABLE config_info (id bigint PRIMARY KEY, data_id varchar(255))');
+    const error = await assertRefused('misconfigured', open(database));
+    assert.match(error.message, /Unknown column 'group_id'/);
+  });
+
+  it('reads the password from a file at each connect, so that it can be changed', async () => {
+    const database = await newDatabase();
+    const file = join(directory, 'password');
+    await writeFile(file, 'wrong\n');
+    await assertRefused('misconfigured', open(database, { password: { file } }));
+    await writeFile(file, `${server.password}\n`);
+    const store = await open(database, { password: { file } });
+    await store.putConfig(writeOf('a', '1'));
+  });
+
+  it('makes its schema once when several nodes start together', async () => {
+    const database = await newDatabase();
+    const opened = await Promise.all([open(database), open(database), open(database)]);
+    for (const [i, store] of opened.entries()) await store.putConfig(writeOf('together', `${i}`));
+    assert.equal((await opened[0]!.getConfig(keyOf('together')))!.content, '2');
+  });
+});
+
+describe('the parameters of a database address', () => {
+  it('are read as the Java driver does', () => {
+    const cases: [string, { timeZone: string; tls: string }][] = [
+      ['', { timeZone: '+00:00', tls: 'off' }],
+      [
+        'characterEncoding=utf8&connectTimeout=1000&useSSL=false&serverTimezone=UTC',
+        { timeZone: '+00:00', tls: 'off' },
+      ],
+      ['?serverTimezone=GMT%2B8&useSSL=true', { timeZone: '+08:00', tls: 'encrypted' }],
+      ['serverTimezone=GMT+8', { timeZone: '+08:00', tls: 'off' }],
+      ['serverTimezone=-03:30&sslMode=VERIFY_CA', { timeZone: '-03:30', tls: 'verified' }],
+      ['serverTimezone=Asia/Shanghai&sslMode=REQUIRED', { timeZone: 'Asia/Shanghai', tls: 'encrypted' }],
+    ];
+    for (const [text, expected] of cases) assert.deepEqual(readParameters(text), expected, text);
+  });
+
+  it('refuse a time zone that is none', () => {
+    assert.throws(() => readParameters(`serverTimezone=x'; DROP TABLE users`), /is no time zone/);
+  });
+});
