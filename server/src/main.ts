@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
 import { parseProperties, readSettings, SettingsError, type SettingsSources } from '@nacos-kube/core/settings.ts';
+import { settingOptions } from '@nacos-kube/core/settings-help.ts';
 import { Command } from 'commander';
 import { createMembership } from './members/create.ts';
 import { createNacosServer } from './server.ts';
@@ -14,11 +15,7 @@ const LOOP_CHECK_MS = 1_000;
 export function serverCommand(): Command {
   const command = new Command('server').description('run one node: registry, health, push, configuration');
   command.option('--properties <FILE>', 'settings as key=value lines, under the names of application.properties');
-  for (const { flag, value, help, env, ...setting } of Object.values(SERVER_SETTINGS)) {
-    const defaultText = 'default' in setting && setting.default !== '' ? `; default ${setting.default}` : '';
-    const envText = env.length > 0 ? ` [${env.join(', ')}]` : '';
-    command.option(`--${flag} <${value}>`, `${help}${defaultText}${envText}`);
-  }
+  for (const { flags, description } of settingOptions(SERVER_SETTINGS)) command.option(flags, description);
   command.addHelpText('after', '\nDefaults < properties file < environment < flags. Secrets belong in files.');
   command.action((flags: Record<string, string>) => runServer(flags));
   return command;

@@ -45,6 +45,7 @@ export interface NacosServer {
   readonly lifecycle: Lifecycle;
   readonly naming: NamingService;
   readonly distro: Distro;
+  readonly push: PushDriver;
 }
 
 /**
@@ -166,7 +167,7 @@ export function createNacosServer({
   lifecycle.add(checks);
   lifecycle.add(config);
   lifecycle.add(publicDoor);
-  return { lifecycle, naming, distro };
+  return { lifecycle, naming, distro, push };
 }
 
 /** The list that a subscriber is pushed: as it would be answered now. */

@@ -15,6 +15,7 @@ import {
   type OutboundRequest,
   type Random,
   type TcpStream,
+  type UdpSocket,
 } from '../host/host.ts';
 import { FakeClock } from './fake-clock.ts';
 
@@ -146,7 +147,35 @@ export class FakeDisk implements Disk {
   }
 }
 
+export interface FakeCall {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly form?: string;
+  readonly body?: string;
+}
+
+export class FakeUdpSocket implements UdpSocket {
+  readonly port: number;
+  readonly sent: { readonly bytes: Uint8Array; readonly target: Endpoint }[] = [];
+  #receive: (bytes: Uint8Array, from: Endpoint) => void = () => {};
+
+  constructor(port: number) {
+    this.port = port;
+  }
+  async send(bytes: Uint8Array, target: Endpoint): Promise<void> {
+    this.sent.push({ bytes, target });
+  }
+  onMessage(run: (bytes: Uint8Array, from: Endpoint) => void): void {
+    this.#receive = run;
+  }
+  async close(): Promise<void> {}
+
+  receive(bytes: Uint8Array, from: Endpoint): void {
+    this.#receive(bytes, from);
+  }
+}
+
 export class FakeNetwork implements Network {
+  readonly sockets: FakeUdpSocket[] = [];
   readonly requests: OutboundRequest[] = [];
   /** Ports that are taken: serving or listening there fails. */
   readonly taken = new Set<number>();
@@ -176,23 +205,27 @@ export class FakeNetwork implements Network {
     this.listeners.set(at.port, onConnection);
     return { port: at.port, stop: async () => void this.listeners.delete(at.port) };
   }
-  async udp(): Promise<never> {
-    throw new NetworkError('unreachable', 'no UDP here');
+  async udp({ port }: { readonly port: number }): Promise<FakeUdpSocket> {
+    const socket = new FakeUdpSocket(port);
+    this.sockets.push(socket);
+    return socket;
   }
   addresses(): readonly string[] {
     return ['127.0.0.1'];
   }
 
-  /** Asks a server that was started on this host. */
-  async ask(port: number, path: string, method = 'GET'): Promise<HttpResponse> {
+  /** Asks a server that was started on this host; `target` is path and query. */
+  async ask(port: number, target: string, method = 'GET', more: FakeCall = {}): Promise<HttpResponse> {
     const handler = this.handlers.get(port);
     if (handler === undefined) throw new NetworkError('refused', `nobody listens on ${port}`);
+    const [path = '', query = ''] = target.split('?', 2);
+    const form = more.form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' };
     const request: HttpRequest = {
       method,
       path,
-      query: '',
-      headers: {},
-      body: new Uint8Array(),
+      query,
+      headers: { ...form, ...more.headers },
+      body: new TextEncoder().encode(more.form ?? more.body ?? ''),
       remote: { address: '127.0.0.1', port: 40_000 },
       onGone() {},
     };
