@@ -1,0 +1,44 @@
+import { type ProbeTarget, type ProbeVerdict, TARGETS_MAX } from '@nacos-kube/core/probe/machine.ts';
+
+/** Verdicts that the node has not taken yet: of each target the latest. */
+export class Outbox {
+  readonly #verdicts = new Map<string, ProbeVerdict>();
+  /** Verdicts that found no place; the next probe of their target makes them again. */
+  dropped = 0;
+
+  put(verdict: ProbeVerdict): void {
+    const id = idOf(verdict);
+    if (!this.#verdicts.has(id) && this.#verdicts.size >= TARGETS_MAX) this.dropped++;
+    else this.#verdicts.set(id, verdict);
+  }
+
+  /** The target as the node will show it once it has what waits. */
+  expected(target: ProbeTarget): ProbeTarget {
+    const healthy = this.#verdicts.get(idOf(target))?.healthy;
+    return healthy === undefined || healthy === target.healthy ? target : { ...target, healthy };
+  }
+
+  /** The oldest ones; they stay until they are taken. */
+  first(count: number): readonly ProbeVerdict[] {
+    return this.#verdicts.values().take(count).toArray();
+  }
+
+  /** The node has these; what was said about the same targets since then stays. */
+  taken(verdicts: readonly ProbeVerdict[]): void {
+    for (const verdict of verdicts) {
+      if (this.#verdicts.get(idOf(verdict)) === verdict) this.#verdicts.delete(idOf(verdict));
+    }
+  }
+
+  clear(): void {
+    this.#verdicts.clear();
+  }
+
+  get size(): number {
+    return this.#verdicts.size;
+  }
+}
+
+function idOf({ service, key }: Pick<ProbeVerdict, 'service' | 'key'>): string {
+  return `${service}##${key}`;
+}
