@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeHost } from '../testing/fake-host.ts';
+import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { FakeKube } from '../testing/fake-kube.ts';
 import { KubeError } from './api.ts';
 import { LeaseElection, microTime } from './lease.ts';

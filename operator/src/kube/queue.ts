@@ -1,5 +1,5 @@
+import { BackOff } from '@nacos-kube/core/back-off.ts';
 import type { Host, Log, Timer } from '@nacos-kube/core/host/host.ts';
-import { BackOff } from './back-off.ts';
 
 export interface QueueOptions {
   readonly name: string;

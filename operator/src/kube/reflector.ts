@@ -1,7 +1,7 @@
+import { BackOff } from '@nacos-kube/core/back-off.ts';
 import type { Host, Log, Timer } from '@nacos-kube/core/host/host.ts';
 import type { KubeApi, WatchEvent } from './api.ts';
 import { isGone, KubeError } from './api.ts';
-import { BackOff } from './back-off.ts';
 import type { KubeObject, ObjectKey } from './objects.ts';
 import { objectKey } from './objects.ts';
 import type { ResourceType } from './resource-types.ts';
