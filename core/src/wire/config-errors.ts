@@ -1,8 +1,8 @@
 import { ProtocolError } from '../http/protocol-error.ts';
 
 /**
- * Errors of the configuration routes are plain text, `caused: <message>;` (docs/protocol/config.md). Clients show
- * the text and judge by the status, so the text is the reference's wherever it has one.
+ * Errors of the configuration routes are plain text, `caused: <message>;`. Clients show the text and judge by the
+ * status, so the text is the reference's wherever it has one.
  */
 export function configError(status: number, message: string, options?: ErrorOptions): ProtocolError {
   return new ProtocolError(status, `caused: ${message};`, options);

@@ -95,6 +95,13 @@ export class ConfigCache {
     return (this.#touched.get(key) ?? this.#removed.get(key) ?? this.#removedForgottenAt) > moment;
   }
 
+  /** From now on every key that is not there counts as touched at this moment. */
+  touchAbsent(): void {
+    this.#now += 1;
+    this.#removed.clear();
+    this.#removedForgottenAt = this.#now;
+  }
+
   put(row: Omit<CachedConfig, 'groupKey' | 'key'> & { readonly key: ConfigKey }, content: Uint8Array): CachedConfig {
     const text = groupKey(row.key);
     const before = this.#configs.get(text);

@@ -37,7 +37,7 @@ export class Dump {
   readonly #queue = new Map<DumpName, GroupKey | undefined>();
   readonly #waitForRoom: (() => void)[] = [];
   #isFollowing = false;
-  #isWriting = false;
+  #writing: Promise<void> | undefined;
   #timer: Timer | undefined;
   #failuresInRow = 0;
   #warnedMs = Number.NEGATIVE_INFINITY;
@@ -113,10 +113,7 @@ export class Dump {
   /** Writes what is queued at once, unless the disk fails. */
   async flush(): Promise<void> {
     this.#cancelTimer();
-    while (this.#isWriting || (this.#queue.size > 0 && this.#failuresInRow === 0)) {
-      if (this.#isWriting) await this.#host.clock.sleep(10);
-      else await this.#writeBatches();
-    }
+    while (this.#writing !== undefined || (this.#queue.size > 0 && this.#failuresInRow === 0)) await this.#write();
   }
 
   async stop(): Promise<void> {
@@ -136,10 +133,10 @@ export class Dump {
   }
 
   #writeIn(delayMs: number): void {
-    if (this.#isWriting || this.#timer !== undefined) return;
+    if (this.#writing !== undefined || this.#timer !== undefined) return;
     this.#timer = this.#host.clock.after(delayMs, () => {
       this.#timer = undefined;
-      this.#host.background('write the dump', this.#writeBatches());
+      this.#host.background('write the dump', this.#write());
     });
   }
 
@@ -148,21 +145,30 @@ export class Dump {
     this.#timer = undefined;
   }
 
+  /** One run at a time; whoever asks during one waits for its end. */
+  #write(): Promise<void> {
+    this.#writing ??= this.#writeBatches().finally(() => {
+      this.#writing = undefined;
+      this.#afterwards();
+    });
+    return this.#writing;
+  }
+
   async #writeBatches(): Promise<void> {
-    this.#isWriting = true;
-    try {
-      do {
-        const batch = [...this.#queue.entries().take(DUMP_WRITERS)];
-        const errors = await Promise.all(batch.map(([name, key]) => this.#writeOne(name, key)));
-        // One file that cannot be written must not hold up the others: only a batch that failed as a whole waits.
-        this.#failuresInRow = errors.includes(undefined) ? 0 : this.#failuresInRow + 1;
-        this.#giveRoom();
-      } while (this.#queue.size > 0 && this.#failuresInRow === 0);
-    } finally {
-      this.#isWriting = false;
-    }
+    do {
+      const batch = [...this.#queue.entries().take(DUMP_WRITERS)];
+      const errors = await Promise.all(batch.map(([name, key]) => this.#writeOne(name, key)));
+      // One file that cannot be written must not hold up the others: only a batch that failed as a whole waits.
+      this.#failuresInRow = batch.length === 0 || errors.includes(undefined) ? 0 : this.#failuresInRow + 1;
+      this.#giveRoom();
+    } while (this.#queue.size > 0 && this.#failuresInRow === 0);
+  }
+
+  #afterwards(): void {
     if (this.#failuresInRow > 0) {
       this.#writeIn(Math.min(RETRY_WAIT_MS_MAX, RETRY_WAIT_MS * 2 ** Math.min(this.#failuresInRow - 1, 10)));
+    } else if (this.#queue.size > 0) {
+      this.#writeIn(DUMP_DELAY_MS);
     } else if (this.#hasLost) {
       this.#hasLost = false;
       this.#onLost();

@@ -90,7 +90,7 @@ class FakeTime implements Clock {
 
 /** Lets everything run that waits for no timer. */
 async function settle(): Promise<void> {
-  for (let i = 0; i < 500; i += 1) await Promise.resolve();
+  for (let i = 0; i < 150; i += 1) await Promise.resolve();
 }
 
 function fakeDisk(files: Map<string, Uint8Array>, host: () => FakeHost): Disk {

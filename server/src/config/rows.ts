@@ -55,11 +55,11 @@ export class RowReader {
   }
 
   /**
-   * Reads every row; `revision` was the store's before. What has no row any more goes only once the last page was
-   * read, and only after its row was looked for by itself: a scan that fails half-way removes nothing (F12).
+   * Reads every row; `revision` was the store's before. A key that is touched meanwhile is read by itself, since the
+   * feed need not tell of it again. What was in no page goes only once the last one was read, and its row was looked
+   * for by itself: a scan that fails half-way removes nothing (F12).
    */
   async readAll(revision: Revision, pace: () => Promise<void>): Promise<void> {
-    const start = this.#cache.moment();
     const startMs = this.#host.clock.monotonic();
     let toldMs = startMs;
     const seen = new Set<GroupKey>();
@@ -71,6 +71,7 @@ export class RowReader {
         const text = groupKey(row);
         seen.add(text);
         if (!this.#cache.touchedSince(text, before)) this.#put(row, revision);
+        else await this.read(row, revision);
       }
       after = page.next;
       const nowMs = this.#host.clock.monotonic();
@@ -80,13 +81,15 @@ export class RowReader {
       }
       await pace();
     } while (after !== undefined);
-    const gone = [...this.#cache.keys()].filter((text) => !seen.has(text) && !this.#cache.touchedSince(text, start));
-    for (const text of gone) {
+    // That a key was in no page is news about it, which a write still under way must not overlook.
+    this.#cache.touchAbsent();
+    const unseen = [...this.#cache.keys()].filter((text) => !seen.has(text));
+    for (const text of unseen) {
       const config = this.#cache.get(text);
-      if (config !== undefined) await this.read(config.key, 0);
+      if (config !== undefined) await this.read(config.key, revision);
     }
     const elapsedMs = this.#host.clock.monotonic() - startMs;
-    this.#log.info('all configs were read from the store', { configs: seen.size, gone: gone.length, elapsedMs });
+    this.#log.info('all configs were read from the store', { configs: seen.size, unseen: unseen.length, elapsedMs });
   }
 
   #put(row: Config, revision: Revision): RowRead | undefined {

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DiskError } from '@nacos-kube/core/host/host.ts';
+import { contentMd5 } from '@nacos-kube/core/wire/config.ts';
+import { ConfigCache } from './cache.ts';
+import { DUMP_QUEUE_MAX, Dump } from './dump.ts';
+import { dumpName, dumpPath } from './dump-file.ts';
+import { createFakeHost } from './fake-host.ts';
+
+test('a file that cannot be written holds up no other', async () => {
+  const { host, dump, put } = setUp();
+  const bad = dumpPath('data', dumpName('d0+g'));
+  const { write } = host.disk;
+  Object.assign(host.disk, {
+    write: async (path: string, content: Uint8Array) => {
+      if (path === bad) throw new DiskError('denied', path);
+      return write(path, content);
+    },
+  });
+  for (let i = 0; i < 20; i += 1) put(`d${i}`, 'text');
+  await host.advance(1_000);
+  assert.equal(dump.metrics().dumpQueue, 1);
+  assert.equal(dump.metrics().dumpWrites, 19);
+  assert.equal(dump.metrics().dumpFailing, 1);
+  assert.equal(host.warnings.length, 1);
+});
+
+test('more changes than the queue takes are made up for by a check of the whole dump', async () => {
+  const { host, dump, put, lost } = setUp();
+  host.diskFault = 'full';
+  for (let i = 0; i < DUMP_QUEUE_MAX + 10; i += 1) put(`d${i}`, 't');
+  await host.advance(5_000);
+  assert.equal(dump.metrics().dumpQueue, DUMP_QUEUE_MAX);
+  assert.equal(lost.length, 0);
+  host.diskFault = undefined;
+  await host.advance(11_000);
+  await dump.flush();
+  assert.equal(dump.metrics().dumpQueue, 0);
+  assert.equal(lost.length, 1);
+});
+
+test('a full read waits for room in the queue, but not for a disk that fails', async () => {
+  const { host, dump, put } = setUp();
+  for (let i = 0; i < 2_000; i += 1) put(`d${i}`, 't');
+  let isThrough = false;
+  void dump.room().then(() => {
+    isThrough = true;
+  });
+  await host.advance(50);
+  assert.equal(isThrough, false);
+  await dump.flush();
+  assert.equal(isThrough, true);
+  host.diskFault = 'full';
+  for (let i = 0; i < 2_000; i += 1) put(`e${i}`, 't');
+  const waiting = dump.room();
+  await host.advance(1_000);
+  await waiting;
+  assert.ok(dump.metrics().dumpQueue > 1_000);
+});
+
+test('a content that left memory before its turn is taken from the store', async () => {
+  const cache = new ConfigCache(4);
+  const host = createFakeHost();
+  const asked: string[] = [];
+  const dump = new Dump(host, 'data', cache, async (config) => {
+    asked.push(config.groupKey);
+    return new TextEncoder().encode('1234');
+  });
+  dump.follow(() => undefined);
+  for (const dataId of ['a', 'b']) {
+    const row = { md5: contentMd5('1234'), type: 'text', modifiedMs: 0, revision: 1 } as const;
+    cache.put({ ...row, key: { dataId, group: 'g', namespaceId: '' } }, new TextEncoder().encode('1234'));
+  }
+  await host.advance(1_000);
+  assert.deepEqual(asked, ['a+g']);
+  assert.equal(host.files.size, 2);
+  const read = await dump.read(cache.get('a+g')!);
+  assert.equal(new TextDecoder().decode(read), '1234');
+});
+
+test('at the stop everything queued is written, and a failing disk does not hold it up', async () => {
+  const { host, dump, put } = setUp();
+  put('d', 'text');
+  await dump.stop();
+  assert.equal(host.files.size, 1);
+  host.diskFault = 'full';
+  put('e', 'text');
+  await dump.stop();
+  assert.match(host.warnings.at(-1)!, /stays behind/);
+});
+
+function setUp() {
+  const host = createFakeHost();
+  const cache = new ConfigCache();
+  const dump = new Dump(host, 'data', cache, async () => undefined);
+  const lost: string[] = [];
+  dump.follow(() => lost.push('lost'));
+  const put = (dataId: string, content: string) => {
+    const row = { md5: contentMd5(content), type: 'text', modifiedMs: 0, revision: 1 } as const;
+    cache.put({ ...row, key: { dataId, group: 'g', namespaceId: '' } }, new TextEncoder().encode(content));
+  };
+  return { host, cache, dump, put, lost };
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Host } from '@nacos-kube/core/host/host.ts';
+import { contentMd5, decodePublish } from '@nacos-kube/core/wire/config.ts';
+import { groupKey } from '@nacos-kube/core/wire/config-key.ts';
+import fc from 'fast-check';
+import { Follower } from '../store/follow.ts';
+import { createMemoryDatabase, createMemoryStore, type MemoryDatabase } from '../store/memory.ts';
+import type { Store } from '../store/store.ts';
+import { ConfigCache } from './cache.ts';
+import { createFakeHost } from './fake-host.ts';
+import { ConfigFollower } from './follow.ts';
+import { PeerHints } from './notify.ts';
+import { Publisher } from './publish.ts';
+import { RowReader } from './rows.ts';
+
+const KEYS = ['d', 'e'].map((dataId) => ({ dataId, group: 'g', namespaceId: '' }));
+
+/**
+ * Two nodes write the same keys while every call of the store takes its own time on the way there and on the way back.
+ * What a node serves must never give way to something older, and in the end all serve what the store has (P2).
+ */
+test('P2: whatever overtakes what, no node ever goes back, what was acknowledged is served, and all agree', async () => {
+  const action = fc.record({
+    node: fc.nat(1),
+    key: fc.nat(1),
+    what: fc.constantFrom('publish', 'publish', 'remove', 'rereadAll'),
+    afterMs: fc.integer({ min: 0, max: 60 }),
+  });
+  const delays = fc.array(fc.constantFrom(0, 0, 0, 1, 20, 300), { minLength: 7, maxLength: 40 });
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { minLength: 10, maxLength: 40 }), delays, async (actions, delaysMs) => {
+      const database = createMemoryDatabase();
+      const host = createFakeHost();
+      let delayed = 0;
+      const delay = () => delaysMs[delayed++ % delaysMs.length]!;
+      const commits: string[] = [];
+      const nodes = await Promise.all([0, 1].map(() => startNode(host, database, delay, commits)));
+      const work: Promise<void>[] = [];
+      for (const [i, { node, key, what, afterMs }] of actions.entries()) {
+        await host.advance(afterMs);
+        work.push(nodes[node]!.act(what, key, `text ${i}`));
+      }
+      await host.advance(20_000);
+      await Promise.all(work);
+      assert.deepEqual(host.crashes, []);
+      const truth = createMemoryStore(host, database);
+      await truth.start();
+      for (const key of KEYS) {
+        const row = await truth.getConfig(key);
+        for (const { cache } of nodes) assert.equal(cache.md5(groupKey(key)), row?.md5 ?? '', 'a node disagrees');
+      }
+      for (const { follower } of nodes) follower.stop();
+    }),
+    { numRuns: 6000 },
+  );
+});
+
+/** `commits` has every state of every key as `groupKey md5`, in the order in which they were written. */
+async function startNode(host: Host, database: MemoryDatabase, delay: () => number, commits: string[]) {
+  const plain = createMemoryStore(host, database);
+  await plain.start();
+  const store = slow(host, plain, delay, commits);
+  const cache = new ConfigCache();
+  const rows = new RowReader(host, store, cache);
+  const publisher = new Publisher(host, store, cache, rows, new PeerHints(host, () => undefined));
+  const follower = new Follower(host, store);
+  const pace = async () => undefined;
+  follower.subscribe(new ConfigFollower(cache, rows, (revision) => rows.readAll(revision, pace)));
+  follower.start();
+  const newest = new Map<string, number>();
+  cache.changes.subscribe(({ groupKey: text, before, after }) => {
+    if (before?.md5 === after?.md5 || after === undefined) return;
+    const place = commits.indexOf(`${text} ${after.md5}`);
+    assert.ok(place >= 0, 'something was served that was never stored');
+    assert.ok(place >= (newest.get(text) ?? -1), `${text} went back`);
+    newest.set(text, place);
+  });
+  const act = async (what: string, keyIndex: number, content: string): Promise<void> => {
+    const key = KEYS[keyIndex]!;
+    const text = groupKey(key);
+    if (what === 'rereadAll') return rows.readAll(follower.metrics().revision, pace);
+    if (what === 'remove') return publisher.remove({ ...key, user: null }, '10.0.0.1');
+    const form = new Map([...Object.entries(key), ['content', content]]);
+    await publisher.publish(decodePublish(form, undefined), '10.0.0.1');
+    const served = cache.get(text);
+    if (served === undefined) return; // Removed by somebody else meanwhile.
+    const own = commits.indexOf(`${text} ${contentMd5(content)}`);
+    assert.ok(commits.indexOf(`${text} ${served.md5}`) >= own, 'what was acknowledged is not served');
+  };
+  return { cache, follower, act };
+}
+
+function slow(host: Host, store: Store, delay: () => number, commits: string[]): Store {
+  return new Proxy(store, {
+    get: (_, name) => {
+      const value = store[name as keyof Store] as unknown;
+      if (typeof value !== 'function') return value;
+      if (name === 'onHint') return value.bind(store);
+      return async (...args: unknown[]) => {
+        await host.clock.sleep(delay());
+        const result: unknown = await value.apply(store, args);
+        if (name === 'putConfig') {
+          const { md5, ...key } = args[0] as Parameters<Store['putConfig']>[0];
+          commits.push(`${groupKey(key)} ${md5}`);
+        }
+        await host.clock.sleep(delay());
+        return result;
+      };
+    },
+  });
+}
