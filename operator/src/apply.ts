@@ -79,8 +79,10 @@ export class Applier {
     if (is && last?.hash === hash && last.resourceVersion === is.metadata.resourceVersion) return;
     try {
       const after = await this.#api.apply(type, object, { fieldManager: FIELD_MANAGER });
-      if (after.metadata.resourceVersion !== is?.metadata.resourceVersion) this.#log.info(`applied ${key}`);
-      this.#remember(key, { hash, resourceVersion: after.metadata.resourceVersion });
+      const { resourceVersion } = after.metadata;
+      const isNews = resourceVersion !== is?.metadata.resourceVersion && resourceVersion !== last?.resourceVersion;
+      if (isNews) this.#log.info(`applied ${key}`);
+      this.#remember(key, { hash, resourceVersion });
     } catch (error) {
       // Whether a volume can grow is up to its storage class: the cluster goes on with the old size.
       if (type !== CLAIMS || !(error instanceof KubeError) || error.code < 400 || error.code >= 500) throw error;

@@ -117,7 +117,11 @@ function world() {
   host.network.answer = (request) => registry.answer(request);
   kube.put(NACOS_CLUSTERS, aCluster());
   const member = aPod(0);
-  const labels = { ...member.metadata.labels, 'app.kubernetes.io/component': 'node' };
+  const labels = {
+    ...member.metadata.labels,
+    'app.kubernetes.io/component': 'node',
+    'app.kubernetes.io/managed-by': 'nacos-kube',
+  };
   kube.put(PODS, { ...member, metadata: { ...member.metadata, labels } });
   const begin = async (kubeNamespaces: readonly string[] = []) => {
     let registrar: Registrar | undefined;

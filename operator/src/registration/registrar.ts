@@ -6,7 +6,7 @@ import type { KubeObject, ObjectKey, Pod } from '../kube/objects.ts';
 import { isPodReady, isTerminating, objectKey } from '../kube/objects.ts';
 import { WorkQueue } from '../kube/queue.ts';
 import { NACOS_CLUSTERS, PODS } from '../kube/resource-types.ts';
-import { COMPONENT_NODE, INSTANCE_LABEL } from '../resources/names.ts';
+import { COMPONENT_NODE, INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL } from '../resources/names.ts';
 import { RegistryCalls } from './calls.ts';
 import { judgeListed, Ledger } from './ledger.ts';
 import type { Registration, Wish } from './wish.ts';
@@ -56,7 +56,7 @@ export class Registrar {
   /** Call when everything is mirrored. */
   start(): void {
     this.#isStarted = true;
-    for (const cluster of this.#mirror.values<NacosCluster>(NACOS_CLUSTERS)) this.onCluster(cluster, cluster);
+    for (const cluster of this.#mirror.values<NacosCluster>(NACOS_CLUSTERS)) this.onCluster(undefined, cluster);
     for (const pod of this.#mirror.values<Pod>(PODS)) this.onPod(undefined, pod);
   }
 
@@ -78,6 +78,8 @@ export class Registrar {
     const key = objectKey((after ?? before)?.metadata as KubeObject['metadata']);
     const isAnnotated = [before, after].some((pod) => pod?.metadata.annotations !== undefined);
     if (isAnnotated || this.#ledger.has(key)) this.#queue.add(`pod:${key}`);
+    const clusterKey = after && memberOf(after as Pod);
+    if (clusterKey !== undefined && !this.#swept.has(clusterKey)) this.#queue.add(`sweep:${clusterKey}`);
   }
 
   onCluster(before: KubeObject | undefined, after: KubeObject | undefined): void {
@@ -86,7 +88,7 @@ export class Registrar {
     if (after === undefined) {
       this.#swept.delete(key);
       this.#ledger.forgetCluster(key);
-    } else if (this.#swept.get(key) !== after.metadata.uid) {
+    } else if (before?.metadata.uid !== after.metadata.uid) {
       this.#swept.delete(key);
       this.#ledger.forgetCluster(key); // another of the same name
       this.#queue.add(`sweep:${key}`);
@@ -120,7 +122,8 @@ export class Registrar {
   /** The first of a cluster looks at all services, later ones at those that pods are or were in. */
   async #sweep(clusterKey: ObjectKey): Promise<{ readonly recheckMs: number } | undefined> {
     const cluster = this.#mirror.get<NacosCluster>(NACOS_CLUSTERS, clusterKey);
-    if (!cluster) return undefined;
+    // Nobody to ask; the first member that becomes ready brings it back.
+    if (!cluster || this.#readyMembers(clusterKey).length === 0) return undefined;
     const calls = this.#calls(clusterKey);
     const owner = { key: clusterKey, uid: cluster.metadata.uid ?? '' };
     const standing = this.#ledger.of(clusterKey);
@@ -184,16 +187,18 @@ export class Registrar {
   }
 
   #readyMembers(clusterKey: ObjectKey): readonly string[] {
-    return [...this.#mirror.values<Pod>(PODS)].flatMap((pod) => {
-      const { labels = {}, namespace } = pod.metadata;
-      const isMember =
-        labels['app.kubernetes.io/component'] === COMPONENT_NODE &&
-        `${namespace}/${labels[INSTANCE_LABEL]}` === clusterKey &&
-        isPodReady(pod) &&
-        !isTerminating(pod);
-      return isMember && pod.status?.podIP !== undefined ? [pod.status.podIP] : [];
-    });
+    return [...this.#mirror.values<Pod>(PODS)].flatMap((pod) =>
+      memberOf(pod) === clusterKey ? [pod.status?.podIP as string] : [],
+    );
   }
+}
+
+/** The cluster that a pod is a ready member of. */
+function memberOf(pod: Pod): ObjectKey | undefined {
+  const { labels = {}, namespace } = pod.metadata;
+  const isMember = labels['app.kubernetes.io/component'] === COMPONENT_NODE && labels[MANAGED_BY_LABEL] === MANAGED_BY;
+  const canAnswer = isPodReady(pod) && !isTerminating(pod) && pod.status?.podIP !== undefined;
+  return isMember && canAnswer ? `${namespace}/${labels[INSTANCE_LABEL]}` : undefined;
 }
 
 type Services = ReadonlyMap<string, ReadonlySet<string>>;
