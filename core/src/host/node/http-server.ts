@@ -114,7 +114,9 @@ class NodeHttpListener implements HttpListener {
     };
     const onEnd = () => {
       const only = chunks.length === 1 ? chunks[0] : undefined;
-      this.#handle(incoming, response, only ?? Buffer.concat(chunks, bytes));
+      const body = only ?? Buffer.concat(chunks, bytes);
+      chunks.length = 0; // these listeners live until the answer: a held poll must not keep its body (F20)
+      this.#handle(incoming, response, body);
     };
     incoming.on('data', onData);
     incoming.on('end', onEnd);
