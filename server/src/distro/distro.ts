@@ -179,6 +179,7 @@ export class Distro implements Part {
   }
 
   async #load(): Promise<void> {
+    await this.#peers.untilListed();
     const peers = this.#peers.listed();
     const outcomes = await Promise.all(peers.map((peer) => this.#loadFrom(peer)));
     const answered = outcomes.filter((one) => one !== undefined);

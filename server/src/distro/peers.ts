@@ -1,10 +1,12 @@
 /** What Distro needs of the members and of the way to them. */
 export interface Peers {
   readonly self: string;
-  /** The healthy ones (up or suspicious), without this member. */
+  /** Those that are to be told: up, suspicious or starting, without this member. */
   healthy(): readonly string[];
   /** All in the list, without this member. */
   listed(): readonly string[];
+  /** Resolves once there is a list: before that nobody is known to ask. */
+  untilListed(): Promise<void>;
   ownerOf(service: string): string;
   /** Told after the healthy members, and so the owners, may have changed. */
   onChange(run: () => void): void;

@@ -1,4 +1,4 @@
-import type { Host, HttpListener, HttpRequest, HttpResponse } from '@nacos-kube/core/host/host.ts';
+import type { Host, HttpHandler, HttpListener, HttpRequest, HttpResponse } from '@nacos-kube/core/host/host.ts';
 import { text } from '@nacos-kube/core/http/answers.ts';
 import { createPipeline } from '@nacos-kube/core/http/pipeline.ts';
 import type { Policy, Route } from '@nacos-kube/core/http/route.ts';
@@ -18,6 +18,8 @@ export interface DoorOptions {
   readonly authorize: (policy: Policy, request: HttpRequest) => void;
   readonly clientIp: (request: HttpRequest) => string;
   readonly observe?: (path: string, method: string, status: number) => void;
+  /** Adds to every answer what proves who gave it. */
+  readonly seal?: (request: HttpRequest, answer: HttpResponse) => HttpResponse;
 }
 
 /** A port and all that is served on it. */
@@ -34,14 +36,16 @@ export class Door implements Part {
   }
 
   async start(): Promise<void> {
-    const { address, port, name, ...options } = this.#options;
+    const { address, port, name, seal, ...options } = this.#options;
     const pipeline = createPipeline({
       ...options,
       answerFailure,
       answerUnknown: (request) => answerUnknown(request, options.contextPath),
       log: this.#host.log.area('http'),
     });
-    this.#listener = await this.#host.network.serve({ address, port, bodyBytesMax: BODY_BYTES_MAX }, pipeline);
+    const handler: HttpHandler =
+      seal === undefined ? pipeline : async (request) => seal(request, await pipeline(request));
+    this.#listener = await this.#host.network.serve({ address, port, bodyBytesMax: BODY_BYTES_MAX }, handler);
     this.#host.log.info(`${name} is open`, { address, port: this.#listener.port });
   }
 

@@ -1,4 +1,4 @@
-import type { HttpRequest } from '@nacos-kube/core/host/host.ts';
+import type { HttpRequest, HttpResponse } from '@nacos-kube/core/host/host.ts';
 import type { Route } from '@nacos-kube/core/http/route.ts';
 import type { Part } from '@nacos-kube/core/lifecycle.ts';
 import type { Member } from '@nacos-kube/core/model/member.ts';
@@ -14,10 +14,14 @@ export interface Membership {
   readonly peerRoutes: readonly Route[];
   /** Throws `ProtocolError` 401 when a request does not come from a member. */
   readonly verifyPeer: (request: HttpRequest) => void;
+  /** Proves to the sender of a request that a member answers. */
+  readonly sealAnswer: (request: HttpRequest, answer: HttpResponse) => HttpResponse;
   /** All of the list in force, this one included. */
   members(): readonly Member[];
   listState(): { readonly generation: number | null; readonly hash: string; readonly refusal: string | null };
   listRefusals(): number;
+  /** Figures for the metrics, by name. */
+  counts(): Readonly<Record<string, number>>;
   /** Hosts that must never be probed: those of the members, by name and by address. */
   forbiddenHosts(): readonly string[];
   /** What reports to peers carry beside the members' own figures. */

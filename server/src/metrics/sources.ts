@@ -65,6 +65,9 @@ function nodeGauges({ lifecycle, settings, membership, follower }: Measured): Ga
       return membership.listState().generation ?? -1;
     }),
     plainGauge('member_list_refusals', 'member lists that were refused', () => membership.listRefusals()),
+    ...Object.keys(membership.counts()).map((name) =>
+      plainGauge(`members_${snakeCase(name)}`, `members: ${name}`, () => membership.counts()[name] ?? 0),
+    ),
     {
       name: 'member_state',
       help: '1 for the state in which this node sees a member',

@@ -1,5 +1,6 @@
 import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
 import { readSettings, SettingsError, type SettingsOf, type SettingsSources } from '@nacos-kube/core/settings.ts';
+import { keysProblem } from '../http/peer-auth.ts';
 import type { StorageSettings } from '../store/open.ts';
 import { SERVER_SETTINGS } from './table.ts';
 
@@ -25,8 +26,6 @@ export type MemberListSettings =
   | { readonly kind: 'standalone' }
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'given'; readonly members: readonly string[] };
-
-export const CLUSTER_KEY_CHARS_MIN = 32;
 
 type Read = SettingsOf<typeof SERVER_SETTINGS>;
 
@@ -69,9 +68,8 @@ async function clusterKeysOf(host: Host, read: Read, problems: string[]): Promis
   }
   const content = await secretOf(host, '--cluster-key-file', read.clusterKeyFile, problems);
   const keys = (content ?? '').split('\n').filter((line) => line !== '');
-  if (content !== undefined && (keys.length === 0 || keys.some((key) => key.length < CLUSTER_KEY_CHARS_MIN))) {
-    problems.push(`--cluster-key-file: a key must have at least ${CLUSTER_KEY_CHARS_MIN} characters`);
-  }
+  const problem = keys.length === 0 ? 'it is empty' : keysProblem(keys);
+  if (content !== undefined && problem !== undefined) problems.push(`--cluster-key-file: ${problem}`);
   return keys;
 }
 
