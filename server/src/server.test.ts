@@ -57,6 +57,20 @@ test('a node is ready once everything is loaded, and serves a registration at on
   assert.equal(services.text, '{"doms":["demo"],"count":1}');
 });
 
+test('the status that clients ask for is up, with the counts of what is there', async () => {
+  const { ask } = await startNode();
+  await ask('POST', '/nacos/v1/ns/instance?serviceName=demo&ip=10.0.0.1&port=80');
+  for (const path of ['operator', 'ops'])
+    assert.deepEqual(JSON.parse((await ask('GET', `/nacos/v1/ns/${path}/metrics`)).text), {
+      status: 'UP',
+      serviceCount: 1,
+      instanceCount: 1,
+      raftNotifyTaskCount: 0,
+      responsibleServiceCount: 1,
+      responsibleInstanceCount: 1,
+    });
+});
+
 test('the context path is a setting, / means none', async () => {
   const { ask } = await startNode({ contextPath: '' });
   assert.equal((await ask('GET', '/v1/console/health/liveness')).text, 'OK');

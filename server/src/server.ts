@@ -22,6 +22,7 @@ import { listParts } from './naming/list.ts';
 import { Registry } from './naming/registry.ts';
 import { namingRoutes } from './naming/routes.ts';
 import { NamingService } from './naming/service.ts';
+import { statusRoutes } from './naming/status-routes.ts';
 import { PushDriver } from './push/driver.ts';
 import type { PushView } from './push/hub.ts';
 import { isLoopback } from './push/target.ts';
@@ -106,6 +107,7 @@ export function createNacosServer({
     contextPath: settings.contextPath,
     routes: [
       ...namingRoutes({ naming, now: () => host.clock.now(), subscribe }),
+      ...statusRoutes({ registry, isReady: () => lifecycle.isReady(), isOwn: (key) => distro.ownership.isOwn(key) }),
       ...config.routes,
       ...consoleRoutes({
         mode: settings.mode,
@@ -136,6 +138,7 @@ export function createNacosServer({
       }),
     ],
     authorize: authorizePeer({ verifyPeer: membership.verifyPeer, sidecarToken: () => token.value }),
+    seal: membership.sealAnswer,
     clientIp: (request) => request.remote.address,
   });
 
