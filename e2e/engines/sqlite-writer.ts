@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs';
 import { writeOf } from '@nacos-kube/server/store/contract.ts';
 import { createTestHost } from '@nacos-kube/server/store/host-for-tests.ts';
 import { createSqliteStore } from '@nacos-kube/server/store/sqlite.ts';
@@ -13,9 +12,9 @@ await Promise.all(
     for (let n = 0; ; n += 1) {
       try {
         await store.putConfig(writeOf(dataId, `${n}`));
-        writeSync(1, `ack ${dataId} ${n}\n`);
+        process.stdout.write(`ack ${dataId} ${n}\n`);
       } catch (error) {
-        writeSync(1, `failed ${(error as Error).message}\n`);
+        process.stdout.write(`failed ${(error as Error).message}\n`);
       }
     }
   }),

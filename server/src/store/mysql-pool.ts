@@ -19,7 +19,7 @@ export class MysqlPool {
   readonly #settings: MysqlSettings;
   readonly #idle: MysqlSession[] = [];
   readonly #all = new Set<MysqlSession>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: ((session: MysqlSession | undefined) => void)[] = [];
   #connecting = 0;
   #idleCheck: Timer | undefined;
   #isOpen = false;
@@ -42,7 +42,7 @@ export class MysqlPool {
     for (const session of this.#all) session.destroy();
     this.#all.clear();
     this.#idle.length = 0;
-    for (const wake of this.#waiting.splice(0)) wake();
+    for (const wake of this.#waiting.splice(0)) wake(undefined);
   }
 
   /** Rejects with `StoreError`. Tried again once when its connection turned out to be gone, as after a restart. */
@@ -102,14 +102,21 @@ export class MysqlPool {
     }
   }
 
+  /** Whoever waits comes first: a session is handed on, and a new caller queues behind. */
   async #take(patience: Patience): Promise<MysqlSession> {
-    for (;;) {
+    for (let isNew = true; ; isNew = false) {
       if (!this.#isOpen) throw new StoreError('unavailable', `${this.place}: the store is not running`);
-      const idle = this.#idle.pop();
-      if (idle?.isBroken) this.#all.delete(idle);
-      else if (idle !== undefined) return idle;
-      else if (this.#all.size + this.#connecting < CONNECTIONS_MAX) return this.#connect(patience);
-      else await this.#waitForSession(patience);
+      if (!isNew || this.#waiting.length === 0) {
+        const idle = this.#idle.pop();
+        if (idle?.isBroken) {
+          this.#all.delete(idle);
+          continue;
+        }
+        if (idle !== undefined) return idle;
+        if (this.#all.size + this.#connecting < CONNECTIONS_MAX) return this.#connect(patience);
+      }
+      const handed = await this.#waitForSession(patience);
+      if (handed !== undefined) return handed;
     }
   }
 
@@ -125,18 +132,20 @@ export class MysqlPool {
       return session;
     } finally {
       this.#connecting -= 1;
-      this.#waiting.shift()?.();
+      // After a failure there is room for another attempt.
+      if (this.#all.size + this.#connecting < CONNECTIONS_MAX) this.#waiting.shift()?.(undefined);
     }
   }
 
-  async #waitForSession(patience: Patience): Promise<void> {
+  /** Undefined: there may be room for a new one. */
+  async #waitForSession(patience: Patience): Promise<MysqlSession | undefined> {
     if (this.#waiting.length >= WAITING_MAX) {
       throw new StoreError('unavailable', `${this.place}: ${WAITING_MAX} calls already wait for a connection`);
     }
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<MysqlSession | undefined>();
     this.#waiting.push(resolve);
     try {
-      await patience.within(promise, this.place);
+      return await patience.within(promise, this.place);
     } finally {
       const index = this.#waiting.indexOf(resolve);
       if (index >= 0) this.#waiting.splice(index, 1);
@@ -144,14 +153,17 @@ export class MysqlPool {
   }
 
   #giveBack(session: MysqlSession): void {
+    const next = this.#waiting.shift();
     if (session.isBroken || !this.#isOpen) {
       session.destroy();
       this.#all.delete(session);
+      next?.(undefined);
+    } else if (next !== undefined) {
+      next(session);
     } else {
       session.idleSince = this.#host.clock.monotonic();
       this.#idle.push(session);
     }
-    this.#waiting.shift()?.();
   }
 
   #closeIdle(): void {

@@ -235,7 +235,8 @@ class Writer {
   }
 
   acknowledged(count: number): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      this.#process.once('exit', () => reject(new Error(`the writer ended after ${this.#count} acknowledgements`)));
       this.#check = () => {
         if (this.#count >= count) resolve();
       };
