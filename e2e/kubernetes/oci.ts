@@ -140,7 +140,9 @@ async function keepLayer(layer: Layer, folder: string): Promise<Blob> {
     for await (const chunk of createReadStream(tar, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
     const blob = { digest: hash.digest('hex'), size: statSync(tar).size };
     renameSync(tar, join(folder, blob.digest));
-    writeFileSync(known, JSON.stringify(blob));
+    // Renamed, since another run may read it at this moment.
+    writeFileSync(join(work, 'known'), JSON.stringify(blob));
+    renameSync(join(work, 'known'), known);
     return blob;
   } finally {
     rmSync(work, { recursive: true });
@@ -184,4 +186,8 @@ function removeOldLayers(folder: string, used: readonly Blob[]): void {
     .map((name) => ({ name, mtimeMs: statSync(join(folder, name)).mtimeMs }))
     .sort((a, b) => b.mtimeMs - a.mtimeMs);
   for (const { name } of layers.slice(LAYERS_KEPT_MAX)) rmSync(join(folder, name), { force: true });
+  for (const name of readdirSync(folder).filter((file) => file.endsWith('.json'))) {
+    const { digest } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Blob;
+    if (!existsSync(join(folder, digest))) rmSync(join(folder, name), { force: true });
+  }
 }

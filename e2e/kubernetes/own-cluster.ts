@@ -171,6 +171,11 @@ export class OwnCluster implements Cluster {
     return this.#running(name, program);
   }
 
+  /** PID 1 of a machine as this computer counts, for one who looks at its namespaces. */
+  pidOf(machine: MachineName): number {
+    return this.#site.machine(machine).init.pid;
+  }
+
   /** Power off: everything on the node ends at once; its disk stays. */
   async killNode(index: number): Promise<void> {
     await this.#setAway(index, true);
@@ -253,7 +258,8 @@ export class OwnCluster implements Cluster {
   async #awaitNodes(): Promise<void> {
     const nodes = this.#site.nodeIndexes.map((index) => `node/${nodeMachine(index)}`);
     const wait = (args: readonly string[]) => this.kubectl([...args, '--timeout=60s'], { timeoutMs: WAIT_TIMEOUT_MS });
-    await wait(['wait', '--for=create', ...nodes]);
+    // `kubectl wait --for=create` of several objects gives up when one of them isn't there at once.
+    await until('all nodes are known', () => this.kubectl(['get', ...nodes]));
     await wait(['wait', '--for=condition=Ready', ...nodes]);
     await wait(['-n', 'kube-system', 'rollout', 'status', 'deployment/coredns']);
   }

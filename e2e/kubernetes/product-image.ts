@@ -55,7 +55,7 @@ export function packagesLayer(checkout = CHECKOUT): Layer {
   }));
   for (const path of productionPackages(lock)) {
     const folder = join(checkout, path);
-    if (!existsSync(folder)) throw new Error(`${folder} is missing: run npm ci`);
+    if (!existsSync(folder)) throw new Error(`${folder} is missing: run npm install`);
     // Packages inside packages are listed by themselves, if anything of ours needs them.
     files.push(
       ...filesOf(folder, `app/${path}`, (inside) => inside !== 'node_modules' && !/\.(d\.[cm]?ts|map)$/.test(inside)),

@@ -1,0 +1,114 @@
+/** What can happen to nodes, which the suites on failures stand on: our own cluster with three of them. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { FIXTURES, importCheckImage } from './check-image.ts';
+import { missingForCluster, OwnCluster, requireOrFail, until } from './cluster.ts';
+
+const given = process.env.KUBECONFIG ? ['our own cluster: KUBECONFIG names another'] : [];
+const skip = given[0] ?? requireOrFail('the cluster for the tests', missingForCluster());
+const NOTICED_TIMEOUT = { timeoutMs: 60_000, everyMs: 300 };
+
+describe('our own cluster with three nodes', { skip }, () => {
+  let cluster: OwnCluster;
+  const kubectl = (...args: string[]) => cluster.kubectl(args);
+  const nodeReady = async (index: number): Promise<string> => {
+    const path = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}';
+    return await kubectl('get', 'node', `node${index}`, '-o', path);
+  };
+  const becomes = (index: number, status: string) =>
+    until(`node${index} is Ready=${status}`, async () => (await nodeReady(index)) === status, NOTICED_TIMEOUT);
+  const endpoints = async (): Promise<string[]> => {
+    const { items } = await cluster.get('endpointslices', '-l', 'kubernetes.io/service-name=app');
+    return items
+      .flatMap((slice: { endpoints: Endpoint[] }) => slice.endpoints)
+      .filter((endpoint: Endpoint) => endpoint.conditions.ready)
+      .map((endpoint: Endpoint) => endpoint.targetRef.name)
+      .sort();
+  };
+  const fetchFrom = (pod: string, url: string) =>
+    kubectl(
+      ...['exec', pod, '--', 'node', '-e'],
+      `fetch('${url}', { signal: AbortSignal.timeout(2000) }).then(() => console.log('there'), () => console.log('no'))`,
+    );
+
+  before(async () => {
+    cluster = await OwnCluster.start({ nodes: 3 }, (line) => console.log(line));
+    await importCheckImage(cluster);
+    await kubectl('apply', '-f', join(FIXTURES, 'app.yaml'));
+    await kubectl('rollout', 'status', 'statefulset/app', '--timeout=50s');
+  });
+  after(async () => {
+    await cluster?.stop();
+  });
+
+  test('spreads pods, which reach each other across nodes', async () => {
+    const { items } = await cluster.get('pods', '-l', 'app=app');
+    const on = new Set(items.map((pod: { spec: { nodeName: string } }) => pod.spec.nodeName));
+    assert.equal(on.size, 3);
+    for (const { status } of items) assert.equal(await fetchFrom('app-0', `http://${status.podIP}:8848/`), 'there\n');
+  });
+
+  test('a node that loses power leaves the VIP, and its pods come back with it', async () => {
+    // Node 1 also carries the hub's way to services, which must move.
+    const { items } = await cluster.get('pods', '-l', 'app=app', '--field-selector=spec.nodeName=node1');
+    const lost: string = items[0].metadata.name;
+    const { port, close } = await cluster.forward({ service: 'app', port: 80 });
+    await cluster.killNode(1);
+    await becomes(1, 'Unknown');
+    await until('its pod is out of the VIP', async () => !(await endpoints()).includes(lost), NOTICED_TIMEOUT);
+    const { host } = (await (await fetch(`http://127.0.0.1:${port}/`)).json()) as { host: string };
+    assert.notEqual(host, lost);
+    await close();
+    await cluster.startNode(1);
+    await becomes(1, 'True');
+    await until('three pods are in the VIP', async () => (await endpoints()).length === 3, NOTICED_TIMEOUT);
+  });
+
+  test('a node that is cut off is alive, and all is well when the cut heals', async () => {
+    const { items } = await cluster.get('pods', '-l', 'app=app', '--field-selector=spec.nodeName=node2');
+    const address: string = items[0].status.podIP;
+    const others = await cluster.get('pods', '-l', 'app=app', '--field-selector=spec.nodeName=node3');
+    const other: string = others.items[0].metadata.name;
+    await cluster.cutNode(2);
+    assert.equal(await fetchFrom(other, `http://${address}:8848/`), 'no\n');
+    const alive = `fetch('http://${address}:8848/').then(() => console.log('there'))`;
+    assert.equal(await cluster.on('node2', process.execPath, ['-e', alive]), 'there\n');
+    await becomes(2, 'Unknown');
+    await cluster.healNode(2);
+    await becomes(2, 'True');
+    assert.equal(await fetchFrom(other, `http://${address}:8848/`), 'there\n');
+  });
+
+  test('a kubelet that hangs is noticed, and goes on', async () => {
+    cluster.freezeKubelet(3);
+    await becomes(3, 'Unknown');
+    cluster.thawKubelet(3);
+    await becomes(3, 'True');
+  });
+
+  test('two pods are parted by a rule on a node', async () => {
+    await until('three pods are in the VIP', async () => (await endpoints()).length === 3, NOTICED_TIMEOUT);
+    const { items } = await cluster.get('pods', '-l', 'app=app');
+    const [one, two] = items as Pod[];
+    assert.ok(one && two);
+    const url = `http://${two.status.podIP}:8848/`;
+    const node = one.spec.nodeName as 'node1';
+    const rule = ['FORWARD', '-s', one.status.podIP, '-d', two.status.podIP, '-j', 'DROP'];
+    await cluster.on(node, 'iptables', ['-I', ...rule], { namespaces: 'all' });
+    assert.equal(await fetchFrom(one.metadata.name, url), 'no\n');
+    await cluster.on(node, 'iptables', ['-D', ...rule], { namespaces: 'all' });
+    assert.equal(await fetchFrom(one.metadata.name, url), 'there\n');
+  });
+});
+
+interface Endpoint {
+  readonly conditions: { readonly ready: boolean };
+  readonly targetRef: { readonly name: string };
+}
+
+interface Pod {
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly nodeName: string };
+  readonly status: { readonly podIP: string };
+}
