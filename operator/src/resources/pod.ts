@@ -25,6 +25,8 @@ export interface PodDefaults {
 }
 
 const USER_ID = 10001;
+/** The entry point of the image, for what is run beside it. */
+const IMAGE_PROGRAM = '/app/bin/nacos-kube.ts';
 const GRACE_SECONDS = 60;
 /** Two minutes to answer at all; how long a node then warms up is for readiness: its snapshot from peers, its configs, a database that is slow. */
 const STARTUP_PROBE = { periodSeconds: 2, failureThreshold: 60, timeoutSeconds: 2 };
@@ -158,7 +160,7 @@ function nodeContainer(cluster: NacosCluster, defaults: PodDefaults): V1Containe
   return {
     name: 'node',
     ...imageFields(cluster, defaults),
-    command: ['nacos-kube', 'server', '--mode', mode],
+    args: ['server', '--mode', mode],
     env: [
       ...sharedEnv(cluster, defaults),
       { name: 'MODE', value: mode },
@@ -200,7 +202,7 @@ function nodeContainer(cluster: NacosCluster, defaults: PodDefaults): V1Containe
       failureThreshold: 3,
       timeoutSeconds: 2,
     },
-    lifecycle: { preStop: { exec: { command: ['nacos-kube', 'drain'] } } },
+    lifecycle: { preStop: { exec: { command: ['node', IMAGE_PROGRAM, 'drain'] } } },
     resources: resourcesOf(cluster.spec.resources, { cpu: '100m', memory: '256Mi' }, { memory: '1Gi' }),
     securityContext: LOCKED_DOWN,
   };
@@ -212,7 +214,7 @@ function sidecarContainer(cluster: NacosCluster, defaults: PodDefaults): V1Conta
     name: 'sidecar',
     ...imageFields(cluster, defaults),
     restartPolicy: 'Always',
-    command: ['nacos-kube', 'sidecar'],
+    args: ['sidecar'],
     env: [
       ...sharedEnv(cluster, defaults),
       { name: 'NACOS_KUBE_NAMESPACE', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } } },
