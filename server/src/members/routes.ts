@@ -88,7 +88,7 @@ function memberJson(member: Member, members: Members, host: Host) {
   const heardMs = peer?.heardMs === undefined ? 0 : host.clock.monotonic() - peer.heardMs;
   const known = report && {
     ...report.facts,
-    lastRefreshTime: host.clock.now() - heardMs,
+    lastRefreshTime: Math.round(host.clock.now() - heardMs),
     listGeneration: report.generation,
     listHash: report.listHash,
     version: report.version,
