@@ -1,0 +1,81 @@
+import type { Prng } from './prng.ts';
+
+export interface LinkQuality {
+  readonly delayMinMs: number;
+  readonly delayMaxMs: number;
+  /** Of datagrams that never arrive; what goes over a connection arrives later instead. */
+  readonly lossRate: number;
+  /** Of datagrams that arrive twice. */
+  readonly duplicateRate: number;
+}
+
+export const LAN: LinkQuality = { delayMinMs: 0.2, delayMaxMs: 2, lossRate: 0, duplicateRate: 0 };
+const LOOPBACK: LinkQuality = { delayMinMs: 0.02, delayMaxMs: 0.1, lossRate: 0, duplicateRate: 0 };
+
+/** The ways between machines, each direction on its own. Nothing cuts a machine from itself. */
+export class Links {
+  readonly #prng: Prng;
+  readonly #qualities = new Map<string, LinkQuality>();
+  readonly #cut = new Set<string>();
+  readonly #streams = new Map<string, Prng>();
+  #ordinary: LinkQuality = LAN;
+
+  constructor(prng: Prng) {
+    this.#prng = prng;
+  }
+
+  setOrdinary(quality: Partial<LinkQuality>): void {
+    this.#ordinary = { ...this.#ordinary, ...quality };
+  }
+
+  set(from: string, to: string, quality: Partial<LinkQuality>): void {
+    this.#qualities.set(wayOf(from, to), { ...this.quality(from, to), ...quality });
+  }
+
+  cut(from: string, to: string): void {
+    if (from === to) throw new Error(`cannot cut ${from} from itself`);
+    this.#cut.add(wayOf(from, to));
+  }
+
+  /** Mends what was cut; qualities stay. */
+  heal(): void {
+    this.#cut.clear();
+  }
+
+  isCut(from: string, to: string): boolean {
+    return this.#cut.has(wayOf(from, to));
+  }
+
+  quality(from: string, to: string): LinkQuality {
+    if (from === to) return LOOPBACK;
+    return this.#qualities.get(wayOf(from, to)) ?? this.#ordinary;
+  }
+
+  /** Whether a packet sent now arrives. */
+  passes(from: string, to: string): boolean {
+    return !this.isCut(from, to) && !this.#stream(from, to).chance(this.quality(from, to).lossRate);
+  }
+
+  delayMs(from: string, to: string): number {
+    const { delayMinMs, delayMaxMs } = this.quality(from, to);
+    return this.#stream(from, to).between(delayMinMs, delayMaxMs);
+  }
+
+  isDoubled(from: string, to: string): boolean {
+    return this.#stream(from, to).chance(this.quality(from, to).duplicateRate);
+  }
+
+  #stream(from: string, to: string): Prng {
+    const way = wayOf(from, to);
+    let stream = this.#streams.get(way);
+    if (stream === undefined) {
+      stream = this.#prng.split(`link ${way}`);
+      this.#streams.set(way, stream);
+    }
+    return stream;
+  }
+}
+
+function wayOf(from: string, to: string): string {
+  return `${from} > ${to}`;
+}
