@@ -229,6 +229,8 @@ describe('our own cluster with one node', { skip }, () => {
 
   test('stopping leaves no process, mount, control group or file', async () => {
     const namespaces = [namespaceOf(cluster, 'hub'), namespaceOf(cluster, 'node1')];
+    // Its child is no child of ours and not among the processes of the hub.
+    cluster.start('hub', 'sh', ['-c', 'sh -c "sleep 1000; echo" & exit']);
     assert.ok(processesIn(namespaces, cluster.folder).length > 5);
     await cluster.stop();
     // A dead process is seen until its parent, which is PID 1 of this computer, has taken notice.
@@ -296,14 +298,14 @@ function namespaceOf(cluster: OwnCluster, machine: 'hub' | 'node1'): string {
   return readlinkSync(`/proc/${cluster.pidOf(machine)}/ns/pid`);
 }
 
-/** Processes of these PID namespaces, or that name the folder. */
+/** Processes of these PID namespaces, or that have the folder in their command or environment. */
 function processesIn(namespaces: readonly string[], folder: string): string[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
   return pids.flatMap((pid) => {
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      // The starter of the second suite names the folder in its program.
-      const isTrace = command.includes(`${folder}/`) || namespaces.includes(readlinkSync(`/proc/${pid}/ns/pid`));
+      const text = command + readFileSync(`/proc/${pid}/environ`, 'utf8');
+      const isTrace = text.includes(`${folder}/`) || namespaces.includes(readlinkSync(`/proc/${pid}/ns/pid`));
       return isTrace ? [`${pid} ${command}`] : [];
     } catch {
       return [];

@@ -26,6 +26,8 @@ export interface State {
 /** `all`: as a process of the machine. `network`: with the files and processes of this computer. */
 export type Namespaces = 'all' | 'network';
 
+/** In the environment of every program inside, so that it is known whose it is. */
+const MACHINE_MARK = 'NACOS_KUBE_MACHINE';
 const UP_TIMEOUT_MS = 10_000;
 const GONE_TIMEOUT_MS = 20_000;
 
@@ -64,10 +66,25 @@ export function findMachine(state: State, name: string): Machine {
 export async function killMachine(machine: Machine): Promise<void> {
   signal(machine.holder, 'SIGKILL');
   signal(machine.init, 'SIGKILL');
+  for (const guest of guestsOf(machine)) signal(guest, 'SIGKILL');
   // The kernel lets a PID 1 go only after every other process of its namespace.
   await until(`machine ${machine.name} is gone`, async () => !isAlive(machine.init), {
     timeoutMs: GONE_TIMEOUT_MS,
     everyMs: 10,
+  });
+}
+
+/** Processes that only entered the machine's network, with their children: it does not hold them by their PIDs. */
+function guestsOf(machine: Machine): ProcessId[] {
+  const mark = `${MACHINE_MARK}=${machine.home}`;
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  return pids.flatMap((pid) => {
+    try {
+      const isGuest = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark);
+      return isGuest ? (identify(Number(pid)) ?? []) : [];
+    } catch {
+      return [];
+    }
   });
 }
 
@@ -86,11 +103,11 @@ export function runInside(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<string> {
-  const { cwd, ...others } = options;
+  const { cwd, env = process.env, ...others } = options;
   // The working folder is one of the machine's, so it is entered there.
   const command = cwd ? ['env', '-C', cwd, program, ...args] : [program, ...args];
   const [nsenter = '', ...rest] = inside(machine, namespaces, command[0] ?? '', command.slice(1));
-  return run(nsenter, rest, others);
+  return run(nsenter, rest, { ...others, env: { ...env, [MACHINE_MARK]: machine.home } });
 }
 
 /** A program that goes on: its output is in the log of its name, its end is its machine's or `signalProgram`. */
@@ -104,21 +121,24 @@ export function startProgram(
 ): void {
   const command = options.cwd ? ['env', '-C', options.cwd, program, ...args] : [program, ...args];
   const line = inside(machine, options.namespaces ?? 'all', command[0] ?? '', command.slice(1));
-  const child = spawnLogged(state, name, line[0] ?? '', line.slice(1), options.env);
+  const env = { ...(options.env ?? process.env), [MACHINE_MARK]: machine.home };
+  const child = spawnLogged(state, name, line[0] ?? '', line.slice(1), env);
   const started: StartedProgram = { ...identifyChild(child, name), namespaces: options.namespaces ?? 'all' };
   mkdirSync(join(state.folder, 'programs'), { recursive: true });
   writeFileSync(join(state.folder, 'programs', `${name}.json`), JSON.stringify(started));
 }
 
 /**
- * Signals the program itself, which is the child of the nsenter that was started, unless it only entered the network.
+ * Signals the program itself, which is the child of the nsenter that was started. One that only entered the network took
+ * the nsenter's place and leads a process group, which gets the signal as from a terminal.
  * A stopped program stops its nsenter too (it waits with WUNTRACED and follows), so both are woken.
  */
 export function signalProgram(state: State, name: string, what: NodeJS.Signals): void {
   const program = startedProgram(state, name);
   if (!program || !isAlive(program)) throw new Error(`no program ${name} is running`);
-  if (program.namespaces === 'all') for (const pid of childrenOf(program.pid)) process.kill(pid, what);
-  if (program.namespaces === 'network' || what === 'SIGCONT') signal(program, what);
+  if (program.namespaces === 'network') process.kill(-program.pid, what);
+  else for (const pid of childrenOf(program.pid)) process.kill(pid, what);
+  if (program.namespaces === 'all' && what === 'SIGCONT') signal(program, what);
 }
 
 export function isProgramAlive(state: State, name: string): boolean {
