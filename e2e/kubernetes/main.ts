@@ -11,7 +11,7 @@ const HELP = `A Kubernetes of one to three nodes on this computer (Linux, root),
 
   npx node e2e/kubernetes/main.ts COMMAND
 
-  build                    make its programs in the cache: about 12 minutes the first time, then nothing
+  build                    make its programs in the cache: 6 to 12 minutes the first time, then at once
   up [--nodes 1|2|3]       start it; it goes on until down
   image [TAG]              make the product's image of this checkout and put it on every node (tag: e2e)
   kubectl ARGS...          kubectl in it; helm ARGS... likewise
