@@ -1,0 +1,142 @@
+import { groupedName, serviceKey } from '@nacos-kube/core/model/names.ts';
+import type { SimulatedClient } from './client.ts';
+import type { SimulatedCluster, SimulatedNode } from './cluster.ts';
+
+const TTL_MS = 15_000;
+/** How far back an instance's signs of life decide whether it must be listed. */
+const WINDOW_MS = 35_000;
+/** Between two signs of life; with more the time-out may strike rightly. */
+const GAP_MS = 12_000;
+const HEAL_MS = 15_000;
+/** A registration may be lost with the node that took it, if that dies before it could tell anyone. */
+const SPREAD_MS = 5_000;
+export const VIOLATIONS_MAX = 20;
+
+/**
+ * Promise P3, seen from outside: what a ready node has listed once, it lists as long as the instance shows signs of life
+ * to nodes that this one can hear. And a node that turns ready lists what a peer that it could hear all along lists.
+ */
+export class ListChecker {
+  readonly violations: string[] = [];
+  readonly #cluster: SimulatedCluster;
+  readonly #clients: readonly SimulatedClient[];
+  readonly #lastCutMs = new Map<string, number>();
+  /** `node start service ip` to when it was first seen there. */
+  readonly #seen = new Map<string, number>();
+  #isCut: (a: string, b: string) => boolean = () => false;
+  samples = 0;
+
+  constructor(cluster: SimulatedCluster, clients: readonly SimulatedClient[]) {
+    this.#cluster = cluster;
+    this.#clients = clients;
+  }
+
+  /** Tells which nodes cannot hear each other from now on. */
+  setCut(isCut: (a: string, b: string) => boolean): void {
+    this.#isCut = isCut;
+  }
+
+  /** Looks at every list of every ready node. */
+  sample(nowMs: number): void {
+    this.samples++;
+    this.#noteCuts(nowMs);
+    const ready = this.#cluster.ready();
+    for (const node of ready) {
+      const listed = listedOn(node);
+      for (const client of this.#clients) {
+        const place = `${client.service} ${client.ip}`;
+        const seen = `${node.name} ${node.startedMs} ${place}`;
+        const isListed = listed.has(place);
+        if (isListed && !this.#seen.has(seen)) this.#seen.set(seen, nowMs);
+        if (isListed || !this.#mustBeListed(node, client, nowMs)) continue;
+        if (this.#seen.has(seen)) this.#violated(`${node.name} lost ${place}`, client, nowMs);
+        else if (this.#peerLists(node, place, ready, nowMs)) {
+          this.#violated(`${node.name} is ready and lacks ${place}`, client, nowMs);
+        }
+      }
+    }
+  }
+
+  /** After all is whole again: every list is the same, with all who live and nobody else. */
+  checkEqual(): void {
+    const ready = this.#cluster.ready();
+    if (ready.length !== this.#cluster.names.length) this.violations.push('not every node became ready again');
+    const [first, ...rest] = ready;
+    if (first === undefined) return;
+    const digests = digestsOf(first);
+    for (const node of rest) {
+      if (digestsOf(node) !== digests) this.violations.push(`digests of ${first.name} and ${node.name} differ`);
+    }
+    for (const node of ready) {
+      const listed = listedOn(node);
+      for (const client of this.#clients) {
+        const place = `${client.service} ${client.ip}`;
+        if (client.state === 'wanted' && !listed.has(place))
+          this.violations.push(`${node.name} lacks ${place} at the end`);
+        if (client.state !== 'wanted' && listed.has(place)) this.violations.push(`${node.name} still lists ${place}`);
+      }
+    }
+  }
+
+  #noteCuts(nowMs: number): void {
+    for (const a of this.#cluster.names) {
+      for (const b of this.#cluster.names) {
+        if (a !== b && (this.#isCut(a, b) || this.#isCut(b, a))) this.#lastCutMs.set(`${a} ${b}`, nowMs);
+      }
+    }
+  }
+
+  #couldHear(a: string, b: string, nowMs: number): boolean {
+    return a === b || nowMs - (this.#lastCutMs.get(`${a} ${b}`) ?? Number.NEGATIVE_INFINITY) > HEAL_MS + WINDOW_MS;
+  }
+
+  /** It shows signs of life without a gap, to nodes that this one could hear for long enough. */
+  #mustBeListed(node: SimulatedNode, client: SimulatedClient, nowMs: number): boolean {
+    if (client.state !== 'wanted') return false;
+    const acks = client.acks.filter((ack) => nowMs - ack.atMs <= WINDOW_MS);
+    const first = acks[0];
+    if (first === undefined || nowMs - first.atMs < WINDOW_MS - GAP_MS) return false;
+    const hasGap = acks.some((ack, index) => ack.atMs - (acks[index - 1]?.atMs ?? ack.atMs) > GAP_MS);
+    if (hasGap || nowMs - acks.at(-1)!.atMs > Math.min(GAP_MS, TTL_MS)) return false;
+    // The owner may be any of the nodes: all must have been heard by all.
+    return this.#cluster.names.every((other) =>
+      acks.every((ack) => this.#couldHear(node.name, ack.by, nowMs) && this.#couldHear(other, ack.by, nowMs)),
+    );
+  }
+
+  #peerLists(node: SimulatedNode, place: string, ready: readonly SimulatedNode[], nowMs: number): boolean {
+    return ready.some((peer) => {
+      const since = this.#seen.get(`${peer.name} ${peer.startedMs} ${place}`);
+      const isOld = since !== undefined && since < node.startedMs - SPREAD_MS;
+      return isOld && this.#couldHear(node.name, peer.name, nowMs) && listedOn(peer).has(place);
+    });
+  }
+
+  #violated(what: string, client: SimulatedClient, nowMs: number): void {
+    if (this.violations.length >= VIOLATIONS_MAX) return;
+    const last = client.acks.at(-1);
+    const beaten = `last sign of life at ${seconds(last?.atMs ?? 0)} to ${last?.by}`;
+    this.violations.push(`at ${seconds(nowMs)} ${what}, ${beaten}`);
+  }
+}
+
+function listedOn({ server }: SimulatedNode): ReadonlySet<string> {
+  const listed = new Set<string>();
+  for (const view of server.naming.registry.views()) {
+    for (const { ip } of view.instances) listed.add(`${view.id.name.slice(view.id.name.indexOf('@@') + 2)} ${ip}`);
+  }
+  return listed;
+}
+
+function digestsOf({ server }: SimulatedNode): string {
+  return JSON.stringify([...server.naming.registry.digests()].sort());
+}
+
+/** The key under which a client's service is registered. */
+export function keyOf(client: SimulatedClient): string {
+  return serviceKey({ namespaceId: 'public', name: groupedName('DEFAULT_GROUP', client.service) });
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
