@@ -95,6 +95,7 @@ class FileList implements ListSource {
   #watch: Timer | undefined;
   #due: { readonly atMs: number; readonly timer: Timer } | undefined;
   #isReading = false;
+  #hasBeenRead = false;
   #isStopped = false;
 
   constructor(host: Host, self: string, path: string) {
@@ -160,6 +161,7 @@ class FileList implements ListSource {
   }
 
   #take(text: string, ageMs: number): void {
+    this.#hasBeenRead = true;
     const judgement = this.#judge.judge(text, ageMs, this.#host.clock.monotonic());
     switch (judgement.kind) {
       case 'obey': {
@@ -184,10 +186,11 @@ class FileList implements ListSource {
 
   #refuse(reason: string, isNews: boolean): void {
     if (!isNews) return;
-    this.refusals++;
+    const kept = this.#judge.inForce?.members;
+    // A file that is not there yet is no list that was refused.
+    if (kept !== undefined || this.#hasBeenRead) this.refusals++;
     if (this.lastRefusal === reason) return;
     this.lastRefusal = reason;
-    const kept = this.#judge.inForce?.members;
     this.#log.warn(`the member list is not obeyed: ${reason}`, { file: this.#path, kept: kept ?? 'none yet' });
   }
 }

@@ -4,7 +4,7 @@ import { badRequest } from '@nacos-kube/core/http/protocol-error.ts';
 import type { Part } from '@nacos-kube/core/lifecycle.ts';
 import { VERSION } from '../version.ts';
 import type { ListSource } from './list-source.ts';
-import { type MembersEffect, type MembersEvent, MembersMachine, type PeerFacts } from './machine.ts';
+import { type MembersEffect, type MembersEvent, MembersMachine, type PeerFacts, REPORT_PERIOD_MS } from './machine.ts';
 import { type PeerCall, PeerError } from './peer-client.ts';
 import {
   checkedFacts,
@@ -22,6 +22,8 @@ export const LEAVE_PATH = '/peer/v1/leave';
 export const REPORT_TIMEOUT_MS = 1_500;
 const GOODBYE_TIMEOUT_MS = 1_000;
 const TICK_MS = 100;
+/** A peer whose last word is older is not heard any more. */
+const HEARD_MS = 3 * REPORT_PERIOD_MS;
 
 export interface MembersOptions {
   readonly host: Host;
@@ -38,8 +40,8 @@ export interface MemberCounts {
   readonly strangers: number;
   /** Changes of the state of a peer. */
   readonly moves: number;
-  /** Peers that reach us or that we reach, but not both. */
-  readonly oneSided: number;
+  /** Peers that are down to this member but not to themselves or to another peer, or that do not see this one. */
+  readonly partlySeen: number;
   /** Peers whose member list is not ours. */
   readonly otherLists: number;
 }
@@ -138,22 +140,22 @@ export class Members implements Part {
 
   get counts(): MemberCounts {
     const { members, listHash, self } = this.view;
-    let [oneSided, otherLists] = [0, 0];
-    for (const { address, state } of members) {
+    const heard = members.flatMap(({ address, state }) => {
       const peer = this.#machine.peer(address);
-      if (address === self || peer?.report === undefined || peer.hasLeft) continue;
-      const isOneSided = state === 'DOWN' ? peer.seesMe && peer.failures > 0 : !peer.seesMe;
-      if (isOneSided) oneSided++;
-      if (peer.report.listHash !== listHash) otherLists++;
-    }
+      const isHeard = this.#host.clock.monotonic() - (peer?.heardMs ?? Number.NEGATIVE_INFINITY) <= HEARD_MS;
+      return isHeard && peer?.report !== undefined && !peer.hasLeft ? [{ state, peer, report: peer.report }] : [];
+    });
+    const seen = new Set(heard.flatMap(({ report }) => [report.from, ...report.sees]));
+    const unseen = members.filter(({ address, state }) => state === 'DOWN' && address !== self && seen.has(address));
+    const unseeing = heard.filter(({ state, peer }) => state !== 'DOWN' && peer.seesMe === false);
     return {
       reportsSent: this.#sent,
       reportsFailed: this.#failed,
       reportsReceived: this.#received,
       strangers: this.#strangers,
       moves: this.#moves,
-      oneSided,
-      otherLists,
+      partlySeen: unseen.length + unseeing.length,
+      otherLists: heard.filter(({ report }) => report.listHash !== listHash).length,
     };
   }
 
