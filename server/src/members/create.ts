@@ -6,6 +6,7 @@ import { splitMemberAddress } from '@nacos-kube/core/model/member-list.ts';
 import { PeerAuth } from '../http/peer-auth.ts';
 import type { NodeSettings } from '../settings/settings.ts';
 import type { Revision } from '../store/store.ts';
+import { Dissent } from './dissent.ts';
 import { createListSource, ownAddress } from './list-source.ts';
 import type { Membership } from './membership.ts';
 import { ownerAmong } from './owner.ts';
@@ -28,6 +29,7 @@ export function createMembership(host: Host, settings: NodeSettings): Membership
   const { call } = new PeerClient(host, auth);
   const members = new Members({ host, self, list, call });
   const addresses = new SeenAddresses(splitMemberAddress(self).host, host.network.addresses());
+  const dissent = new Dissent(members, () => host.clock.monotonic());
   const hints: ((revision: Revision) => void)[] = [];
 
   const others = (all: readonly string[]) => all.filter((address) => address !== self);
@@ -39,6 +41,8 @@ export function createMembership(host: Host, settings: NodeSettings): Membership
       listed: () => others(members.view.members.map(({ address }) => address)),
       untilListed: () => members.untilListed(),
       ownerOf: (service) => ownerAmong(members.view.healthy, service),
+      judges: (service) => dissent.judges(service),
+      epoch: () => dissent.epoch(),
       onChange: (run) => void members.changes.subscribe(run),
       call,
     },
