@@ -66,6 +66,7 @@ export function createNacosServer({
   const follower = new Follower(host, store);
   const naming: NamingService = new NamingService(host, store, registry, {
     isOwn: (service) => distro.ownership.isOwn(service),
+    judges: (service) => distro.ownership.judges(service),
     forward: (service, operation) => distro.ownership.forward(service, operation),
   });
   const distro = new Distro({ host, naming, peers, directory: `${settings.data}/naming` });

@@ -24,6 +24,8 @@ export const SNAPSHOT_WAIT_MS = 5_000;
 /** Instances in one page of a snapshot, give or take one service. */
 export const SNAPSHOT_PAGE = 2_000;
 const DUE_TICK_MS = 50;
+/** What peers see changes with their reports, without a word to this part. */
+const EPOCH_CHECK_MS = 500;
 const FLUSH_WAIT_MS = 3_000;
 const FLUSH_TICK_MS = 20;
 
@@ -46,7 +48,8 @@ export class Distro implements Part {
   readonly #sync = new Sync();
   readonly #forwarder: Forwarder;
   readonly #timers: Timer[] = [];
-  #own: ReadonlySet<ServiceKey> = new Set();
+  #judged: ReadonlySet<ServiceKey> = new Set();
+  #epoch = -1;
   #state: 'starting' | 'running' | 'draining' = 'starting';
   merged = 0;
   refused = 0;
@@ -72,6 +75,9 @@ export class Distro implements Part {
     this.#peers.onChange(() => this.#membersChanged());
     this.#timers.push(
       this.#host.clock.every(DUE_TICK_MS, () => this.#send(this.#sync.due(this.#now()))),
+      this.#host.clock.every(EPOCH_CHECK_MS, () => {
+        if (this.#peers.epoch() !== this.#epoch) this.#membersChanged();
+      }),
       this.#host.clock.every(VERIFY_PERIOD_MS, () => this.verify.round()),
     );
     this.#membersChanged();
@@ -101,6 +107,7 @@ export class Distro implements Part {
   /** Who carries out what, for the naming service. */
   readonly ownership: Ownership = {
     isOwn: (service) => this.#peers.ownerOf(service) === this.#peers.self,
+    judges: (service) => this.#peers.judges(service),
     forward: (service, operation) => this.#forwarder.forward(this.#peers.ownerOf(service), operation),
   };
 
@@ -140,10 +147,11 @@ export class Distro implements Part {
   }
 
   #membersChanged(): void {
-    const before = this.#own;
+    this.#epoch = this.#peers.epoch();
+    const before = this.#judged;
     const own = new Set<ServiceKey>();
-    for (const view of this.#naming.registry.views()) if (this.ownership.isOwn(view.key)) own.add(view.key);
-    this.#own = own;
+    for (const view of this.#naming.registry.views()) if (this.#peers.judges(view.key)) own.add(view.key);
+    this.#judged = own;
     const nowMs = this.#now();
     this.#naming.registry.grant(nowMs, (service) => own.has(service) && !before.has(service));
     this.#send(this.#sync.setPeers(this.#peers.healthy(), nowMs));

@@ -8,6 +8,13 @@ export interface Peers {
   /** Resolves once there is a list: before that nobody is known to ask. */
   untilListed(): Promise<void>;
   ownerOf(service: string): string;
+  /**
+   * Whether this member may judge the instances of a service: it owns it, and no peer that it can hear sees another owner.
+   * A peer that still sees one forwards the beats to it, so that silence here means nothing.
+   */
+  judges(service: string): boolean;
+  /** Another number whenever `ownerOf` or `judges` may answer differently. */
+  epoch(): number;
   /** Told after the healthy members, and so the owners, may have changed. */
   onChange(run: () => void): void;
   /** JSON over the peer port; rejects when there is no answer in time. */

@@ -17,15 +17,15 @@ export const MASS_HOLD_MS = 60_000;
  */
 export class Expiry {
   readonly #registry: Registry;
-  readonly #isOwn: (service: ServiceKey) => boolean;
+  readonly #judges: (service: ServiceKey) => boolean;
   #lastTickMs: number | undefined;
   #frozenUntilMs = Number.NEGATIVE_INFINITY;
   #heldSinceMs: number | undefined;
   #held: Ephemeral[] = [];
 
-  constructor(registry: Registry, isOwn: (service: ServiceKey) => boolean) {
+  constructor(registry: Registry, judges: (service: ServiceKey) => boolean) {
     this.#registry = registry;
-    this.#isOwn = isOwn;
+    this.#judges = judges;
   }
 
   /** To be called each `EXPIRY_PERIOD_MS`; a call that comes late is noticed. */
@@ -73,7 +73,7 @@ export class Expiry {
     this.#held = [];
     const own: Ephemeral[] = [];
     for (const ephemeral of this.#registry.takeOverdue(nowMs)) {
-      if (this.#isOwn(ephemeral.entry.key)) {
+      if (this.#judges(ephemeral.entry.key)) {
         own.push(ephemeral);
       } else {
         // Judged elsewhere. If this member inherits it, the time counts from then on anyway.
@@ -85,6 +85,6 @@ export class Expiry {
   }
 
   #isMass(overdue: readonly Ephemeral[]): boolean {
-    return overdue.length >= MASS_MIN && overdue.length > MASS_SHARE * this.#registry.ephemeralCount(this.#isOwn);
+    return overdue.length >= MASS_MIN && overdue.length > MASS_SHARE * this.#registry.ephemeralCount(this.#judges);
   }
 }

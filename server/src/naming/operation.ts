@@ -17,11 +17,14 @@ export type OperationResult =
 export interface Ownership {
   /** True when this member judges the service, alone or as the owner of it. */
   isOwn(serviceKey: string): boolean;
+  /** True when this member may say that instances of the service have fallen silent: it owns it, and is sure of that. */
+  judges(serviceKey: string): boolean;
   /** Carries it out at the owner. `unreachable`: the owner did not answer in time, so it is to be done here. */
   forward(serviceKey: string, operation: Operation): Promise<OperationResult | 'unreachable'>;
 }
 
 export const ALONE: Ownership = {
   isOwn: () => true,
+  judges: () => true,
   forward: async () => 'unreachable',
 };

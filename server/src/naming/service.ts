@@ -44,7 +44,7 @@ export class NamingService implements Part {
     this.#store = store;
     this.registry = registry;
     this.#ownership = ownership;
-    this.expiry = new Expiry(registry, (service) => ownership.isOwn(service));
+    this.expiry = new Expiry(registry, (service) => ownership.judges(service));
   }
 
   start(): void {
