@@ -19,7 +19,7 @@ COPY operator/package.json operator/
 COPY e2e/package.json e2e/
 # The versions are the lockfile's. `npm ci` would refuse it, since it leaves out development packages of other platforms.
 # The optional packages are Node itself, for those who start from a checkout; e2e is there only for the lockfile to fit.
-RUN npm install --no-save --omit=dev --omit=optional --ignore-scripts --include-workspace-root \
+RUN npm ci --no-save --omit=dev --omit=optional --ignore-scripts --include-workspace-root \
       -w core -w client -w server -w sidecar -w operator \
  && mkdir /libraries && cp -L /usr/lib/*-linux-gnu/libatomic.so.1 /libraries/
 
