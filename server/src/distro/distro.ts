@@ -175,7 +175,7 @@ export class Distro implements Part {
   }
 
   async #callDelta(peer: string, datums: readonly Datum[]): Promise<Datum[]> {
-    const message = { from: this.#peers.self, datums: datums.map(encodeDatum) };
+    const message = { datums: datums.map(encodeDatum) };
     const answer = await this.#peers.call(peer, DELTA_PATH, message, DELTA_TIMEOUT_MS);
     return list(field(answer, 'newer'), 'newer', 4 * BATCH_MAX).map(decodeDatum);
   }

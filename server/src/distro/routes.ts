@@ -1,6 +1,7 @@
 import { json } from '@nacos-kube/core/http/answers.ts';
 import { badRequest } from '@nacos-kube/core/http/protocol-error.ts';
 import type { Policy, Route } from '@nacos-kube/core/http/route.ts';
+import { MEMBER_HEADER } from '../http/peer-auth.ts';
 import type { Datum } from '../naming/datum.ts';
 import type { NamingService } from '../naming/service.ts';
 import {
@@ -28,13 +29,13 @@ const SNAPSHOT_LIMIT_MAX = 10_000;
 export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers): Route[] {
   const { registry } = naming;
   return [
-    post(DELTA_PATH, (message) => {
+    post(DELTA_PATH, (message, from) => {
       // A datum may come with the verdict on a persistent instance of the same key.
       const datums = list(field(message, 'datums'), 'datums', 2 * BATCH_MAX).map(decodeDatum);
-      return { newer: distro.merge(datums, text(field(message, 'from'), 'from')).map(encodeDatum) };
+      return { newer: distro.merge(datums, from).map(encodeDatum) };
     }),
-    post(DIGEST_PATH, (message) => {
-      const mine = ownedDigests(registry, peers, text(field(message, 'from'), 'from'));
+    post(DIGEST_PATH, (message, from) => {
+      const mine = ownedDigests(registry, peers, from);
       const theirs = field(message, 'digests');
       if (theirs === undefined) return { equal: field(message, 'total') === mine.total };
       const upTo = field(message, 'upTo');
@@ -43,8 +44,7 @@ export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers
         differing: differingServices(mine, list(theirs, 'digests', DIGESTS_PER_MESSAGE_MAX).map(digest), range),
       };
     }),
-    post(EXCHANGE_PATH, (message) => {
-      const from = text(field(message, 'from'), 'from');
+    post(EXCHANGE_PATH, (message, from) => {
       const services = list(field(message, 'services'), 'services', SERVICES_PER_EXCHANGE_MAX).map(serviceText);
       // What this member has is read first: the sender is to learn it even where its own data wins here.
       const mine = services.flatMap((service) => [...registry.datums(service)]);
@@ -83,14 +83,15 @@ export function snapshotPage(
   return { datums, next: null };
 }
 
-function post(path: string, answer: (message: unknown) => unknown): Route {
+/** `from` is the member that signed the request. */
+function post(path: string, answer: (message: unknown, from: string) => unknown): Route {
   return {
     method: 'POST',
     path,
     policy: PEER,
     handler({ request }) {
       try {
-        return json(answer(JSON.parse(new TextDecoder().decode(request.body))));
+        return json(answer(JSON.parse(new TextDecoder().decode(request.body)), request.headers[MEMBER_HEADER] ?? ''));
       } catch (error) {
         if (error instanceof BadMessageError || error instanceof SyntaxError) throw badRequest(error.message);
         throw error;

@@ -69,7 +69,7 @@ export class Verify {
   }
 
   async #isEqual(peer: string, own: OwnedDigests): Promise<boolean> {
-    const message = { from: this.#options.peers.self, total: own.total };
+    const message = { total: own.total };
     const answer = await this.#options.peers.call(peer, DIGEST_PATH, message, VERIFY_TIMEOUT_MS);
     return field(answer, 'equal') === true;
   }
@@ -84,12 +84,7 @@ export class Verify {
       const page = services.slice(from, from + DIGESTS_PER_MESSAGE_MAX);
       const isLast = from + DIGESTS_PER_MESSAGE_MAX >= services.length;
       const upTo = isLast ? null : page.at(-1)![0];
-      const answer = await peers.call(
-        peer,
-        DIGEST_PATH,
-        { from: peers.self, after, upTo, digests: page },
-        VERIFY_TIMEOUT_MS,
-      );
+      const answer = await peers.call(peer, DIGEST_PATH, { after, upTo, digests: page }, VERIFY_TIMEOUT_MS);
       differing.push(...list(field(answer, 'differing'), 'differing').map(serviceText));
       after = upTo ?? '';
     }
@@ -106,7 +101,7 @@ export class Verify {
       services.push(service);
       for (const datum of registry.datums(service)) datums.push(encodeDatum(datum));
     }
-    const message = { from: peers.self, services, datums };
+    const message = { services, datums };
     const answer = await peers.call(peer, EXCHANGE_PATH, message, VERIFY_TIMEOUT_MS);
     merge(list(field(answer, 'datums'), 'datums').map(decodeDatum), peer);
   }

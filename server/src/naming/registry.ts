@@ -9,12 +9,12 @@ import {
   preservedMs,
   sameInstance,
 } from '@nacos-kube/core/model/instance.ts';
-import { parseServiceKey, type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
+import { parseServiceKey, type ServiceId, type ServiceKey } from '@nacos-kube/core/model/names.ts';
 import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
 import { type Datum, datumsOf, datumsOfKey, isVerdict, TOMBSTONE_TTL_MS } from './datum.ts';
-import { Digest } from './digest.ts';
 import { DueQueue } from './due-queue.ts';
-import { deadlineMs, type Ephemeral, ServiceEntry, type ServiceView } from './service-entry.ts';
+import { deadlineMs, type Ephemeral, type ServiceEntry, type ServiceView } from './service-entry.ts';
+import { Services } from './services.ts';
 
 /** What a call changed: instances of one service. */
 export interface RegistryChange {
@@ -51,10 +51,8 @@ export type Verdict = 'unhealthy' | 'expired';
  */
 export class Registry {
   readonly #writer: string;
-  readonly #services = new Map<ServiceKey, ServiceEntry>();
-  readonly #namespaces = new Map<string, Map<string, ServiceEntry>>();
+  readonly #services = new Services();
   readonly #due = new DueQueue<Ephemeral>(deadlineMs);
-  readonly #digests = new Map<ServiceKey, Digest>();
   #instances = 0;
 
   /** `writer` names this member and this run of it: two runs never make one stamp for different data. */
@@ -70,18 +68,16 @@ export class Registry {
   }
 
   /** Names of the services of a namespace, in no order. */
-  *serviceNames(namespaceId: string): Iterable<string> {
-    for (const [name, entry] of this.#namespaces.get(namespaceId) ?? []) if (entry.exists) yield name;
+  serviceNames(namespaceId: string): Iterable<string> {
+    return this.#services.namesIn(namespaceId);
   }
 
-  *views(): Iterable<ServiceView> {
-    for (const entry of this.#services.values()) if (entry.exists) yield entry.view;
+  views(): Iterable<ServiceView> {
+    return this.#services.views();
   }
 
   get serviceCount(): number {
-    let count = 0;
-    for (const entry of this.#services.values()) if (entry.exists) count++;
-    return count;
+    return this.#services.count;
   }
 
   get instanceCount(): number {
@@ -91,7 +87,7 @@ export class Registry {
   /** Ephemeral instances of the services that the caller means. */
   ephemeralCount(isMeant: (service: ServiceKey) => boolean): number {
     let count = 0;
-    for (const entry of this.#services.values()) if (isMeant(entry.key)) count += entry.ephemeral.size;
+    for (const entry of this.#services.all()) if (isMeant(entry.key)) count += entry.ephemeral.size;
     return count;
   }
 
@@ -107,7 +103,7 @@ export class Registry {
 
   /** Registers, or replaces the data of one that is there; undefined when that changes nothing. */
   register(id: ServiceId, wanted: Instance, nowMs: number): RegistryChange | undefined {
-    const entry = this.#entry(id);
+    const entry = this.#services.entryOf(id);
     const key = instanceKey(wanted);
     const known = entry.ephemeral.get(key);
     if (known === undefined) {
@@ -165,7 +161,7 @@ export class Registry {
   /** A full time-out for everything of the services that this member has just become responsible for (F3). */
   grant(nowMs: number, isNewlyOwn: (service: ServiceKey) => boolean): number {
     let granted = 0;
-    for (const entry of this.#services.values()) {
+    for (const entry of this.#services.all()) {
       if (entry.ephemeral.size === 0 || !isNewlyOwn(entry.key)) continue;
       for (const ephemeral of entry.ephemeral.values()) ephemeral.aliveMs = nowMs;
       granted += entry.ephemeral.size;
@@ -186,7 +182,7 @@ export class Registry {
   // ---------------------------------------------------------------------------------- what the store says
 
   putPersistent(id: ServiceId, instance: Instance): RegistryChange | undefined {
-    const entry = this.#entry(id);
+    const entry = this.#services.entryOf(id);
     const key = instanceKey(instance);
     const known = entry.persistent.get(key);
     if (known !== undefined && sameInstance(known, instance)) return undefined;
@@ -201,12 +197,12 @@ export class Registry {
     this.#instances--;
     this.#setVerdict(entry, key, undefined);
     const change = this.#changed(entry, [key], 'store', true);
-    this.#dispose(entry);
+    this.#services.dispose(entry);
     return change;
   }
 
   *persistentKeys(): Iterable<{ readonly service: ServiceId; readonly key: InstanceKey }> {
-    for (const entry of this.#services.values()) {
+    for (const entry of this.#services.all()) {
       for (const key of entry.persistent.keys()) yield { service: entry.id, key };
     }
   }
@@ -231,29 +227,29 @@ export class Registry {
   }
 
   *allDatums(): Iterable<Datum> {
-    for (const entry of this.#services.values()) yield* datumsOf(entry);
+    for (const entry of this.#services.all()) yield* datumsOf(entry);
   }
 
   /** Services with shared data and the digest of it: equal digests mean equal lists. Tombstones do not count. */
-  *digests(): Iterable<readonly [ServiceKey, string]> {
-    for (const [key, digest] of this.#digests) if (!digest.isEmpty) yield [key, digest.text];
+  digests(): Iterable<readonly [ServiceKey, string]> {
+    return this.#services.digestTexts();
   }
 
   digest(service: ServiceKey): string {
-    return this.#digests.get(service)?.text ?? Digest.EMPTY;
+    return this.#services.digestText(service);
   }
 
   /** Takes over what a peer says, if it is newer and may be believed. */
   merge(datum: Datum, roles: MergeRoles, nowMs: number): Merged {
     const id = parseServiceKey(datum.service);
     if (id === undefined) return { outcome: 'refused' };
-    const entry = this.#entry(id);
+    const entry = this.#services.entryOf(id);
     if (datum.kind === 'probed') return this.#mergeProbed(entry, datum);
 
     const known = entry.ephemeral.get(datum.key);
     const order = compareStamps(datum.stamp, known?.stamp ?? entry.tombstones.get(datum.key)?.stamp ?? NEVER);
     if (order <= 0) {
-      this.#dispose(entry);
+      this.#services.dispose(entry);
       return { outcome: order === 0 ? 'known' : 'older' };
     }
     if (isVerdict(datum) && known !== undefined) {
@@ -276,43 +272,18 @@ export class Registry {
   /** Forgets tombstones older than `TOMBSTONE_TTL_MS`; returns how many. */
   collect(nowMs: number): number {
     let collected = 0;
-    for (const entry of this.#services.values()) {
+    for (const entry of this.#services.all()) {
       for (const [key, tombstone] of entry.tombstones) {
         if (nowMs - tombstone.atMs < TOMBSTONE_TTL_MS) continue;
         entry.tombstones.delete(key);
         collected++;
       }
-      this.#dispose(entry);
+      this.#services.dispose(entry);
     }
     return collected;
   }
 
   // -------------------------------------------------------------------------------------------- inside
-
-  #entry(id: ServiceId): ServiceEntry {
-    const key = serviceKey(id);
-    let entry = this.#services.get(key);
-    if (entry === undefined) {
-      entry = new ServiceEntry(id);
-      this.#services.set(key, entry);
-      let names = this.#namespaces.get(id.namespaceId);
-      if (names === undefined) {
-        names = new Map();
-        this.#namespaces.set(id.namespaceId, names);
-      }
-      names.set(id.name, entry);
-    }
-    return entry;
-  }
-
-  #dispose(entry: ServiceEntry): void {
-    if (!entry.isDisposable) return;
-    this.#services.delete(entry.key);
-    this.#digests.delete(entry.key);
-    const names = this.#namespaces.get(entry.id.namespaceId);
-    names?.delete(entry.id.name);
-    if (names?.size === 0) this.#namespaces.delete(entry.id.namespaceId);
-  }
 
   #see(entry: ServiceEntry, stamp: Stamp): void {
     if (compareStamps(stamp, entry.newest) > 0) entry.newest = stamp;
@@ -343,7 +314,7 @@ export class Registry {
     entry.tombstones.delete(key);
     entry.ephemeral.set(key, ephemeral);
     this.#instances++;
-    this.#digest(entry).add(key, stamp);
+    this.#services.digestOf(entry).add(key, stamp);
     this.#due.add(ephemeral);
     return ephemeral;
   }
@@ -354,7 +325,7 @@ export class Registry {
 
   #replace(known: Ephemeral, instance: Instance, stamp: Stamp, origin: 'here' | 'peer'): RegistryChange {
     const visible = !sameInstance(known.instance, instance);
-    const digest = this.#digest(known.entry);
+    const digest = this.#services.digestOf(known.entry);
     digest.remove(known.key, known.stamp);
     digest.add(known.key, stamp);
     known.instance = instance;
@@ -375,7 +346,7 @@ export class Registry {
     known.isGone = true;
     entry.ephemeral.delete(key);
     this.#instances--;
-    this.#digest(entry).remove(key, known.stamp);
+    this.#services.digestOf(entry).remove(key, known.stamp);
     entry.tombstones.set(key, { kind, stamp, atMs: nowMs });
     return this.#changed(entry, [key], origin, true);
   }
@@ -406,7 +377,7 @@ export class Registry {
     const known = entry.verdicts.get(datum.key);
     const order = compareStamps(datum.stamp, known?.stamp ?? NEVER);
     if (order <= 0) {
-      this.#dispose(entry);
+      this.#services.dispose(entry);
       return { outcome: order === 0 ? 'known' : 'older' };
     }
     this.#see(entry, datum.stamp);
@@ -422,7 +393,7 @@ export class Registry {
     key: InstanceKey,
     verdict: { readonly healthy: boolean; readonly stamp: Stamp } | undefined,
   ): void {
-    const digest = this.#digest(entry);
+    const digest = this.#services.digestOf(entry);
     const known = entry.verdicts.get(key);
     if (known !== undefined) digest.remove(`probed ${key}`, known.stamp);
     if (verdict === undefined) {
@@ -431,15 +402,6 @@ export class Registry {
     }
     entry.verdicts.set(key, verdict);
     digest.add(`probed ${key}`, verdict.stamp);
-  }
-
-  #digest(entry: ServiceEntry): Digest {
-    let digest = this.#digests.get(entry.key);
-    if (digest === undefined) {
-      digest = new Digest();
-      this.#digests.set(entry.key, digest);
-    }
-    return digest;
   }
 
   #changed(

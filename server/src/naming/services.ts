@@ -1,0 +1,79 @@
+import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
+import { Digest } from './digest.ts';
+import { ServiceEntry, type ServiceView } from './service-entry.ts';
+
+/** The entries of all services, by key and by namespace, and the digest of what members share of each. */
+export class Services {
+  readonly #entries = new Map<ServiceKey, ServiceEntry>();
+  readonly #namespaces = new Map<string, Map<string, ServiceEntry>>();
+  readonly #digests = new Map<ServiceKey, Digest>();
+
+  get(key: ServiceKey): ServiceEntry | undefined {
+    return this.#entries.get(key);
+  }
+
+  all(): Iterable<ServiceEntry> {
+    return this.#entries.values();
+  }
+
+  keys(): Iterable<ServiceKey> {
+    return this.#entries.keys();
+  }
+
+  *views(): Iterable<ServiceView> {
+    for (const entry of this.#entries.values()) if (entry.exists) yield entry.view;
+  }
+
+  *namesIn(namespaceId: string): Iterable<string> {
+    for (const [name, entry] of this.#namespaces.get(namespaceId) ?? []) if (entry.exists) yield name;
+  }
+
+  get count(): number {
+    let count = 0;
+    for (const entry of this.#entries.values()) if (entry.exists) count++;
+    return count;
+  }
+
+  /** Made when it is not there; whoever leaves it empty disposes of it. */
+  entryOf(id: ServiceId): ServiceEntry {
+    const key = serviceKey(id);
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known;
+    const entry = new ServiceEntry(id);
+    this.#entries.set(key, entry);
+    let names = this.#namespaces.get(id.namespaceId);
+    if (names === undefined) {
+      names = new Map();
+      this.#namespaces.set(id.namespaceId, names);
+    }
+    names.set(id.name, entry);
+    return entry;
+  }
+
+  /** Forgets an entry that holds nothing, not even a tombstone. */
+  dispose(entry: ServiceEntry): void {
+    if (!entry.isDisposable) return;
+    this.#entries.delete(entry.key);
+    this.#digests.delete(entry.key);
+    const names = this.#namespaces.get(entry.id.namespaceId);
+    names?.delete(entry.id.name);
+    if (names?.size === 0) this.#namespaces.delete(entry.id.namespaceId);
+  }
+
+  digestOf(entry: ServiceEntry): Digest {
+    let digest = this.#digests.get(entry.key);
+    if (digest === undefined) {
+      digest = new Digest();
+      this.#digests.set(entry.key, digest);
+    }
+    return digest;
+  }
+
+  digestText(key: ServiceKey): string {
+    return this.#digests.get(key)?.text ?? Digest.EMPTY;
+  }
+
+  *digestTexts(): Iterable<readonly [ServiceKey, string]> {
+    for (const [key, digest] of this.#digests) if (!digest.isEmpty) yield [key, digest.text];
+  }
+}
