@@ -6,7 +6,7 @@ export function hints(vip: string): string {
     '',
     'all members are up; in another terminal try',
     '',
-    `  curl -X POST '${instance}?serviceName=demo&ip=192.0.2.1&port=8080&ephemeral=false'`,
+    `  curl -X POST '${instance}?serviceName=demo&ip=127.0.0.1&port=8848&ephemeral=false'`,
     `  curl '${instance}/list?serviceName=demo'`,
     `  curl -X POST '${configs}' -d 'dataId=demo&group=DEFAULT_GROUP&content=hello' && curl '${configs}?dataId=demo&group=DEFAULT_GROUP'`,
   ].join('\n');

@@ -145,3 +145,19 @@ test('nothing is started once stopping has begun', () => {
   assert.deepEqual(at(1_001, { kind: 'wanted', members: ['a', 'b'] }), []);
   assert.deepEqual(at(1_002, { kind: 'ended', ...node, how: 'ended' }), ['SIGTERM a sidecar']);
 });
+
+test('a member that is wanted again while it ends starts again', () => {
+  const { at, phases } = running();
+  assert.deepEqual(at(1_000, { kind: 'wanted', members: [] }), ['SIGTERM a node']);
+  assert.deepEqual(at(1_010, { kind: 'ended', ...node, how: 'ended' }), ['SIGTERM a sidecar']);
+  assert.deepEqual(phases(), ['a node gone', 'a sidecar stopping']);
+  assert.deepEqual(at(1_020, { kind: 'wanted', members: ['a'] }), ['start a node']);
+  assert.deepEqual(at(1_030, { kind: 'ended', ...sidecar, how: 'ended' }), ['start a sidecar']);
+});
+
+test('a process that waits to be started again is gone at once when it is no longer wanted', () => {
+  const { at } = running();
+  at(1_000, { kind: 'ended', ...node, how: 'died' });
+  assert.deepEqual(at(1_010, { kind: 'stop' }), ['SIGTERM a sidecar']);
+  assert.deepEqual(at(1_020, { kind: 'ended', ...sidecar, how: 'ended' }), ['over']);
+});

@@ -8,7 +8,7 @@ export interface ProcessName {
   readonly job: Job;
 }
 
-export type Phase = 'waiting' | 'starting' | 'running' | 'stopping';
+export type Phase = 'waiting' | 'starting' | 'running' | 'stopping' | 'gone';
 
 export interface ProcessView extends ProcessName {
   readonly phase: Phase;
@@ -70,7 +70,7 @@ interface Member {
  *
  *   waiting --due--> starting --started--> running --ended--> waiting (after 0.5 s to 30 s)
  *                                             |
- *                                          no longer wanted > stopping --ended--> gone
+ *                                       not wanted --> stopping --ended--> gone
  *
  * A node waits for its sidecar the first time, as in a pod, and a sidecar stops only once its node is gone.
  */
@@ -119,7 +119,7 @@ export class LocalMachine {
     for (const name of names) {
       const known = this.#members.get(name);
       if (known === undefined) this.#members.set(name, freshMember(name, nowMs));
-      else known.isWanted = true;
+      else wantAgain(known);
     }
     for (const [name, member] of this.#members) if (!names.includes(name)) member.isWanted = false;
   }
@@ -134,13 +134,14 @@ export class LocalMachine {
   }
 
   #ended({ member, job, how }: ProcessName & { how: string }, nowMs: number, effects: LocalEffect[]): void {
-    const process = this.#members.get(member)?.[job];
-    if (process === undefined) return;
+    const owner = this.#members.get(member);
+    const process = owner?.[job];
+    if (owner === undefined || process === undefined) return;
     const isExpected = process.phase === 'stopping' || process.isKilled;
     const wasWell = process.phase === 'running' && nowMs - process.sinceMs >= WELL_MS;
     process.failures = wasWell ? 0 : process.failures;
     const delayMs = isExpected ? 0 : doubledMs(process.failures++, RESTART_FIRST_MS, RESTART_MAX_MS);
-    process.phase = 'waiting';
+    process.phase = owner.isWanted ? 'waiting' : 'gone';
     process.pid = undefined;
     process.sinceMs = nowMs;
     process.dueMs = nowMs + delayMs;
@@ -155,9 +156,9 @@ export class LocalMachine {
       if (member.isWanted) {
         this.#proceedWanted(member, nowMs, effects);
       } else {
-        if (isGone(member.node)) this.#stopOne(member.sidecar, nowMs, effects);
         this.#stopOne(member.node, nowMs, effects);
-        if (isGone(member.node) && isGone(member.sidecar)) this.#members.delete(name);
+        if (member.node.phase === 'gone') this.#stopOne(member.sidecar, nowMs, effects);
+        if (member.node.phase === 'gone' && member.sidecar.phase === 'gone') this.#members.delete(name);
       }
     }
     if (this.#isStopping && this.#members.size === 0 && !this.#isOver) {
@@ -180,7 +181,9 @@ export class LocalMachine {
   /** A process that is still being started is stopped once it has a pid. */
   #stopOne(process: Process, nowMs: number, effects: LocalEffect[]): void {
     const { member, job } = process;
-    if (process.phase === 'running') {
+    if (process.phase === 'waiting') {
+      process.phase = 'gone';
+    } else if (process.phase === 'running') {
       process.phase = 'stopping';
       process.sinceMs = nowMs;
       effects.push({ kind: 'signal', member, job, signal: 'SIGTERM' });
@@ -194,7 +197,7 @@ export class LocalMachine {
   #killAll(effects: LocalEffect[]): void {
     for (const { node, sidecar } of this.#members.values()) {
       for (const process of [node, sidecar]) {
-        if (process.phase === 'waiting' || process.isKilled) continue;
+        if (process.phase === 'waiting' || process.phase === 'gone' || process.isKilled) continue;
         process.isKilled = true;
         if (process.pid === undefined) continue;
         effects.push({ kind: 'signal', member: process.member, job: process.job, signal: 'SIGKILL' });
@@ -218,6 +221,8 @@ function freshMember(name: string, nowMs: number): Member {
   return { isWanted: true, isPrepared: false, firstMs: nowMs, node: process('node'), sidecar: process('sidecar') };
 }
 
-function isGone(process: Process): boolean {
-  return process.phase === 'waiting';
+/** A member that comes back before it was gone: what has ended starts again, what is ending does once it has. */
+function wantAgain(member: Member): void {
+  member.isWanted = true;
+  for (const process of [member.node, member.sidecar]) if (process.phase === 'gone') process.phase = 'waiting';
 }
