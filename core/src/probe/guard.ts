@@ -11,9 +11,10 @@ export interface ProbeGuard {
 export function probeRefusal(ip: string, guard: ProbeGuard): string | undefined {
   if (!isIpLiteral(ip)) return 'not an IP address';
   const address = ip.toLowerCase().replace(/^::ffff:/, '');
-  if (guard.forbidden.has(address)) return 'an address of the cluster itself';
+  // On a laptop all is on one address, the members and what registers with them.
   const isLoopback = address === '::1' || address.startsWith('127.');
   if (isLoopback) return guard.isLoopbackAllowed ? undefined : 'a loopback address';
+  if (guard.forbidden.has(address)) return 'an address of the cluster itself';
   const isLinkLocal = isVersion4(address) ? address.startsWith('169.254.') : /^fe[89ab]/.test(address);
   if (isLinkLocal || address === 'fd00:ec2::254') return 'a link-local or metadata address';
   const isNobody = address === '::' || address.startsWith('0.') || isMulticast(address);

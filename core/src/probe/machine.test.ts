@@ -109,4 +109,7 @@ test('only addresses of other machines are probed (S9)', () => {
     assert.notEqual(probeRefusal(ip, guard), undefined, ip);
   }
   assert.equal(probeRefusal('127.0.0.1', { ...guard, isLoopbackAllowed: true }), undefined);
+  const laptop = { forbidden: new Set(['127.0.0.1']), isLoopbackAllowed: true };
+  assert.equal(probeRefusal('127.0.0.1', laptop), undefined, 'where the members are there too');
+  assert.notEqual(probeRefusal('127.0.0.1', { ...laptop, isLoopbackAllowed: false }), undefined);
 });
