@@ -41,6 +41,12 @@ export class Screen {
     for (const subject of this.#told.keys()) if (!plain.has(subject)) this.#told.delete(subject);
   }
 
+  /** Takes the table away: what it shows is over. */
+  finish(text: string): void {
+    if (this.#terminal.isInteractive) this.#paint([text], []);
+    else this.note(text);
+  }
+
   /** In one write, so that nothing flickers. */
   #paint(notes: readonly string[], table: readonly string[]): void {
     const width = Math.max(20, this.#terminal.columns());

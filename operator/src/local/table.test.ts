@@ -67,6 +67,15 @@ test('on a terminal the table is redrawn in place, below the notes', () => {
   assert.equal(written, '\u001b[2A\r\u001b[Jhello\na\nb\n');
 });
 
+test('at the end the table is taken away', () => {
+  let written = '';
+  const terminal = { isInteractive: true, columns: () => 80, write: (text: string) => (written += text) };
+  const screen = new Screen(terminal, () => 0);
+  screen.show(['a'], new Map());
+  screen.finish('over');
+  assert.equal(written, 'a\n\u001b[1A\r\u001b[Jover\n');
+});
+
 test('a line that is wider than the terminal is cut', () => {
   let written = '';
   const terminal = { isInteractive: true, columns: () => 30, write: (text: string) => (written += text) };

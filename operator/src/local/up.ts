@@ -153,7 +153,7 @@ export class LocalCluster {
     await this.#vip?.stop();
     await this.#children.closeLogs();
     if (this.#layout !== undefined) await releaseLock(this.#host, this.#layout.lockFile, this.#own);
-    this.#screen.note('stopped, no process is left');
+    this.#screen.finish('stopped, no process is left');
     this.#over.resolve();
   }
 
