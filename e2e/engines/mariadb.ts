@@ -1,13 +1,14 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { access, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createConnection } from 'mysql2/promise';
+import { needs, programPath } from '../../scripts/needs.ts';
 
 export interface MariadbOptions {
   /** Default: a free one. */
@@ -48,12 +49,11 @@ const USER = 'nacos';
 
 /** Why no server can be started here, or undefined. Where `CI` is set a lack is an error and no reason to skip. */
 export async function mariadbMissing(): Promise<string | undefined> {
-  if ((await programPath('mariadbd')) !== undefined && (await programPath('mariadb-install-db')) !== undefined) {
-    return undefined;
+  for (const program of ['mariadbd', 'mariadb-install-db']) {
+    const missing = await needs(program, 'mariadb-server');
+    if (missing !== false) return missing;
   }
-  const message = 'MariaDB is not installed (Debian: apt-get install mariadb-server)';
-  if (process.env['CI']) throw new Error(message);
-  return message;
+  return undefined;
 }
 
 export async function startMariadb(options: MariadbOptions = {}): Promise<Mariadb> {
@@ -197,20 +197,6 @@ class MariadbServer implements Mariadb {
 
 function isRoot(): boolean {
   return userInfo().uid === 0;
-}
-
-async function programPath(name: string): Promise<string | undefined> {
-  const directories = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/bin', '/usr/local/sbin'];
-  for (const directory of directories) {
-    const path = join(directory, name);
-    try {
-      await access(path);
-      return path;
-    } catch {
-      // Looked for in the next one.
-    }
-  }
-  return undefined;
 }
 
 async function freePort(): Promise<number> {
