@@ -104,6 +104,20 @@ test('a holder that is cut off stands down before another may take over', async 
   await b.stop();
 });
 
+test('a call that hangs does not cost the lease', async () => {
+  const { host, api, told, election } = world();
+  const a = election('a');
+  a.start();
+  await host.advance(3_000);
+  const get = api.get;
+  api.get = () => new Promise(() => {});
+  await host.advance(2_500);
+  api.get = get;
+  await host.advance(60_000);
+  assert.deepEqual(told, ['a elected']);
+  await a.stop();
+});
+
 test('times that could let two hold it are refused', () => {
   const host = new FakeHost();
   const options = { kubeNamespace: 'n', name: 'l', identity: 'a', onElected: () => {}, onLost: () => {} };

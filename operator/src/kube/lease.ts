@@ -78,7 +78,7 @@ export class LeaseElection {
   async #attempt(): Promise<void> {
     const startedMs = this.#host.clock.monotonic();
     try {
-      if (!(await this.#takeOrRenew())) {
+      if (!(await this.#within(this.#options.renewDeadlineMs / 2, this.#takeOrRenew()))) {
         if (this.#state === 'holder') this.#lose('another holds it');
         return;
       }
@@ -97,6 +97,17 @@ export class LeaseElection {
       this.#state = 'holder';
       this.#log.info('elected', { identity: this.#options.identity });
       this.#options.onElected();
+    }
+  }
+
+  /** A call that hangs must not use up the whole deadline: the next one may go through. */
+  async #within(timeoutMs: number, call: Promise<boolean>): Promise<boolean> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = this.#host.clock.after(timeoutMs, () => reject(new Error(`no answer in ${timeoutMs} ms`)));
+    try {
+      return await Promise.race([call, late]);
+    } finally {
+      timer.cancel();
     }
   }
 

@@ -194,7 +194,7 @@ export class Reflector<T extends KubeObject> {
 
   #silenceTimer(abort: AbortController): Timer {
     return this.#host.clock.after(SILENCE_MAX_MS, () => {
-      this.#log.warn(`silent for ${SILENCE_MAX_MS} ms, watching anew`);
+      this.#log.debug(`silent for ${SILENCE_MAX_MS} ms, watching anew`);
       abort.abort();
     });
   }
