@@ -175,6 +175,9 @@ export class ProbeAgent implements Part {
   #report(error: Error): void {
     if (error.message === this.#lastProblem) return;
     this.#lastProblem = error.message;
-    this.#log.warn('the node does not answer, trying again', { error });
+    // The sidecar starts first, so in the beginning nobody can be there.
+    const isBeginning = this.#askedMs === Number.NEGATIVE_INFINITY;
+    if (isBeginning) this.#log.info('the node does not answer yet');
+    else this.#log.warn('the node does not answer, trying again', { error });
   }
 }
