@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const STAMP = join(ROOT, 'node_modules', '.nacos-kube-installed');
+const NODE = join(ROOT, 'node_modules', '.bin', 'node');
 const NPM_MAJOR_MIN = 9;
 /** For which a package of Node 26 exists. */
 const PLATFORMS = ['linux-x64', 'linux-arm64', 'darwin-arm64'];
@@ -21,13 +22,13 @@ try {
 function main() {
   const lockText = readFileSync(join(ROOT, 'package-lock.json'), 'utf8');
   const wanted = `${createHash('sha256').update(lockText).digest('hex')} ${platform()}\n`;
-  if (readIfThere(STAMP) === wanted) return;
-  if (!isInstalled(JSON.parse(lockText))) {
+  if (readIfThere(STAMP) === wanted && existsSync(NODE)) return;
+  if (!existsSync(NODE) || !isInstalled(JSON.parse(lockText))) {
     checkMachine();
-    console.log('install: node_modules does not fit package-lock.json; running `npm ci` (about 150 MB, once)');
+    console.log('install: node_modules does not fit package-lock.json; running `npm ci` (once; 400 MB on disk)');
     const npm = npmCommand();
     // Nothing we use needs an install script, so none is let run.
-    const { status, error } = spawnSync(npm.program, [...npm.args, 'ci', '--ignore-scripts'], {
+    const { status, error } = spawnSync(npm.program, [...npm.args, 'ci', '--ignore-scripts', '--loglevel=error'], {
       cwd: ROOT,
       stdio: 'inherit',
     });
@@ -67,12 +68,11 @@ function checkMachine() {
 
 /** The package may be there and yet not run, e.g. on a system with another C library. */
 function checkNode() {
-  const node = join(ROOT, 'node_modules', '.bin', 'node');
   if (!existsSync(node))
     throw new Error(
       `Node 26 for ${platform()} was not installed: it is an optional dependency; is npm set to omit those?`,
     );
-  const { status, stderr, error } = spawnSync(node, ['--version'], { encoding: 'utf8' });
+  const { status, stderr, error } = spawnSync(NODE, ['--version'], { encoding: 'utf8' });
   if (status !== 0) {
     const reason = error?.message ?? stderr.trim();
     throw new Error(
