@@ -211,7 +211,7 @@ export const NAMING_STEPS: readonly Step[] = [
       await npm.call('naming.register', { service, group: GROUP, instance });
       for (const program of stage.both) {
         const instances = await toldList(program, service, [address, '10.8.0.1:80']);
-        const one = instances.find(({ ip }) => ip === listener.ip);
+        const one: Instance | undefined = instances.find(({ ip }) => ip === listener.ip);
         assert.equal(one?.ephemeral, false);
         assert.equal(one.healthy, true);
       }

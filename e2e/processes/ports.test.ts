@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { freePorts } from './ports.ts';
+import { freePortRow, freePorts } from './ports.ts';
 
 test('ports are given with free neighbours, and no two share one', async () => {
   const ports = await freePorts(5);
@@ -12,4 +12,9 @@ test('ports are given with free neighbours, and no two share one', async () => {
       const server = createServer().once('error', reject);
       server.listen(port, '127.0.0.1', () => server.close(() => resolve()));
     });
+});
+
+test('a row has its ports in steps', async () => {
+  const lowest = await freePortRow(5, 10);
+  assert.ok(lowest >= 11_000 && lowest + 40 < 30_000);
 });

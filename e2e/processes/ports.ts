@@ -16,7 +16,7 @@ export async function freePorts(count: number): Promise<number[]> {
   for (let tries = 0; ports.length < count; tries += 1) {
     if (tries === TRIES_MAX * count) throw new Error(`no ${count} free ports between ${LOWEST} and ${HIGHEST}`);
     const port = randomInt(LOWEST, HIGHEST);
-    const wanted = [port, port + PEER_OFFSET, port + GRPC_OFFSET];
+    const wanted = withNeighbours(port);
     if (wanted.some((one) => taken.has(one)) || !(await areFree(wanted))) continue;
     for (const one of wanted) taken.add(one);
     ports.push(port);
@@ -24,8 +24,22 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
+/** The lowest of `count` ports in steps of `step`, of which each is free with its neighbours. */
+export async function freePortRow(count: number, step: number): Promise<number> {
+  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+    const lowest = randomInt(LOWEST, HIGHEST - count * step);
+    const row = Array.from({ length: count }, (_, i) => lowest + i * step);
+    if (await areFree(row.flatMap(withNeighbours))) return lowest;
+  }
+  throw new Error(`no row of ${count} free ports between ${LOWEST} and ${HIGHEST}`);
+}
+
 export async function freePort(): Promise<number> {
   return (await freePorts(1))[0]!;
+}
+
+function withNeighbours(port: number): number[] {
+  return [port, port + PEER_OFFSET, port + GRPC_OFFSET];
 }
 
 async function areFree(ports: readonly number[]): Promise<boolean> {

@@ -1,0 +1,177 @@
+/** `nacos-kube up` as a suite uses it: members, sidecars and VIP on ports of its own, all ready when it is given back. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from '../kubernetes/processes.ts';
+import { freePortRow } from './ports.ts';
+import { NacosKubeProcess } from './program.ts';
+
+export interface LocalClusterOptions {
+  /** Lines below `spec` of the manifest, each with its indentation; e.g. of a database. */
+  readonly spec?: readonly string[];
+  /** Members that the cluster may be scaled to. */
+  readonly membersMax?: number;
+}
+
+export interface Member {
+  readonly name: string;
+  /** As clients name it. */
+  readonly address: string;
+  readonly port: number;
+  readonly metricsPort: number;
+}
+
+const NAME = 'e2e';
+const HOST = '127.0.0.1';
+const PORT_STEP = 10;
+const READY_MS_MAX = 60_000;
+const EMBEDDED = ['  storage:', '    embedded: {}'];
+
+export async function startLocalCluster(members: number, options: LocalClusterOptions = {}): Promise<LocalCluster> {
+  const { spec = EMBEDDED, membersMax = members } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'nacos-kube-up-'));
+  // A row of public ports has its neighbours free; sidecars and VIP take ports between them.
+  const basePort = await freePortRow(membersMax + 2, PORT_STEP);
+  const cluster = new LocalCluster(folder, basePort, membersMax, spec);
+  try {
+    await cluster.start(members);
+    return cluster;
+  } catch (error) {
+    await cluster.kill9();
+    throw error;
+  }
+}
+
+export class LocalCluster implements AsyncDisposable {
+  readonly folder: string;
+  readonly #basePort: number;
+  readonly #metricsBasePort: number;
+  readonly #vipPort: number;
+  readonly #spec: readonly string[];
+  #members: readonly Member[] = [];
+  #process: NacosKubeProcess | undefined;
+
+  constructor(folder: string, basePort: number, membersMax: number, spec: readonly string[]) {
+    this.folder = folder;
+    this.#basePort = basePort;
+    this.#vipPort = basePort + membersMax * PORT_STEP;
+    this.#metricsBasePort = this.#vipPort + 1;
+    this.#spec = spec;
+  }
+
+  /** As clients name it. */
+  get vip(): string {
+    return `${HOST}:${this.#vipPort}`;
+  }
+
+  get members(): readonly Member[] {
+    return this.#members;
+  }
+
+  get log(): string {
+    return this.#process?.log ?? '';
+  }
+
+  async start(members: number): Promise<void> {
+    await this.scale(members);
+    const flags = {
+      file: this.#manifestFile,
+      data: this.folder,
+      'vip-port': this.#vipPort,
+      'base-port': this.#basePort,
+      'metrics-base-port': this.#metricsBasePort,
+    };
+    this.#process = new NacosKubeProcess([
+      'up',
+      ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]),
+    ]);
+    await this.ready();
+  }
+
+  /** Writes the manifest, which a running cluster follows. */
+  async scale(members: number): Promise<void> {
+    const head = ['apiVersion: nacos-kube.dev/v1alpha1', 'kind: NacosCluster', 'metadata:', `  name: ${NAME}`];
+    const lines = [...head, 'spec:', `  replicas: ${members}`, '  auth:', '    enabled: false', ...this.#spec, ''];
+    await writeFile(this.#manifestFile, lines.join('\n'));
+    this.#members = Array.from({ length: members }, (_, i) => ({
+      name: `${NAME}-${i}`,
+      address: `${HOST}:${this.#basePort + i * PORT_STEP}`,
+      port: this.#basePort + i * PORT_STEP,
+      metricsPort: this.#metricsBasePort + i,
+    }));
+  }
+
+  /** Every member answers that it is ready, and sees each one up. */
+  async ready(): Promise<void> {
+    try {
+      for (const member of this.#members)
+        await until(
+          `${member.name} is ready and sees ${this.#members.length} members up`,
+          () => this.#seesAll(member),
+          {
+            timeoutMs: READY_MS_MAX,
+          },
+        );
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${await this.describe()}`);
+    }
+  }
+
+  /** SIGKILL to a member's node; the cluster starts it again. */
+  kill9Member(index: number): void {
+    const { name } = this.#members[index]!;
+    process.kill(this.pidOf(name), 'SIGKILL');
+  }
+
+  /** Of the node, as the cluster's own lines say it. */
+  pidOf(member: string): number {
+    const lines = this.log.split('\n').filter((line) => line.includes(` ${member} `));
+    const pid = lines.map((line) => / pid (\d+)/.exec(line)?.[1]).findLast((one) => one !== undefined);
+    if (pid === undefined) throw new Error(`no process of ${member} was named:\n${this.log}`);
+    return Number(pid);
+  }
+
+  /** What a reader of a failed test wants: the lines of the cluster and the ends of its logs. */
+  async describe(): Promise<string> {
+    const logs = this.#members.flatMap(({ name }) => [`${name}.log`, `${name}-sidecar.log`]);
+    const texts = await Promise.all(
+      logs.map(async (file) => {
+        const text = await readFile(join(this.folder, NAME, 'logs', file), 'utf8').catch(() => '');
+        return `--- ${file}\n${text.slice(-2_000)}`;
+      }),
+    );
+    return [this.log.slice(-4_000), ...texts].join('\n');
+  }
+
+  async stop(): Promise<void> {
+    try {
+      await this.#process?.stop('SIGINT');
+    } finally {
+      await rm(this.folder, { recursive: true, force: true });
+    }
+  }
+
+  async kill9(): Promise<void> {
+    await this.#process?.kill9();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  get #manifestFile(): string {
+    return join(this.folder, 'cluster.yaml');
+  }
+
+  async #seesAll({ address }: Member): Promise<boolean> {
+    if (this.#process?.ended !== undefined) throw new Error(`it has ended with ${this.#process.ended}`);
+    const ask = async (path: string) =>
+      await fetch(`http://${address}/nacos${path}`, { signal: AbortSignal.timeout(2_000) });
+    const readiness = await ask('/v1/console/health/readiness');
+    await readiness.arrayBuffer();
+    if (!readiness.ok) return false;
+    const { data } = (await (await ask('/v1/core/cluster/nodes')).json()) as { data: { state: string }[] };
+    return data.length === this.#members.length && data.every(({ state }) => state === 'UP');
+  }
+}
