@@ -1,0 +1,90 @@
+/** No acknowledged publish is lost when a node dies in the middle of it; `KILLS` says how often, 5 unless told. */
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { describe, type TestContext, test } from 'node:test';
+import { delay, until } from '../kubernetes/processes.ts';
+import { startLocalCluster } from './local-cluster.ts';
+import { startNode } from './node.ts';
+import { PublishStream, readKey } from './publish-stream.ts';
+
+const KILLS = Number(process.env.KILLS ?? 5);
+/** Publishes that have to succeed before the next kill, so that each one meets a busy node. */
+const BETWEEN = 100;
+const MOMENT_MS_MAX = 300;
+const EQUAL_MS_MAX = 15_000;
+/** `up` waits twice as long before each further restart of a member, to 30 s. */
+const BACK_MS_MAX = 60_000;
+
+describe(`SIGKILL of a node under publishes, ${KILLS} times: nothing that was acknowledged is lost`, () => {
+  test('one node on its own', async (context) => {
+    await using node = await startNode();
+    const stream = new PublishStream({ servers: [node.url('')] });
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      await stream.progress(BETWEEN);
+      await anyMoment();
+      await node.kill9();
+      await node.start();
+    }
+    await stream.progress(BETWEEN);
+    await stream.stop();
+    await node.kill9();
+    await node.start();
+    await assertKept(stream, [node.url('')]);
+    report(context, stream);
+  });
+
+  test('three nodes that share a file, by the VIP and by each other', async (context) => {
+    await using cluster = await startLocalCluster(3);
+    const members = cluster.members.map(({ address }) => `http://${address}/nacos`);
+    const stream = new PublishStream({ servers: [...members, `http://${cluster.vip}/nacos`] });
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      await stream.progress(BETWEEN);
+      await anyMoment();
+      const { name } = cluster.members[randomInt(3)]!;
+      const pid = cluster.pidOf(name);
+      process.kill(pid, 'SIGKILL');
+      // The others go on meanwhile.
+      await stream.progress(BETWEEN);
+      await until(`${name} runs again`, async () => cluster.pidOf(name) !== pid, { timeoutMs: BACK_MS_MAX });
+      await cluster.ready();
+    }
+    await stream.progress(BETWEEN);
+    const pids = cluster.members.map(({ name }) => cluster.pidOf(name));
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    await stream.stop();
+    for (const [i, { name }] of cluster.members.entries())
+      await until(`${name} runs again`, async () => cluster.pidOf(name) !== pids[i], { timeoutMs: BACK_MS_MAX });
+    await cluster.ready();
+    await assertKept(stream, members);
+    report(context, stream);
+  });
+});
+
+/** Every node gives each key's last acknowledged content or a newer one, and in the end all give the same. */
+async function assertKept(stream: PublishStream, servers: readonly string[]): Promise<void> {
+  assert.ok(stream.keys.every(({ acknowledged }) => acknowledged > 0));
+  const kept = await until(
+    'all nodes give the same contents',
+    async () => {
+      const answers = await Promise.all(
+        servers.map((server) => Promise.all(stream.keys.map((key) => readKey(server, key)))),
+      );
+      return new Set(answers.map((contents) => contents.join())).size === 1 && answers[0];
+    },
+    { timeoutMs: EQUAL_MS_MAX },
+  );
+  const lost = stream.keys.filter(({ acknowledged }, i) => kept[i]! < acknowledged);
+  assert.deepEqual(
+    lost.map(({ dataId, acknowledged }) => `${dataId}: ${acknowledged} was acknowledged`),
+    [],
+  );
+  for (const [i, { attempted }] of stream.keys.entries()) assert.ok(kept[i]! <= attempted);
+}
+
+async function anyMoment(): Promise<void> {
+  await delay(randomInt(MOMENT_MS_MAX));
+}
+
+function report(context: TestContext, { acknowledged, failed, keys }: PublishStream): void {
+  context.diagnostic(`${acknowledged} publishes acknowledged, ${failed} failed, ${keys.length} keys, 0 lost`);
+}
