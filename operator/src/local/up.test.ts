@@ -198,8 +198,9 @@ test('stopping twice kills what hangs', async () => {
   const hanging = machine.child(8870);
   machine.hanging.add(8870);
   machine.cluster.stop();
+  machine.cluster.stop();
   await machine.host.advance(5_000);
-  assert.deepEqual(machine.running('server'), [8870]);
+  assert.deepEqual(machine.running('server'), [8870], 'the same signal twice is one');
   machine.cluster.stop();
   await machine.cluster.whenOver();
   assert.deepEqual(hanging.signals, ['SIGTERM', 'SIGKILL']);

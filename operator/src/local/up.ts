@@ -22,6 +22,8 @@ import { Vip } from './vip.ts';
 
 const TICK_MS = 100;
 const HEALTH_PERIOD_MS = 500;
+/** A terminal signals npm and its child, and npm may pass it on to the child: that is one Ctrl-C. */
+const SAME_SIGNAL_MS = 300;
 
 export interface UpOptions extends LayoutOptions {
   readonly manifestFile: string;
@@ -61,7 +63,7 @@ export class LocalCluster {
   #layout: ClusterLayout | undefined;
   #vip: Vip | undefined;
   #isHinted = false;
-  #isStopping = false;
+  #stoppingSinceMs: number | undefined;
   #rereading = Promise.resolve();
   #rejected = '';
 
@@ -105,11 +107,16 @@ export class LocalCluster {
 
   /** In good order; asked a second time, at once. */
   stop(): void {
-    this.#vip?.close();
-    if (this.#isStopping) this.#screen.note('killing what still runs');
-    else this.#screen.note('stopping: nodes hand over and end, a second Ctrl-C kills');
-    this.#step({ kind: this.#isStopping ? 'kill' : 'stop' });
-    this.#isStopping = true;
+    const nowMs = this.#host.clock.monotonic();
+    if (this.#stoppingSinceMs === undefined) {
+      this.#stoppingSinceMs = nowMs;
+      this.#screen.note('stopping: nodes hand over and end, a second Ctrl-C kills');
+      this.#vip?.close();
+      this.#step({ kind: 'stop' });
+    } else if (nowMs - this.#stoppingSinceMs >= SAME_SIGNAL_MS) {
+      this.#screen.note('killing what still runs');
+      this.#step({ kind: 'kill' });
+    }
   }
 
   async #apply(layout: ClusterLayout): Promise<void> {
@@ -255,7 +262,7 @@ export class LocalCluster {
   /** Scales at once; all else needs processes with other arguments. A bad manifest changes nothing. */
   async #reread(): Promise<void> {
     const [before, running] = [this.#layout, this.#manifest];
-    if (before === undefined || running === undefined || this.#isStopping) return;
+    if (before === undefined || running === undefined || this.#stoppingSinceMs !== undefined) return;
     try {
       const { cluster, database } = await this.#readManifest();
       const scaled = withReplicas(running.cluster, cluster.spec.replicas);
