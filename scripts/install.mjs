@@ -68,7 +68,7 @@ function checkMachine() {
 
 /** The package may be there and yet not run, e.g. on a system with another C library. */
 function checkNode() {
-  if (!existsSync(node))
+  if (!existsSync(NODE))
     throw new Error(
       `Node 26 for ${platform()} was not installed: it is an optional dependency; is npm set to omit those?`,
     );

@@ -34,7 +34,7 @@ const SERVER_AREAS: ReadonlyMap<string, readonly string[]> = new Map([
   ['naming', ['store']],
   ['config', ['store']],
   ['push', []],
-  ['distro', ['naming']],
+  ['distro', ['naming', 'http']],
 ]);
 
 /** They reach the clock, the network, the disk or another process; the host is where code gets those from. */
