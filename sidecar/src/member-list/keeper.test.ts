@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeMemberList } from '@nacos-kube/core/model/member-list.ts';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
-import { MemberListKeeper } from './keeper.ts';
+import { MemberListKeeper, REPAIR_AFTER_MS } from './keeper.ts';
 
 const FILE = '/run/cluster.conf';
 const list = (generation: number, ...hosts: string[]) =>
@@ -70,4 +70,43 @@ test('a newer list that comes while one is being written is written after it', a
   keeper.offer(list(3, 'a', 'b', 'c'), 'test');
   await host.advance(0);
   assert.equal(file(), list(3, 'a', 'b', 'c'));
+});
+
+test('what somebody else makes of the file is put right, be it torn, foreign, newer or gone', async () => {
+  const { host, keeper, offer, file } = await keeping();
+  await offer(list(3, 'a', 'b'));
+  await host.advance(REPAIR_AFTER_MS);
+  assert.equal(keeper.repairs, 0, 'what it wrote itself is no reason');
+  for (const text of [list(3, 'a', 'b').slice(0, -4), '', list(3, 'x'), list(9, 'a'), 'a:8848\n']) {
+    host.disk.put(FILE, text);
+    await host.advance(REPAIR_AFTER_MS);
+    assert.equal(file(), list(3, 'a', 'b'));
+  }
+  await host.disk.remove(FILE);
+  await host.advance(REPAIR_AFTER_MS);
+  assert.equal(file(), list(3, 'a', 'b'));
+  assert.equal(keeper.repairs, 6);
+  keeper.stop();
+});
+
+test('a file that changes all the time is written once a second at most', async () => {
+  const { host, keeper, offer } = await keeping();
+  await offer(list(1, 'a'));
+  await host.advance(REPAIR_AFTER_MS);
+  for (let i = 0; i < 50; i++) {
+    host.disk.put(FILE, `torn ${i}`);
+    await host.advance(100);
+  }
+  assert.ok(keeper.repairs <= 5, `${keeper.repairs} repairs in 5 s`);
+  keeper.stop();
+});
+
+test('a better list that comes while the file is spoilt is what is written', async () => {
+  const { host, keeper, offer, file } = await keeping();
+  await offer(list(1, 'a'));
+  host.disk.put(FILE, 'torn');
+  await offer(list(2, 'a', 'b'));
+  await host.advance(REPAIR_AFTER_MS);
+  assert.equal(file(), list(2, 'a', 'b'));
+  keeper.stop();
 });

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { BackOff } from '@nacos-kube/core/back-off.ts';
 import { DiskError, type Host, type Log, type Timer } from '@nacos-kube/core/host/host.ts';
 import {
@@ -11,10 +12,12 @@ import { decideList, REFUSAL_KINDS, type RefusalKind } from './decide.ts';
 
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 30_000;
+/** A file that somebody else changes all the time is written so often at most. */
+export const REPAIR_AFTER_MS = 1_000;
 
 /**
  * The one writer of cluster.conf. It writes the best list it was ever offered, and tries again when the disk fails;
- * meanwhile a better one takes its place.
+ * meanwhile a better one takes its place. What anybody else makes of the file is put right.
  */
 export class MemberListKeeper {
   readonly #host: Host;
@@ -25,7 +28,10 @@ export class MemberListKeeper {
   #written: ParsedMemberList | undefined;
   #pending: MemberList | undefined;
   #isWriting = false;
+  #repairs = 0;
   #retry: Timer | undefined;
+  #watch: Timer | undefined;
+  #check: Timer | undefined;
   #isStopped = false;
 
   constructor(host: Host, file: string) {
@@ -35,15 +41,23 @@ export class MemberListKeeper {
     this.#backOff = new BackOff(host.random, RETRY_FIRST_MS, RETRY_MAX_MS);
   }
 
-  /** Looks at what an earlier run left. */
+  /** Looks at what an earlier run left, and from then on whether the file stays as it was written. */
   async start(): Promise<void> {
     const text = await readList(this.#host, this.#file);
     if (text !== undefined) this.#written = parseMemberList(text);
+    this.#watch = this.#host.disk.watch(dirname(this.#file), () => this.#checkSoon());
   }
 
   stop(): void {
     this.#isStopped = true;
+    this.#watch?.cancel();
+    this.#check?.cancel();
     this.#retry?.cancel();
+  }
+
+  /** How often the file was found otherwise than it was written. */
+  get repairs(): number {
+    return this.#repairs;
   }
 
   /** Generation in the file; undefined as long as there is no sealed list, and so nothing for a node to start with. */
@@ -69,6 +83,34 @@ export class MemberListKeeper {
         this.#log.info('a member list came', { from, generation: decision.generation, members: decision.members });
         this.#host.background('writing the member list', this.#write());
     }
+  }
+
+  #checkSoon(): void {
+    if (this.#check !== undefined || this.#isStopped) return;
+    this.#check = this.#host.clock.after(REPAIR_AFTER_MS, () => {
+      this.#check = undefined;
+      this.#host.background('checking the member list', this.#repair());
+    });
+  }
+
+  async #repair(): Promise<void> {
+    const list = this.#written;
+    // What is being written replaces the file anyway.
+    if (list?.kind !== 'sealed' || this.#pending !== undefined) return;
+    try {
+      const text = await readList(this.#host, this.#file);
+      if (text === encodeMemberList(list) || this.#written !== list || this.#pending !== undefined) return;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#log.warn('the member list cannot be read back', { file: this.#file, error });
+    }
+    this.#repairs++;
+    this.#log.warn('the member list was changed by somebody else, writing it again', {
+      file: this.#file,
+      generation: list.generation,
+    });
+    this.#pending = { generation: list.generation, members: list.members };
+    await this.#write();
   }
 
   async #write(): Promise<void> {

@@ -167,6 +167,12 @@ function addTotals(registry: Registry, facts: () => Facts): void {
     ['reason'],
     () => REFUSAL_KINDS.map((reason) => [{ reason }, facts().list.refusals.get(reason) ?? 0]),
   );
+  total(
+    'nacos_kube_member_list_repairs_total',
+    'Times that cluster.conf was found otherwise than this sidecar wrote it, and was written again.',
+    [],
+    () => [[{}, facts().list.repairs]],
+  );
   total('nacos_kube_lease_failures_total', 'Questions to the node that it did not answer.', [], () => [
     [{}, facts().probe.leaseFailures],
   ]);
