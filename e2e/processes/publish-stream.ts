@@ -1,6 +1,6 @@
 /**
  * Writers that publish without end, each to keys of its own, and remember what was acknowledged: what a key may hold
- * afterwards follows from that alone.
+ * afterwards follows from that alone. At a `turn` they go on to fresh keys, so that no later write hides a lost one.
  */
 import { randomInt } from 'node:crypto';
 import { delay } from '../kubernetes/processes.ts';
@@ -23,30 +23,29 @@ export interface PublishStreamOptions {
 const GROUP = 'KILL';
 /** A node that lives answers by then. Where this passes nobody knows whether the write comes later, so it is a failure. */
 const ANSWER_MS_MAX = 30_000;
-const PAUSE_MS = 5;
+const PAUSE_MS = 2;
 const FAILURES_KEPT_MAX = 20;
 
 export class PublishStream {
-  readonly keys: readonly KeyHistory[];
+  /** Of all turns. */
+  readonly keys: KeyHistory[] = [];
   readonly #servers: readonly string[];
   readonly #writers: Promise<void>[];
   readonly failures: string[] = [];
   acknowledged = 0;
   failed = 0;
+  #turn = 0;
   #isStopped = false;
   #broken: Error | undefined;
 
   constructor({ servers, writers = 6, keysPerWriter = 5 }: PublishStreamOptions) {
     this.#servers = servers;
-    const perWriter = Array.from({ length: writers }, (_, writer) =>
-      Array.from({ length: keysPerWriter }, (_, i) => ({
-        dataId: `writer-${writer}.key-${i}`,
-        attempted: 0,
-        acknowledged: 0,
-      })),
-    );
-    this.keys = perWriter.flat();
-    this.#writers = perWriter.map((keys) => this.#write(keys));
+    this.#writers = Array.from({ length: writers }, (_, writer) => this.#write(writer, keysPerWriter));
+  }
+
+  /** What was written so far is left as it is from here on, but for attempts that are under way. */
+  turn(): void {
+    this.#turn += 1;
   }
 
   /** Resolves after so many further acknowledgements; rejects when there are none for too long. */
@@ -67,11 +66,22 @@ export class PublishStream {
     if (this.#broken) throw this.#broken;
   }
 
-  async #write(keys: readonly KeyHistory[]): Promise<void> {
-    while (!this.#isStopped && !this.#broken) {
-      for (const key of keys) await this.#publish(key);
-      await delay(PAUSE_MS);
+  async #write(writer: number, keyCount: number): Promise<void> {
+    while (!this.#isStopped) {
+      const turn = this.#turn;
+      const keys = Array.from({ length: keyCount }, (_, i) => this.#fresh(`turn-${turn}.writer-${writer}.key-${i}`));
+      for (let i = 0; turn === this.#turn && !this.#isStopped && !this.#broken; i += 1) {
+        await this.#publish(keys[i % keyCount]!);
+        await delay(PAUSE_MS);
+      }
+      if (this.#broken) return;
     }
+  }
+
+  #fresh(dataId: string): KeyHistory {
+    const key = { dataId, attempted: 0, acknowledged: 0 };
+    this.keys.push(key);
+    return key;
   }
 
   /** One attempt at a time per key, so that a later content is a newer one. */
@@ -93,7 +103,6 @@ export class PublishStream {
       this.failed += 1;
       this.failures.push(`${server}: ${reasonOf(error)}`);
       if (this.failures.length > FAILURES_KEPT_MAX) this.failures.shift();
-      await delay(PAUSE_MS);
     }
   }
 }
