@@ -14,7 +14,8 @@ export const VIOLATIONS_MAX = 20;
 
 /**
  * Promise P3, seen from outside: what a ready node has listed once, it lists as long as the instance shows signs of life
- * to nodes that this one can hear. And a node that turns ready lists what a peer that it could hear all along lists.
+ * to nodes that this one can hear. And a node that turns ready lists what a peer that it could hear all along lists, and
+ * what its own earlier life listed, if its disk survived.
  */
 export class ListChecker {
   readonly violations: string[] = [];
@@ -23,6 +24,8 @@ export class ListChecker {
   readonly #lastCutMs = new Map<string, number>();
   /** `node start service ip` to when it was first seen there. */
   readonly #seen = new Map<string, number>();
+  /** And when it was last seen there. */
+  readonly #last = new Map<string, number>();
   #isCut: (a: string, b: string) => boolean = () => false;
   samples = 0;
 
@@ -48,8 +51,10 @@ export class ListChecker {
         const seen = `${node.name} ${node.startedMs} ${place}`;
         const isListed = listed.has(place);
         if (isListed && !this.#seen.has(seen)) this.#seen.set(seen, nowMs);
+        if (isListed) this.#last.set(seen, nowMs);
         if (isListed || !this.#mustBeListed(node, client, nowMs)) continue;
         if (this.#seen.has(seen)) this.#violated(`${node.name} lost ${place}`, client, nowMs);
+        else if (this.#wasOnDisk(node, place)) this.#violated(`${node.name} forgot ${place}`, client, nowMs);
         else if (this.#peerLists(node, place, ready, nowMs)) {
           this.#violated(`${node.name} is ready and lacks ${place}`, client, nowMs);
         }
@@ -69,11 +74,12 @@ export class ListChecker {
     }
     for (const node of ready) {
       const listed = listedOn(node);
+      const all = listedOn(node, true);
       for (const client of this.#clients) {
         const place = `${client.service} ${client.ip}`;
         if (client.state === 'wanted' && !listed.has(place))
           this.violations.push(`${node.name} lacks ${place} at the end`);
-        if (client.state !== 'wanted' && listed.has(place)) this.violations.push(`${node.name} still lists ${place}`);
+        if (client.state !== 'wanted' && all.has(place)) this.violations.push(`${node.name} still lists ${place}`);
       }
     }
   }
@@ -112,6 +118,15 @@ export class ListChecker {
     });
   }
 
+  /** Its earlier life listed it for long enough, and its disk survived. */
+  #wasOnDisk(node: SimulatedNode, place: string): boolean {
+    const { endedMs, startedMs } = node.earlier ?? {};
+    if (endedMs === undefined || startedMs === undefined) return false;
+    const since = this.#seen.get(`${node.name} ${startedMs} ${place}`);
+    const last = this.#last.get(`${node.name} ${startedMs} ${place}`);
+    return since !== undefined && last !== undefined && since < endedMs - SPREAD_MS && last > endedMs - SPREAD_MS;
+  }
+
   #violated(what: string, client: SimulatedClient, nowMs: number): void {
     if (this.violations.length >= VIOLATIONS_MAX) return;
     const last = client.acks.at(-1);
@@ -120,10 +135,12 @@ export class ListChecker {
   }
 }
 
-function listedOn({ server }: SimulatedNode): ReadonlySet<string> {
+/** `service ip` of those that clients would call: an unhealthy one is as good as gone. */
+function listedOn({ server }: SimulatedNode, withUnhealthy = false): ReadonlySet<string> {
   const listed = new Set<string>();
   for (const view of server.naming.registry.views()) {
-    for (const { ip } of view.instances) listed.add(`${view.id.name.slice(view.id.name.indexOf('@@') + 2)} ${ip}`);
+    for (const { ip, healthy } of view.instances)
+      if (healthy || withUnhealthy) listed.add(`${view.id.name.slice(view.id.name.indexOf('@@') + 2)} ${ip}`);
   }
   return listed;
 }

@@ -3,6 +3,7 @@ import { createMembership } from '../members/create.ts';
 import { createNacosServer, type NacosServer } from '../server.ts';
 import type { NodeSettings } from '../settings/settings.ts';
 import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
+import { breakNode, type Mutant } from './mutants.ts';
 
 export const PUBLIC_PORT = 8848;
 const CLUSTER_KEY = 'simulated-cluster-key-0123456789abcdef';
@@ -12,6 +13,8 @@ export interface SimulatedNode {
   readonly name: string;
   readonly server: NacosServer;
   readonly startedMs: number;
+  /** The life before this one, if its disk survived it. */
+  readonly earlier: { readonly startedMs: number; readonly endedMs: number } | undefined;
 }
 
 /** Nodes in one world, on one central truth that does not fail. */
@@ -21,10 +24,20 @@ export class SimulatedCluster {
   readonly #database = createMemoryDatabase();
   readonly #nodes = new Map<string, SimulatedNode>();
 
-  constructor(world: World, size: number) {
+  readonly #ended = new Map<string, number | undefined>();
+  readonly #mutant: Mutant | undefined;
+
+  constructor(world: World, size: number, mutant?: Mutant) {
     this.#world = world;
+    this.#mutant = mutant;
     this.names = Array.from({ length: size }, (_, n) => `s${n + 1}`);
     for (const [n, name] of this.names.entries()) world.process(name, { address: `10.0.0.${n + 1}` });
+  }
+
+  /** `kill` leaves the disk, `crash` takes what was not synced. */
+  end(name: string, how: 'kill' | 'crash'): void {
+    this.#ended.set(name, how === 'kill' ? this.#world.nowMs : undefined);
+    this.#world[how](name);
   }
 
   /** Starts a node, or starts it again on what its disk holds. */
@@ -46,7 +59,10 @@ export class SimulatedCluster {
     const store = createMemoryStore(host, this.#database);
     const membership = createMembership(host, settings);
     const server = createNacosServer({ host, settings, store, membership, withProcessMetrics: false });
-    this.#nodes.set(name, { name, server, startedMs: this.#world.nowMs });
+    if (this.#mutant !== undefined) breakNode(server, this.#mutant);
+    const [last, endedMs] = [this.#nodes.get(name), this.#ended.get(name)];
+    const earlier = last === undefined || endedMs === undefined ? undefined : { startedMs: last.startedMs, endedMs };
+    this.#nodes.set(name, { name, server, startedMs: this.#world.nowMs, earlier });
     host.background('start', server.lifecycle.start());
   }
 
@@ -64,6 +80,10 @@ export class SimulatedCluster {
       const node = this.node(name);
       return node?.server.lifecycle.isReady() ? [node] : [];
     });
+  }
+
+  get lastStartMs(): number {
+    return Math.max(...[...this.#nodes.values()].map((node) => node.startedMs));
   }
 
   get isWhole(): boolean {

@@ -2,10 +2,12 @@ import { World } from '@nacos-kube/core/sim/world.ts';
 import { ListChecker } from './checker.ts';
 import { SimulatedClient } from './client.ts';
 import { SimulatedCluster } from './cluster.ts';
+import type { Mutant } from './mutants.ts';
 
 export interface ScenarioSettings {
   readonly seed: number;
   readonly nodes?: number;
+  readonly mutant?: Mutant;
   /** Gets each line of the trace as it comes. */
   readonly echo?: (line: string) => void;
 }
@@ -24,6 +26,10 @@ const CLIENT_HOSTS = 4;
 const CLIENTS = 12;
 const SERVICES = 4;
 const SAMPLE_MS = 1_000;
+const YOUNG_MS = 1_000;
+const YOUNG_SAMPLE_MS = 25;
+const QUICK = { delayMinMs: 0.2, delayMaxMs: 2, lossRate: 0, duplicateRate: 0 };
+const SLOW = { delayMinMs: 5, delayMaxMs: 300, lossRate: 0.2, duplicateRate: 0.1 };
 const START_WITHIN_MS = 30_000;
 const FAULTS = 4;
 const HEAL_MS = 15_000;
@@ -34,16 +40,19 @@ const LAST_EXPIRY_MS = 45_000;
  * One run: a cluster and its clients, some faults one after another (crashes, kills, pauses, partitions, cut and slow
  * links), then everything whole again. All of it follows from the seed.
  */
-export async function runScenario({ seed, nodes = 3, echo }: ScenarioSettings): Promise<ScenarioResult> {
+export async function runScenario({ seed, nodes = 3, mutant, echo }: ScenarioSettings): Promise<ScenarioResult> {
   const world = new World(echo === undefined ? { seed } : { seed, echo });
-  const cluster = new SimulatedCluster(world, nodes);
+  const cluster = new SimulatedCluster(world, nodes, mutant);
   const clients = createClients(world, cluster);
   const checker = new ListChecker(cluster, clients);
   const faults = new Faults(world, cluster, clients, checker);
 
   const run = async (durationMs: number): Promise<void> => {
-    for (let passedMs = 0; passedMs < durationMs; passedMs += SAMPLE_MS) {
-      await world.advance(SAMPLE_MS);
+    const endMs = world.nowMs + durationMs;
+    while (world.nowMs < endMs) {
+      // What a node serves in its first moments is looked at more closely.
+      const isYoung = world.nowMs - cluster.lastStartMs < YOUNG_MS;
+      await world.advance(isYoung ? YOUNG_SAMPLE_MS : SAMPLE_MS);
       checker.sample(world.nowMs);
     }
   };
@@ -109,17 +118,18 @@ class Faults {
     const kinds = ['kill', 'crash', 'pause', 'partition', 'one way', 'slow links', 'kill all', 'client'] as const;
     const kind = kinds[this.#random.int(kinds.length)]!;
     const victim = this.#pick(this.#cluster.names);
+    this.#world.link(QUICK);
     switch (kind) {
       case 'kill':
-        this.#world.kill(victim);
-        this.#undo = () => this.#cluster.start(victim);
-        return;
       case 'crash':
-        this.#world.crash(victim);
-        this.#undo = () => this.#cluster.start(victim);
+        this.#cluster.end(victim, kind);
+        this.#undo = () => {
+          if (this.#random.int(2) === 0) this.#world.link(SLOW);
+          this.#cluster.start(victim);
+        };
         return;
       case 'kill all':
-        for (const name of this.#cluster.names) this.#world.kill(name);
+        for (const name of this.#cluster.names) this.#cluster.end(name, 'kill');
         this.#cluster.startAll();
         return;
       case 'pause':
@@ -135,8 +145,7 @@ class Faults {
         return;
       }
       case 'slow links':
-        this.#world.link({ delayMinMs: 5, delayMaxMs: 300, lossRate: 0.2, duplicateRate: 0.1 });
-        this.#undo = () => this.#world.link({ delayMinMs: 0.2, delayMaxMs: 2, lossRate: 0, duplicateRate: 0 });
+        this.#world.link(SLOW);
         return;
       case 'client': {
         const client = this.#pick(this.#clients.filter((one) => one.state === 'wanted'));
@@ -155,6 +164,7 @@ class Faults {
   endAll(): void {
     this.end();
     this.#world.heal();
+    this.#world.link(QUICK);
     for (const name of this.#cluster.names) if (!this.#world.isAlive(name)) this.#cluster.start(name);
   }
 

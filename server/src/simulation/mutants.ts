@@ -1,0 +1,33 @@
+import type { NacosServer } from '../server.ts';
+
+/** Ways in which the reference, or an earlier self, failed: switched on to see that the checker notices. */
+export const MUTANTS = ['no grant', 'believes every verdict', 'ready at once', 'no digests', 'no journal'] as const;
+export type Mutant = (typeof MUTANTS)[number];
+
+/** Breaks a node before it starts. */
+export function breakNode({ naming, distro }: NacosServer, mutant: Mutant): void {
+  const { registry } = naming;
+  switch (mutant) {
+    case 'no grant':
+      // F3: a new owner judges what it inherits by times that nobody kept.
+      registry.grant = () => 0;
+      return;
+    case 'believes every verdict': {
+      const merge = registry.merge.bind(registry);
+      registry.merge = (datum, _roles, _nowMs) => {
+        return merge(datum, { iAmOwner: false, senderIsOwner: true }, Number.MAX_SAFE_INTEGER);
+      };
+      return;
+    }
+    case 'ready at once':
+      // F5: clients are let in before the peers have told what they know.
+      distro.notReadyReason = () => undefined;
+      return;
+    case 'no digests':
+      distro.verify.round = () => {};
+      return;
+    case 'no journal':
+      distro.journal.read = async () => [];
+      return;
+  }
+}
