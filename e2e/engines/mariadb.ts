@@ -17,6 +17,8 @@ export interface MariadbOptions {
   readonly bindAddress?: string;
   /** Further flags of the server. */
   readonly flags?: readonly string[];
+  /** Where the server shall run, e.g. in a network namespace: the command for a command. The process must stay the same. */
+  readonly runner?: (command: readonly [string, ...string[]]) => readonly [string, ...string[]];
 }
 
 /** A server of its own with an empty database `nacos` and a user who may do all in it. */
@@ -75,6 +77,7 @@ class MariadbServer implements Mariadb {
   readonly user = USER;
   readonly password = randomBytes(12).toString('hex');
   readonly #flags: readonly string[];
+  readonly #runner: NonNullable<MariadbOptions['runner']>;
   #directory = '';
   #process: ChildProcess | undefined;
 
@@ -82,6 +85,7 @@ class MariadbServer implements Mariadb {
     this.address = options.bindAddress ?? '127.0.0.1';
     this.port = port;
     this.#flags = options.flags ?? [];
+    this.#runner = options.runner ?? ((command) => command);
   }
 
   get url(): string {
@@ -111,16 +115,14 @@ class MariadbServer implements Mariadb {
 
   async start(): Promise<void> {
     const log = this.#path('server.log');
-    const server = spawn(
+    const [program, ...args] = this.#runner([
       (await programPath('mariadbd')) ?? 'mariadbd',
-      [
-        ...['--no-defaults', `--datadir=${this.#path('data')}`, `--socket=${this.#path('socket')}`],
-        ...[`--port=${this.port}`, `--bind-address=${this.address}`, `--pid-file=${this.#path('pid')}`],
-        ...[`--log-error=${log}`, `--init-file=${this.#path('init.sql')}`, '--skip-name-resolve'],
-        ...['--innodb-buffer-pool-size=64M', ...(isRoot() ? ['--user=mysql'] : []), ...this.#flags],
-      ],
-      { stdio: 'ignore' },
-    );
+      ...['--no-defaults', `--datadir=${this.#path('data')}`, `--socket=${this.#path('socket')}`],
+      ...[`--port=${this.port}`, `--bind-address=${this.address}`, `--pid-file=${this.#path('pid')}`],
+      ...[`--log-error=${log}`, `--init-file=${this.#path('init.sql')}`, '--skip-name-resolve'],
+      ...['--innodb-buffer-pool-size=64M', ...(isRoot() ? ['--user=mysql'] : []), ...this.#flags],
+    ]);
+    const server = spawn(program, args, { stdio: 'ignore' });
     this.#process = server;
     const deadline = performance.now() + READY_WITHIN_MS;
     while (!(await this.#answers())) {
@@ -178,11 +180,12 @@ class MariadbServer implements Mariadb {
     clearTimeout(patience);
   }
 
-  /** The user comes from the init file, which is read after the port is open. */
+  /** By the socket, which is reached from any network. The user comes from the init file, which is read after it is open. */
   async #answers(): Promise<boolean> {
     try {
-      const { address: host, port, user, password, database } = this;
-      const connection = await createConnection({ host, port, user, password, database, connectTimeout: 2000 });
+      const { user, password, database } = this;
+      const socketPath = this.#path('socket');
+      const connection = await createConnection({ socketPath, user, password, database, connectTimeout: 2000 });
       connection.destroy();
       return true;
     } catch {

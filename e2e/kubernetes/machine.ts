@@ -96,6 +96,11 @@ export function inside(machine: Machine, namespaces: Namespaces, program: string
   return ['nsenter', '-t', String(machine.init.pid), ...kinds, '--', ...guard, program, ...args];
 }
 
+/** As `inside`, with the mark by which the program is known as the machine's guest. */
+export function inNetwork(machine: Machine, program: string, args: readonly string[]): [string, ...string[]] {
+  return ['env', `${MACHINE_MARK}=${machine.home}`, ...inside(machine, 'network', program, args)];
+}
+
 export function runInside(
   machine: Machine,
   namespaces: Namespaces,

@@ -171,6 +171,11 @@ export class OwnCluster implements Cluster {
     return this.#running(name, program);
   }
 
+  /** The command line that runs a program in a machine's network, for one who starts it and speaks with it himself. */
+  inNetwork(machine: MachineName, [program, ...args]: readonly [string, ...string[]]): [string, ...string[]] {
+    return this.#site.inNetwork(machine, program, args);
+  }
+
   /** PID 1 of a machine as this computer counts, for one who looks at its namespaces. */
   pidOf(machine: MachineName): number {
     return this.#site.machine(machine).init.pid;

@@ -2,7 +2,15 @@
 import { join } from 'node:path';
 import type { Programs } from './build.ts';
 import { type ControlPlaneFiles, controlPlaneFiles } from './control-plane.ts';
-import { findMachine, type Machine, type Namespaces, runInside, type State, startProgram } from './machine.ts';
+import {
+  findMachine,
+  inNetwork,
+  type Machine,
+  type Namespaces,
+  runInside,
+  type State,
+  startProgram,
+} from './machine.ts';
 import type { RunOptions } from './processes.ts';
 import type { Description } from './state.ts';
 
@@ -42,6 +50,11 @@ export class Site {
   on(machine: MachineName, program: string, args: readonly string[], options: InsideOptions = {}): Promise<string> {
     const { namespaces = 'network', env, ...others } = options;
     return runInside(this.machine(machine), namespaces, program, args, { ...others, env: this.#env(machine, env) });
+  }
+
+  /** The command line that runs a program in a machine's network; it becomes the program, so its PID is the program's. */
+  inNetwork(machine: MachineName, program: string, args: readonly string[]): [string, ...string[]] {
+    return inNetwork(this.machine(machine), program, args);
   }
 
   /** Starts a program in a machine that goes on, known and logged by a name. */
