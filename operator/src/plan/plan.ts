@@ -37,7 +37,7 @@ import { agreesWith, memberViews, writtenList } from './views.ts';
  */
 export function plan(snapshot: Snapshot, nowMs: number, defaults: PodDefaults): readonly Action[] {
   const { cluster } = snapshot;
-  if (isTerminating({ ...cluster })) return []; // its children go with it, its volumes stay
+  if (isTerminating(cluster)) return []; // its children go with it, its volumes stay
   const isPaused = cluster.metadata.annotations?.[PAUSED_ANNOTATION] === 'true';
 
   const progress = planProgress(snapshot, nowMs, defaults);

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { MemberList } from '@nacos-kube/core/model/member-list.ts';
 import type { NacosClusterStatus, NacosClusterStatusMember } from '../generated/nacos-cluster.ts';
-import { childNames, labelSelectorText, selectorLabels } from '../resources/names.ts';
+import { childNames, labelSelectorText, PAUSED_ANNOTATION, selectorLabels } from '../resources/names.ts';
 import type { PodDefaults } from '../resources/pod.ts';
 import { imageOf } from '../resources/pod.ts';
 import { storageOf } from '../resources/storage.ts';
@@ -89,27 +89,14 @@ function judge(snapshot: Snapshot, progress: Progress, isPaused: boolean): Verdi
 
   const missing = `${ready} of ${wanted} members are ready${notReadyNames(progress, wanted)}`;
   const splitNote = `${disagreeing.map((member) => member.name).join(', ')} obeys another member list`;
-  const reason: Reason = isPaused
-    ? 'Paused'
-    : isReady
-      ? 'AllMembersReady'
-      : databaseSecretProblem !== undefined && !isWhole
-        ? 'DatabaseSecretInvalid'
-        : (progressing ?? (isSplit ? 'MembershipSplit' : 'MemberNotReady'));
-  const note = isPaused
-    ? 'the annotation nacos-kube.dev/paused is set: nothing is changed until it is removed'
-    : reason === 'DatabaseSecretInvalid'
-      ? (databaseSecretProblem as string)
-      : isSplit
-        ? splitNote
-        : progressNote(progress, missing);
+  const { reason, note } = readiness();
 
   const conditions: ConditionWish[] = [
     { type: 'Ready', status: snapshot.statefulSet ? (isReady ? 'True' : 'False') : 'Unknown', reason, message: note },
     {
       type: 'Available',
       status: ready > 0 ? 'True' : 'False',
-      reason: ready > 0 ? (isWhole ? 'AllMembersReady' : 'MemberNotReady') : 'MemberNotReady',
+      reason: isWhole ? 'AllMembersReady' : 'MemberNotReady',
       message: ready > 0 ? `${ready} members answer clients` : 'no member answers clients',
     },
     {
@@ -131,6 +118,22 @@ function judge(snapshot: Snapshot, progress: Progress, isPaused: boolean): Verdi
     conditions.push({ type: 'DatabaseReady', status: 'False', reason: 'DatabaseSecretInvalid', message });
   }
   return { conditions, progressing, isReady };
+
+  /** The one word that people see in the Status column, and what it means. */
+  function readiness(): { readonly reason: Reason; readonly note: string } {
+    if (isPaused) {
+      return {
+        reason: 'Paused',
+        note: `the annotation ${PAUSED_ANNOTATION} is set: nothing is changed until it is removed`,
+      };
+    }
+    if (isReady) return { reason: 'AllMembersReady', note: missing };
+    if (databaseSecretProblem !== undefined && !isWhole) {
+      return { reason: 'DatabaseSecretInvalid', note: databaseSecretProblem };
+    }
+    if (progressing !== undefined) return { reason: progressing, note: progressNote(progress, missing) };
+    return isSplit ? { reason: 'MembershipSplit', note: splitNote } : { reason: 'MemberNotReady', note: missing };
+  }
 }
 
 /** Why the cluster is on its way; what was begun keeps its name until all members are ready. */

@@ -179,7 +179,7 @@ export class Registrar {
   }
 
   #clusters(): readonly NacosCluster[] {
-    return [...this.#mirror.values<NacosCluster>(NACOS_CLUSTERS)].filter((cluster) => !isTerminating({ ...cluster }));
+    return [...this.#mirror.values<NacosCluster>(NACOS_CLUSTERS)].filter((cluster) => !isTerminating(cluster));
   }
 
   #calls(clusterKey: ObjectKey): RegistryCalls {

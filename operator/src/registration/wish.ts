@@ -41,48 +41,71 @@ export function wishOf(pod: Pod, clusters: readonly NacosCluster[]): Wish {
 
   const cluster = chooseCluster(pod, clusters);
   if (typeof cluster === 'string') return { kind: 'refused', why: cluster };
-  const read = (name: string) => annotations[`${GROUP}/${name}`]?.trim() || undefined;
-  const { labels = {} } = pod.metadata;
-  const name = read('service-name') ?? labels['app.kubernetes.io/name'] ?? labels.app;
-  const port = Number(read('port') ?? firstPort(pod));
-  const group = read('group') ?? DEFAULT_GROUP;
-  const clusterName = read('cluster-name') ?? DEFAULT_CLUSTER;
-  const weight = Number(read('weight') ?? '1');
-  const metadata = metadataOf(annotations);
-
-  const problem =
-    name === undefined
-      ? `set the annotation ${GROUP}/service-name: the pod has no label to take it from`
-      : !isName(name) || !isName(group)
-        ? `${GROUP}/service-name and group may have letters, digits and . : _ - only: ${JSON.stringify(`${group} ${name}`)}`
-        : !/^[0-9a-zA-Z-]{1,64}$/.test(clusterName)
-          ? `${GROUP}/cluster-name may have letters, digits and - only: ${JSON.stringify(clusterName)}`
-          : !isPort(read('port'), port)
-            ? `set the annotation ${GROUP}/port to a number from 1 to 65535: ${JSON.stringify(read('port') ?? 'none')}`
-            : !(weight >= 0 && weight <= 10_000)
-              ? `${GROUP}/weight must be a number from 0 to 10000: ${JSON.stringify(read('weight'))}`
-              : Object.keys(metadata).length > METADATA_MAX
-                ? `${METADATA_PREFIX}* may name ${METADATA_MAX} entries at most`
-                : undefined;
-  if (problem !== undefined) return { kind: 'refused', why: problem };
+  const asked = readAnnotations(pod);
+  const why = problemOf(asked);
+  if (why !== undefined) return { kind: 'refused', why };
   return {
     kind: 'wanted',
     registration: {
       clusterKey: objectKey(cluster.metadata),
-      namespaceId: read('namespace-id') ?? PUBLIC_NAMESPACE,
-      service: groupedName(group, name as string),
+      namespaceId: asked.namespaceId,
+      service: groupedName(asked.group, asked.name as string),
       ip,
-      port,
-      cluster: clusterName,
-      weight,
+      port: Number(asked.port),
+      cluster: asked.clusterName,
+      weight: Number(asked.weight),
       metadata: {
-        ...metadata,
+        ...asked.metadata,
         [OWNER_MARK]: cluster.metadata.uid ?? '',
         [POD_MARK]: objectKey(pod.metadata),
         [POD_UID_MARK]: pod.metadata.uid ?? '',
       },
     },
   };
+}
+
+interface Asked {
+  readonly name: string | undefined;
+  readonly group: string;
+  readonly namespaceId: string;
+  readonly clusterName: string;
+  readonly port: string | undefined;
+  readonly weight: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+function readAnnotations(pod: Pod): Asked {
+  const { annotations = {}, labels = {} } = pod.metadata;
+  const read = (name: string) => annotations[`${GROUP}/${name}`]?.trim() || undefined;
+  return {
+    name: read('service-name') ?? labels['app.kubernetes.io/name'] ?? labels.app,
+    group: read('group') ?? DEFAULT_GROUP,
+    namespaceId: read('namespace-id') ?? PUBLIC_NAMESPACE,
+    clusterName: read('cluster-name') ?? DEFAULT_CLUSTER,
+    port: read('port') ?? firstPort(pod),
+    weight: read('weight') ?? '1',
+    metadata: metadataOf(annotations),
+  };
+}
+
+/** What is wrong and what to do about it. A registry would refuse it each time, so it is not asked. */
+function problemOf({ name, group, clusterName, port, weight, metadata }: Asked): string | undefined {
+  if (name === undefined) return `set the annotation ${GROUP}/service-name: the pod has no label to take it from`;
+  if (!isName(name) || !isName(group)) {
+    return `${GROUP}/service-name and group may have letters, digits and . : _ - only: ${JSON.stringify(`${group} ${name}`)}`;
+  }
+  if (!/^[0-9a-zA-Z-]{1,64}$/.test(clusterName)) {
+    return `${GROUP}/cluster-name may have letters, digits and - only: ${JSON.stringify(clusterName)}`;
+  }
+  if (port === undefined || !/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
+    return `set the annotation ${GROUP}/port to a number from 1 to 65535: ${JSON.stringify(port ?? 'none')}`;
+  }
+  if (!(Number(weight) >= 0 && Number(weight) <= 10_000)) {
+    return `${GROUP}/weight must be a number from 0 to 10000: ${JSON.stringify(weight)}`;
+  }
+  if (Object.keys(metadata).length > METADATA_MAX)
+    return `${METADATA_PREFIX}* may name ${METADATA_MAX} entries at most`;
+  return undefined;
 }
 
 /** What makes an instance one and the same in a registry, with the registry. */
@@ -122,16 +145,12 @@ function metadataOf(annotations: Readonly<Record<string, string>>): Record<strin
   return Object.fromEntries(entries);
 }
 
-function firstPort(pod: Pod): string {
+function firstPort(pod: Pod): string | undefined {
   const ports = pod.spec?.containers?.flatMap((container) => container.ports ?? []) ?? [];
   const tcp = ports.find(({ protocol }) => protocol === undefined || protocol === 'TCP');
-  return String(tcp?.containerPort ?? '');
+  return tcp && String(tcp.containerPort);
 }
 
 function isName(text: string): boolean {
   return /^[0-9a-zA-Z.:_-]{1,200}$/.test(text);
-}
-
-function isPort(written: string | undefined, port: number): boolean {
-  return (written === undefined || /^\d{1,5}$/.test(written)) && Number.isInteger(port) && port >= 1 && port <= 65_535;
 }
