@@ -13,7 +13,7 @@ export interface Target {
   /** A namespace's id; without it the clients' own default, which is `public`. */
   readonly namespace?: string;
   /** Where the clients have to run to reach the servers, e.g. in a network namespace: the command for a command. */
-  readonly runner?: (command: readonly string[]) => readonly [string, ...string[]];
+  readonly runner?: (command: readonly [string, ...string[]]) => readonly [string, ...string[]];
 }
 
 export const CLIENT_NAMES = ['java', 'npm'] as const;

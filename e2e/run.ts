@@ -1,0 +1,140 @@
+/** `npm run e2e`: builds what is missing, then runs the end-to-end tests; `npm run e2e -- --help` says how. */
+import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildJavaClient, missingForJava } from './clients/java/build.ts';
+import { buildPrograms } from './kubernetes/build.ts';
+import { isReadyToStart, missingForCluster } from './kubernetes/cluster.ts';
+import { isCi } from './kubernetes/require.ts';
+
+type SuiteName = 'processes' | 'clients' | 'kubernetes';
+
+interface Suite {
+  readonly folders: string;
+  readonly summary: string;
+  /** What it needs and this machine has not. */
+  readonly missing: () => readonly string[];
+  /** Makes what would else be made in the middle of the first test, where nobody sees how far it is. */
+  readonly prepare: (report: (line: string) => void) => Promise<unknown>;
+}
+
+const SUITES: Readonly<Record<SuiteName, Suite>> = {
+  processes: {
+    folders: '{processes,engines}',
+    summary: 'nodes of this machine, killed and started again',
+    missing: () => [],
+    prepare: async () => {},
+  },
+  clients: {
+    folders: 'clients',
+    summary: 'the Java client and npm nacos against one node, three nodes and their VIP',
+    missing: () => missingForJava(),
+    prepare: buildJavaClient,
+  },
+  kubernetes: {
+    folders: 'kubernetes',
+    summary: 'operator, chart and clients on a real Kubernetes',
+    missing: () => missingForCluster(),
+    prepare: async (report) => {
+      if (!isReadyToStart()) await buildPrograms(report);
+    },
+  },
+};
+
+const NAMES = Object.keys(SUITES) as SuiteName[];
+/** A file at most; on Kubernetes one has a whole cluster to bring up, scale and take away. */
+const FILE_MS_MAX = 30 * 60_000;
+const MISUSED = 2;
+const HELP = `npm run e2e -- [--only SUITE]... [FLAGS] [PATH]...
+
+${NAMES.map((name) => `  ${name.padEnd(12)} ${SUITES[name].summary}`).join('\n')}
+
+  --only SUITE   that suite alone; may be given more than once
+  --list         say which files would run, and what is missing for them
+  PATH           files with this in their path alone, e.g. one-node
+  FLAGS          other flags go to node --test, e.g. --test-name-pattern=UDP
+
+  CI=true        a suite that lacks something fails instead of being skipped
+  KILLS=20       how often the test of publishes kills a node (5)
+`;
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(`npm run e2e: ${(error as Error).message}`);
+  process.exitCode = 1;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help')) {
+    console.log(HELP);
+    return 0;
+  }
+  const { names, flags, paths } = split(args);
+  const unknown = names.filter((name) => !isSuite(name));
+  if (unknown.length > 0) {
+    console.error(`npm run e2e: there is no suite ${unknown.join(', ')}: use one of ${NAMES.join(', ')}`);
+    return MISUSED;
+  }
+  const chosen = NAMES.filter((name) => names.length === 0 || names.includes(name));
+  const files = chosen
+    .flatMap((name) => filesOf(name))
+    .filter((file) => paths.length === 0 || paths.some((path) => file.includes(path)));
+  if (files.length === 0) {
+    console.error(`npm run e2e: no test has ${paths.join(' or ')} in its path`);
+    return MISUSED;
+  }
+  const isOnlyListed = flags.includes('--list');
+  for (const name of chosen) if (files.some((file) => filesOf(name).includes(file))) await prepare(name, isOnlyListed);
+  if (isOnlyListed) {
+    console.log(files.join('\n'));
+    return 0;
+  }
+  console.log(`== ${files.length} files, one after the other`);
+  // The last words are those of Node's runner.
+  const run = ['--test', '--test-concurrency=1', `--test-timeout=${FILE_MS_MAX}`, ...flags, ...files];
+  const { status, error } = spawnSync(process.execPath, run, {
+    cwd: join(import.meta.dirname, '..'),
+    stdio: 'inherit',
+  });
+  if (error) throw error;
+  return status ?? 1;
+}
+
+async function prepare(name: SuiteName, isOnlyListed: boolean): Promise<void> {
+  const { summary, missing, prepare: build } = SUITES[name];
+  console.log(`== ${name}: ${summary}`);
+  const lacking = missing();
+  if (lacking.length > 0) {
+    console.log(
+      `   ${isCi() ? 'fails' : 'skipped'}, since this machine lacks:\n${lacking.map((one) => `   - ${one}`).join('\n')}`,
+    );
+  } else if (!isOnlyListed) {
+    await build((line) => console.log(`   ${line}`));
+  }
+}
+
+function filesOf(name: SuiteName): string[] {
+  const { folders } = SUITES[name];
+  return globSync(`e2e/${folders}/**/*.{test,e2e}.ts`, { cwd: join(import.meta.dirname, '..') }).sort();
+}
+
+function split(args: readonly string[]) {
+  const names: string[] = [];
+  const flags: string[] = [];
+  const paths: string[] = [];
+  for (let i = 0; i < args.length; i += 1) {
+    const argument = args[i]!;
+    if (argument === '--only') {
+      i += 1;
+      names.push(args[i] ?? '');
+    } else if (argument.startsWith('--only=')) names.push(argument.slice('--only='.length));
+    else if (argument.startsWith('-')) flags.push(argument);
+    else paths.push(argument);
+  }
+  return { names: names.flatMap((name) => name.split(',')), flags, paths };
+}
+
+function isSuite(name: string): name is SuiteName {
+  return Object.hasOwn(SUITES, name);
+}
