@@ -133,3 +133,24 @@ export function yesOrNo(text: string): boolean {
 export function listOf(text: string): readonly string[] {
   return text.split(/[\s,]+/).filter((piece) => piece !== '');
 }
+
+// --------------------------------------------------------------------------------------- what every program has
+
+export const LOG_SETTINGS = {
+  logLevel: {
+    flag: 'log-level',
+    value: 'LEVEL',
+    env: ['NACOS_KUBE_LOG_LEVEL'],
+    default: 'info',
+    help: 'debug, info, warn or error',
+    parse: oneOf('debug', 'info', 'warn', 'error'),
+  },
+  logFormat: {
+    flag: 'log-format',
+    value: 'FORMAT',
+    env: ['NACOS_KUBE_LOG_FORMAT'],
+    default: 'text',
+    help: 'text, or json with one object a line',
+    parse: oneOf('text', 'json'),
+  },
+} as const satisfies Readonly<Record<string, Setting<unknown>>>;

@@ -1,4 +1,4 @@
-import { anyText, listOf, oneOf, type Setting, wholeNumber, yesOrNo } from '@nacos-kube/core/settings.ts';
+import { anyText, LOG_SETTINGS, listOf, oneOf, type Setting, wholeNumber, yesOrNo } from '@nacos-kube/core/settings.ts';
 
 /** Every setting of the operator: the help and the parser are made from this table. */
 export const OPERATOR_SETTINGS = {
@@ -120,22 +120,7 @@ export const OPERATOR_SETTINGS = {
     help: 'name of this operator in the Lease and in events (default: host name)',
     parse: anyText,
   },
-  logLevel: {
-    flag: 'log-level',
-    value: 'LEVEL',
-    env: ['NACOS_KUBE_LOG_LEVEL'],
-    default: 'info',
-    help: 'debug, info, warn or error',
-    parse: oneOf('debug', 'info', 'warn', 'error'),
-  },
-  logFormat: {
-    flag: 'log-format',
-    value: 'FORMAT',
-    env: ['NACOS_KUBE_LOG_FORMAT'],
-    default: 'text',
-    help: 'text, or json with one object a line',
-    parse: oneOf('text', 'json'),
-  },
+  ...LOG_SETTINGS,
 } as const satisfies Readonly<Record<string, Setting<unknown>>>;
 
 function namespaceList(text: string): readonly string[] {

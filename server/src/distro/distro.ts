@@ -8,15 +8,10 @@ import type { NamingService } from '../naming/service.ts';
 import { count, decodeDatum, decodeResult, encodeDatum, encodeOperation, field, list, text } from './codec.ts';
 import { FORWARD_TIMEOUT_MS, Forwarder } from './forward.ts';
 import { Journal } from './journal.ts';
+import { DELTA_PATH, FORWARD_PATH, SNAPSHOT_PATH } from './paths.ts';
 import type { Peers } from './peers.ts';
 import { BATCH_MAX, type Lag, Sync, type SyncBatch } from './sync.ts';
 import { VERIFY_PERIOD_MS, Verify } from './verify.ts';
-
-export const DELTA_PATH = '/peer/v1/distro/delta';
-export const DIGEST_PATH = '/peer/v1/distro/digest';
-export const EXCHANGE_PATH = '/peer/v1/distro/exchange';
-export const SNAPSHOT_PATH = '/peer/v1/distro/snapshot';
-export const FORWARD_PATH = '/peer/v1/distro/forward';
 
 export const DELTA_TIMEOUT_MS = 2_000;
 /** A peer that does not answer in this time when this member starts is not waited for. */

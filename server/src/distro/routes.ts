@@ -16,8 +16,9 @@ import {
   serviceText,
   text,
 } from './codec.ts';
-import { DELTA_PATH, DIGEST_PATH, type Distro, EXCHANGE_PATH, FORWARD_PATH, SNAPSHOT_PATH } from './distro.ts';
+import type { Distro } from './distro.ts';
 import { FORWARD_BATCH_MAX } from './forward.ts';
+import { DELTA_PATH, DIGEST_PATH, EXCHANGE_PATH, FORWARD_PATH, SNAPSHOT_PATH } from './paths.ts';
 import type { Peers } from './peers.ts';
 import { BATCH_MAX } from './sync.ts';
 import { DIGESTS_PER_MESSAGE_MAX, differingServices, ownedDigests, SERVICES_PER_EXCHANGE_MAX } from './verify.ts';

@@ -3,7 +3,7 @@ import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Datum } from '../naming/datum.ts';
 import type { Registry } from '../naming/registry.ts';
 import { type DatumWire, decodeDatum, encodeDatum, field, list, serviceText } from './codec.ts';
-import { DIGEST_PATH, EXCHANGE_PATH } from './distro.ts';
+import { DIGEST_PATH, EXCHANGE_PATH } from './paths.ts';
 import type { Peers } from './peers.ts';
 
 export const VERIFY_PERIOD_MS = 5_000;

@@ -1,4 +1,13 @@
-import { anyText, listOf, oneOf, portNumber, type Setting, wholeNumber, yesOrNo } from '@nacos-kube/core/settings.ts';
+import {
+  anyText,
+  LOG_SETTINGS,
+  listOf,
+  oneOf,
+  portNumber,
+  type Setting,
+  wholeNumber,
+  yesOrNo,
+} from '@nacos-kube/core/settings.ts';
 
 /** Every setting of a node: the help, the reference page and the parser are all made from this table. */
 export const SERVER_SETTINGS = {
@@ -175,22 +184,7 @@ export const SERVER_SETTINGS = {
     help: 'user accounts on the public port; only off until they are there, and a warning says so',
     parse: authOff,
   },
-  logLevel: {
-    flag: 'log-level',
-    value: 'LEVEL',
-    env: ['NACOS_KUBE_LOG_LEVEL'],
-    default: 'info',
-    help: 'debug, info, warn or error',
-    parse: oneOf('debug', 'info', 'warn', 'error'),
-  },
-  logFormat: {
-    flag: 'log-format',
-    value: 'FORMAT',
-    env: ['NACOS_KUBE_LOG_FORMAT'],
-    default: 'text',
-    help: 'text, or json with one object a line',
-    parse: oneOf('text', 'json'),
-  },
+  ...LOG_SETTINGS,
 } as const satisfies Readonly<Record<string, Setting<unknown>>>;
 
 function contextPath(text: string): string {

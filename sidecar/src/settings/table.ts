@@ -1,4 +1,4 @@
-import { anyText, oneOf, portNumber, type Setting, wholeNumber } from '@nacos-kube/core/settings.ts';
+import { anyText, LOG_SETTINGS, oneOf, portNumber, type Setting, wholeNumber } from '@nacos-kube/core/settings.ts';
 
 /** Every setting of a sidecar: help and parser are made from this table. */
 export const SIDECAR_SETTINGS = {
@@ -114,20 +114,5 @@ export const SIDECAR_SETTINGS = {
     help: 'a connection that takes longer counts as a failure',
     parse: wholeNumber(50, 10_000),
   },
-  logLevel: {
-    flag: 'log-level',
-    value: 'LEVEL',
-    env: ['NACOS_KUBE_LOG_LEVEL'],
-    default: 'info',
-    help: 'debug, info, warn or error',
-    parse: oneOf('debug', 'info', 'warn', 'error'),
-  },
-  logFormat: {
-    flag: 'log-format',
-    value: 'FORMAT',
-    env: ['NACOS_KUBE_LOG_FORMAT'],
-    default: 'text',
-    help: 'text, or json with one object a line',
-    parse: oneOf('text', 'json'),
-  },
+  ...LOG_SETTINGS,
 } as const satisfies Readonly<Record<string, Setting<unknown>>>;
