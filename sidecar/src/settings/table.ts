@@ -1,4 +1,4 @@
-import { anyText, LOG_SETTINGS, oneOf, portNumber, type Setting, wholeNumber } from '@nacos-kube/core/settings.ts';
+import { anyText, LOG_SETTINGS, portNumber, type Setting, wholeNumber } from '@nacos-kube/core/settings.ts';
 
 /** Every setting of a sidecar: help and parser are made from this table. */
 export const SIDECAR_SETTINGS = {
