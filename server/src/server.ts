@@ -107,7 +107,7 @@ export function createNacosServer({
     port: settings.port,
     contextPath: settings.contextPath,
     routes: [
-      ...namingRoutes({ naming, now: () => host.clock.now(), subscribe }),
+      ...namingRoutes({ naming, now: () => host.clock.now(), subscribe, isLoaded: () => !distro.isStarting }),
       ...statusRoutes({ registry, isReady: () => lifecycle.isReady(), isOwn: (key) => distro.ownership.isOwn(key) }),
       ...config.routes,
       ...consoleRoutes({

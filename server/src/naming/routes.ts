@@ -36,9 +36,15 @@ export interface NamingRoutesOptions {
   readonly now: () => number;
   /** Signs the caller up for pushes; false when it cannot be pushed to and has to poll more often. */
   readonly subscribe: (request: ListRequest, call: Call) => boolean;
+  /** False while this node has not yet heard from its peers what is registered. */
+  readonly isLoaded: () => boolean;
 }
 
-export function namingRoutes({ naming, now, subscribe }: NamingRoutesOptions): Route[] {
+export function namingRoutes({ naming, now, subscribe, isLoaded }: NamingRoutesOptions): Route[] {
+  // An empty list takes a client's traffic away, an error sends it to the next node (F6). Writes are always taken.
+  const refuseUnlessLoaded = () => {
+    if (!isLoaded()) throw new ProtocolError(503, 'server is STARTING now, please try again later!');
+  };
   return [
     {
       method: 'POST',
@@ -68,13 +74,22 @@ export function namingRoutes({ naming, now, subscribe }: NamingRoutesOptions): R
         return OK;
       },
     },
-    { method: 'GET', path: '/v1/ns/instance', policy: READ, handler: ({ form }) => getInstance(naming, form) },
+    {
+      method: 'GET',
+      path: '/v1/ns/instance',
+      policy: READ,
+      handler({ form }) {
+        refuseUnlessLoaded();
+        return getInstance(naming, form);
+      },
+    },
     {
       method: 'GET',
       path: '/v1/ns/instance/list',
       policy: READ,
       handler(call) {
         const request = decodeList(call.form);
+        refuseUnlessLoaded();
         const cacheMs = request.udpPort > 0 && subscribe(request, call) ? PUSHED_CACHE_MS : CACHE_MS;
         if (request.isCheck) return json({});
         const { service, clusters, clusterNames, healthyOnly, env } = request;
@@ -93,7 +108,15 @@ export function namingRoutes({ naming, now, subscribe }: NamingRoutesOptions): R
         return result instanceof Promise ? result.then(beatAnswer) : beatAnswer(result);
       },
     },
-    { method: 'GET', path: '/v1/ns/service/list', policy: READ, handler: ({ form }) => listServices(naming, form) },
+    {
+      method: 'GET',
+      path: '/v1/ns/service/list',
+      policy: READ,
+      handler({ form }) {
+        refuseUnlessLoaded();
+        return listServices(naming, form);
+      },
+    },
   ];
 }
 
