@@ -43,22 +43,16 @@ describe(`SIGKILL of a node under publishes, ${KILLS} times: nothing that was ac
     for (let kill = 0; kill < KILLS; kill += 1) {
       await stream.progress(BETWEEN);
       await anyMoment();
-      const { name } = cluster.members[randomInt(3)]!;
-      const pid = cluster.pidOf(name);
-      process.kill(pid, 'SIGKILL');
+      const { back } = cluster.kill9Member(randomInt(3), BACK_MS_MAX);
       stream.turn();
       // The others go on meanwhile.
       await stream.progress(BETWEEN);
-      await until(`${name} runs again`, async () => cluster.pidOf(name) !== pid, { timeoutMs: BACK_MS_MAX });
-      await cluster.ready();
+      await back();
     }
     await stream.progress(BETWEEN);
-    const pids = cluster.members.map(({ name }) => cluster.pidOf(name));
-    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    const killed = [0, 1, 2].map((index) => cluster.kill9Member(index, BACK_MS_MAX));
     await stream.stop();
-    for (const [i, { name }] of cluster.members.entries())
-      await until(`${name} runs again`, async () => cluster.pidOf(name) !== pids[i], { timeoutMs: BACK_MS_MAX });
-    await cluster.ready();
+    for (const { back } of killed) await back();
     await assertKept(stream, members);
     report(context, stream);
   });

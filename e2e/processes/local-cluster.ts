@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../kubernetes/processes.ts';
+import { childrenOf, until } from '../kubernetes/processes.ts';
 import { freePortRow } from './ports.ts';
 import { NacosKubeProcess } from './program.ts';
 
@@ -11,6 +11,8 @@ export interface LocalClusterOptions {
   readonly spec?: readonly string[];
   /** Members that the cluster may be scaled to. */
   readonly membersMax?: number;
+  /** Further flags of `nacos-kube up`. */
+  readonly args?: readonly string[];
 }
 
 export interface Member {
@@ -28,11 +30,11 @@ const READY_MS_MAX = 60_000;
 const EMBEDDED = ['  storage:', '    embedded: {}'];
 
 export async function startLocalCluster(members: number, options: LocalClusterOptions = {}): Promise<LocalCluster> {
-  const { spec = EMBEDDED, membersMax = members } = options;
+  const { spec = EMBEDDED, membersMax = members, args = [] } = options;
   const folder = await mkdtemp(join(tmpdir(), 'nacos-kube-up-'));
   // A row of public ports has its neighbours free; sidecars and VIP take ports between them.
   const basePort = await freePortRow(membersMax + 2, PORT_STEP);
-  const cluster = new LocalCluster(folder, basePort, membersMax, spec);
+  const cluster = new LocalCluster(folder, { basePort, membersMax, spec, args });
   try {
     await cluster.start(members);
     return cluster;
@@ -48,15 +50,20 @@ export class LocalCluster implements AsyncDisposable {
   readonly #metricsBasePort: number;
   readonly #vipPort: number;
   readonly #spec: readonly string[];
+  readonly #args: readonly string[];
   #members: readonly Member[] = [];
   #process: NacosKubeProcess | undefined;
 
-  constructor(folder: string, basePort: number, membersMax: number, spec: readonly string[]) {
+  constructor(
+    folder: string,
+    { basePort, membersMax, spec, args }: Required<LocalClusterOptions> & { basePort: number },
+  ) {
     this.folder = folder;
     this.#basePort = basePort;
     this.#vipPort = basePort + membersMax * PORT_STEP;
     this.#metricsBasePort = this.#vipPort + 1;
     this.#spec = spec;
+    this.#args = args;
   }
 
   /** As clients name it. */
@@ -84,6 +91,7 @@ export class LocalCluster implements AsyncDisposable {
     this.#process = new NacosKubeProcess([
       'up',
       ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]),
+      ...this.#args,
     ]);
     await this.ready();
   }
@@ -117,10 +125,16 @@ export class LocalCluster implements AsyncDisposable {
     }
   }
 
-  /** SIGKILL to a member's node; the cluster starts it again. */
-  kill9Member(index: number): void {
+  /** SIGKILL to a member's node, which the cluster starts again; `back` resolves when another one runs in its place. */
+  kill9Member(index: number, backMs = READY_MS_MAX): { readonly back: () => Promise<void> } {
     const { name } = this.#members[index]!;
-    process.kill(this.pidOf(name), 'SIGKILL');
+    const pid = this.pidOf(name);
+    process.kill(pid, 'SIGKILL');
+    const back = async () => {
+      await until(`${name} runs again`, async () => this.pidOf(name) !== pid, { timeoutMs: backMs });
+      await this.ready();
+    };
+    return { back };
   }
 
   /** Of the node, as the cluster's own lines say it. */
@@ -141,6 +155,11 @@ export class LocalCluster implements AsyncDisposable {
       }),
     );
     return [this.log.slice(-4_000), ...texts].join('\n');
+  }
+
+  /** Of `up` itself and of all that it started and that still runs. */
+  pids(): number[] {
+    return this.#process ? [this.#process.pid, ...descendantsOf(this.#process.pid)] : [];
   }
 
   async stop(): Promise<void> {
@@ -174,4 +193,8 @@ export class LocalCluster implements AsyncDisposable {
     const { data } = (await (await ask('/v1/core/cluster/nodes')).json()) as { data: { state: string }[] };
     return data.length === this.#members.length && data.every(({ state }) => state === 'UP');
   }
+}
+
+function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 }
