@@ -7,6 +7,7 @@ import type { NamingService } from '../naming/service.ts';
 import type { PushDriver } from '../push/driver.ts';
 import type { NodeSettings } from '../settings/settings.ts';
 import type { Follower } from '../store/follow.ts';
+import { CONFIG_FIGURES, MEMBERS_FIGURES } from './figures.ts';
 import { type GaugeSource, type MetricSources, plainGauge } from './metrics.ts';
 
 export interface Measured {
@@ -65,13 +66,13 @@ function nodeGauges({ lifecycle, settings, membership, follower }: Measured): Ga
       return membership.listState().generation ?? -1;
     }),
     plainGauge('member_list_refusals', 'member lists that were refused', () => membership.listRefusals()),
-    ...Object.keys(membership.counts()).map((name) =>
-      plainGauge(`members_${snakeCase(name)}`, `members: ${name}`, () => membership.counts()[name] ?? 0),
+    ...Object.entries(MEMBERS_FIGURES).map(([name, help]) =>
+      plainGauge(`members_${snakeCase(name)}`, help, () => membership.counts()[name] ?? 0),
     ),
     {
       name: 'member_state',
       help: '1 for the state in which this node sees a member',
-      labels: ['self', 'member', 'state'],
+      labels: ['member', 'peer', 'state'],
       read: () =>
         membership.members().map(({ address, state }) => ({ labels: [settings.member, address, state], value: 1 })),
     },
@@ -97,7 +98,7 @@ function namingGauges({ naming, push, checks }: Measured): GaugeSource[] {
   ];
 }
 
-function distroGauges({ distro }: Measured): GaugeSource[] {
+function distroGauges({ distro, settings }: Measured): GaugeSource[] {
   const perPeer = (
     name: string,
     help: string,
@@ -105,8 +106,8 @@ function distroGauges({ distro }: Measured): GaugeSource[] {
   ): GaugeSource => ({
     name,
     help,
-    labels: ['peer'],
-    read: () => distro.lag().map((lag) => ({ labels: [lag.peer], value: read(lag) })),
+    labels: ['member', 'peer'],
+    read: () => distro.lag().map((lag) => ({ labels: [settings.member, lag.peer], value: read(lag) })),
   });
   return [
     perPeer(
@@ -134,8 +135,8 @@ function distroGauges({ distro }: Measured): GaugeSource[] {
 }
 
 function configGauges(config: ConfigService): GaugeSource[] {
-  return Object.keys(config.metrics()).map((name) =>
-    plainGauge(`config_${snakeCase(name)}`, `configuration: ${name}`, () => config.metrics()[name] ?? 0),
+  return Object.entries(CONFIG_FIGURES).map(([name, help]) =>
+    plainGauge(`config_${snakeCase(name)}`, help, () => config.metrics()[name] ?? 0),
   );
 }
 
