@@ -170,7 +170,7 @@ export interface NacosClusterStatusMember {
   readonly podIP?: string;
   /** Whether it answers clients. */
   readonly ready?: boolean;
-  /** How the members see it, UP, SUSPICIOUS, DOWN or STARTING. */
+  /** What it says of itself, UP or STARTING; LEAVING while its pod ends. */
   readonly state?: string;
   /** The version that it reports. */
   readonly version?: string;
