@@ -213,7 +213,7 @@ export class LocalCluster {
     const layout = this.#layout;
     if (layout === undefined) return undefined;
     const processes = this.#machine.processes();
-    const names = new Set([...processes.map(({ member }) => member), ...layout.members.map(({ name }) => name)]);
+    const names = new Set([...layout.members.map(({ name }) => name), ...processes.map(({ member }) => member)]);
     const rows = [...names].flatMap((name): MemberRow[] => {
       const member = this.#layouts.get(name);
       if (member === undefined) return [];
