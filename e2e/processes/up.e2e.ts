@@ -1,18 +1,25 @@
 /** `nacos-kube up` as people meet it: it starts, says what to try, survives a death, and ends without a trace. */
 import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { delay, findProgram, run, until } from '../kubernetes/processes.ts';
 import { requireOrFail } from '../kubernetes/require.ts';
 import { type LocalCluster, startLocalCluster } from './local-cluster.ts';
+import { freePort, freePortRow } from './ports.ts';
+import { NacosKubeProcess } from './program.ts';
 
 const INSTANCES = 5;
 const BEAT_PERIOD_MS = 1_000;
 const LOOK_PERIOD_MS = 20;
+const LIST_MS_MAX = 5_000;
+const REFUSED_MS_MAX = 15_000;
 
 describe('a cluster on this machine', () => {
   let cluster: LocalCluster;
   before(async () => {
-    cluster = await startLocalCluster(3, { args: ['--hints'] });
+    cluster = await startLocalCluster(3, { membersMax: 4, args: ['--hints'] });
   });
   after(async () => {
     await cluster?.stop();
@@ -43,6 +50,50 @@ describe('a cluster on this machine', () => {
     await delay(16_000);
     assert.deepEqual(watched.short, []);
     assert.ok(watched.looks > 100, `only ${watched.looks} looks`);
+    assert.ok(watched.looksByVip > 100, `only ${watched.looksByVip} looks by the VIP`);
+  });
+
+  test('a change of replicas adds and takes away members, and restarts nobody', async () => {
+    const pids = cluster.members.map(({ name }) => cluster.pidOf(name));
+    await cluster.scale(4);
+    const isTold = async () => (await membersTold(cluster, 3)).every((members) => members.length === 4);
+    await until('the members have the list of four', isTold, { timeoutMs: LIST_MS_MAX });
+    await cluster.ready();
+    await cluster.scale(3);
+    const isLess = async () => (await membersTold(cluster, 3)).every((members) => members.length === 3);
+    await until('the members have the list of three', isLess, { timeoutMs: LIST_MS_MAX });
+    await cluster.ready();
+    await until('the fourth is gone', async () => cluster.pids().length === 7);
+    assert.match(cluster.log, / scaling from 3 to 4 members\n/);
+    assert.match(cluster.log, / scaling from 4 to 3 members\n/);
+    assert.deepEqual(
+      cluster.members.map(({ name }) => cluster.pidOf(name)),
+      pids,
+    );
+  });
+
+  test('a manifest that gets bad changes nothing and says why', async () => {
+    const file = join(cluster.folder, 'cluster.yaml');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace('replicas: 3', 'replicas: 0'));
+    await until('it says so', async () => cluster.log.includes('spec.replicas must be from 1 to 9'));
+    assert.match(cluster.log, /\n {2}the cluster stays as it is\n/);
+    await writeFile(file, text);
+    await cluster.ready();
+  });
+
+  test('a second one on the same data is refused and harms nobody', async () => {
+    const said = await refusal(cluster, cluster.folder, { 'vip-port': await freePort() });
+    assert.match(said, new RegExp(`this cluster is run already by process ${cluster.pids()[0]}: stop that one, or`));
+    await cluster.ready();
+  });
+
+  test('a port that somebody has is named, with whose it would be and the flag that moves it', async () => {
+    const data = await mkdtemp(join(tmpdir(), 'nacos-kube-up-'));
+    const said = await refusal(cluster, data, { 'vip-port': Number(cluster.vip.split(':')[1]) });
+    const port = cluster.vip.split(':')[1];
+    assert.match(said, new RegExp(`port ${port} for the VIP is in use: stop what listens there, or .* --vip-port\n$`));
+    await rm(data, { recursive: true });
   });
 
   test('Ctrl-C leaves no process', async () => {
@@ -53,6 +104,39 @@ describe('a cluster on this machine', () => {
     assert.deepEqual(pids.filter(isThere), []);
   });
 });
+
+test('nothing outlives a cluster that is killed without a chance to clean up', async () => {
+  const cluster = await startLocalCluster(1);
+  const pids = cluster.pids();
+  assert.equal(pids.length, 3);
+  await cluster.kill9();
+  await until('all processes are gone', async () => !pids.some(isThere), { timeoutMs: 40_000 });
+});
+
+/** What cluster.conf of the first members names. */
+async function membersTold(cluster: LocalCluster, count: number): Promise<readonly string[][]> {
+  const files = cluster.members.slice(0, count).map(({ name }) => join(cluster.folder, 'e2e', name, 'cluster.conf'));
+  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+  return texts.map((text) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#')));
+}
+
+/** What `up` says that does not start, on the manifest of a running cluster and ports of its own unless told. */
+async function refusal(cluster: LocalCluster, data: string, ports: Readonly<Record<string, number>>): Promise<string> {
+  const row = await freePortRow(5, 10);
+  const flags = { file: join(cluster.folder, 'cluster.yaml'), data, 'base-port': row, 'metrics-base-port': row + 41 };
+  const second = new NacosKubeProcess([
+    'up',
+    ...Object.entries({ ...flags, ...ports }).flatMap(([name, value]) => [`--${name}`, `${value}`]),
+  ]);
+  try {
+    const isOver = async () => second.ended !== undefined;
+    await until('it ends by itself', isOver, { timeoutMs: REFUSED_MS_MAX });
+    assert.equal(second.ended, 'code 1');
+    return second.log;
+  } finally {
+    await second.kill9();
+  }
+}
 
 /** Registers instances, beats for them, and looks at their list on every address, until it is disposed of. */
 async function watchList(cluster: LocalCluster) {
@@ -70,6 +154,7 @@ async function watchList(cluster: LocalCluster) {
 
   const short: string[] = [];
   let looks = 0;
+  let looksByVip = 0;
   let isOver = false;
   const looking = (async () => {
     while (!isOver) {
@@ -77,6 +162,7 @@ async function watchList(cluster: LocalCluster) {
         // A node that is dead or not ready answers nothing or refuses; what it must not do is answer with less.
         const size = await sizeAt(server).catch(() => undefined);
         if (size !== undefined) looks += 1;
+        if (size !== undefined && server === vip) looksByVip += 1;
         if (size !== undefined && size < INSTANCES) short.push(`${new Date().toISOString()} ${server}: ${size}`);
       }
       await delay(LOOK_PERIOD_MS);
@@ -105,6 +191,9 @@ async function watchList(cluster: LocalCluster) {
     short,
     get looks() {
       return looks;
+    },
+    get looksByVip() {
+      return looksByVip;
     },
     async [Symbol.asyncDispose]() {
       isOver = true;
