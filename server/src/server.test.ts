@@ -96,6 +96,24 @@ test('a subscriber is pushed a first change at once and acks it', async () => {
   assert.match(metrics.text, /nacos_monitor\{module="naming",name="totalPush"\} 1/);
 });
 
+test('an SDK of this machine that named its LAN address acks from loopback, and nobody acks for another', async () => {
+  const { host, server, ask } = await startNode();
+  host.network.addresses = () => ['127.0.0.1', '192.168.1.7'];
+  const listed = '/nacos/v1/ns/instance/list?serviceName=demo&udpPort=5000&clientIP=192.168.1.7';
+  await ask('GET', listed, { headers: JAVA });
+  await ask('POST', '/nacos/v1/ns/instance?serviceName=demo&ip=10.0.0.1&port=80');
+  const [socket] = host.network.sockets;
+  const [sent] = socket?.sent ?? [];
+  assert.deepEqual(sent?.target, { address: '192.168.1.7', port: 5000 });
+  const ack = encodePushAck(decodePush(sent.bytes)!.sequence);
+  socket?.receive(ack, { address: '192.168.1.8', port: 5000 });
+  socket?.receive(ack, { address: '127.0.0.1', port: 5001 });
+  assert.equal(server.push.hub.counts.acked, 0);
+  socket?.receive(ack, { address: '127.0.0.1', port: 5000 });
+  assert.equal(server.push.hub.counts.acked, 1);
+  assert.equal(server.push.strayPackets, 2);
+});
+
 test('nobody is pushed to an address that is not his own (S10)', async () => {
   const { host, ask } = await startNode();
   const answer = await ask('GET', '/nacos/v1/ns/instance/list?serviceName=demo&udpPort=5000&clientIP=10.9.9.9', {

@@ -3,7 +3,7 @@ import type { Part } from '@nacos-kube/core/lifecycle.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import { decodePushAck, encodePush } from '@nacos-kube/core/wire/push.ts';
 import { PushHub, type PushView, type Send, type Subscription } from './hub.ts';
-import { isAllowedTarget } from './target.ts';
+import { isAllowedTarget, isLoopback } from './target.ts';
 
 const TICK_MS = 100;
 const SWEEP_MS = 20_000;
@@ -91,13 +91,23 @@ export class PushDriver implements Part {
 
   #received(bytes: Uint8Array, from: Endpoint): void {
     const sequence = decodePushAck(bytes);
-    const tookMs = sequence === undefined ? undefined : this.#hub.acked(from, sequence, this.#now());
+    const tookMs = sequence === undefined ? undefined : this.#acked(from, sequence);
     if (tookMs === undefined) {
       this.strayPackets++;
       return;
     }
     if (this.delaysMs.length >= DELAYS_KEPT) this.delaysMs.shift();
     this.delaysMs.push(tookMs);
+  }
+
+  /** An SDK on this machine that named its LAN address answers a socket on loopback from loopback. */
+  #acked(from: Endpoint, sequence: number): number | undefined {
+    const senders = isLoopback(from.address) ? [from.address, ...this.#host.network.addresses()] : [from.address];
+    for (const address of senders) {
+      const tookMs = this.#hub.acked({ address, port: from.port }, sequence, this.#now());
+      if (tookMs !== undefined) return tookMs;
+    }
+    return undefined;
   }
 
   #now(): number {
