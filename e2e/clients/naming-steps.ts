@@ -27,9 +27,11 @@ const LONG_LIST = 60;
 export const NAMING_STEPS: readonly Step[] = [
   {
     name: 'both find the servers up',
-    async run({ java, npm }) {
+    async run(stage) {
+      const { java, npm } = stage;
       assert.equal(await java.call('naming.status'), 'UP');
       assert.equal(await npm.call('naming.status'), 'UP');
+      stage.failedPushes = await failedPushes(stage);
     },
   },
   {
@@ -249,7 +251,7 @@ export const NAMING_STEPS: readonly Step[] = [
     },
   },
   {
-    name: 'what both beat for has stayed healthy all the while',
+    name: 'what both beat for has stayed healthy all the while, and every push was acknowledged',
     async run(stage) {
       const service = orders(stage);
       await delay(Math.max(0, stage.registeredMs + BEATEN_MS - performance.now()));
@@ -261,6 +263,7 @@ export const NAMING_STEPS: readonly Step[] = [
         for (const address of [JAVA_ADDRESS, NPM_ADDRESS])
           assert.deepEqual(unhealthyReports(program, service, address, 0), []);
       }
+      if (stage.target.isPushed) await assertAllAcknowledged(stage);
     },
   },
   {
@@ -278,6 +281,23 @@ export const NAMING_STEPS: readonly Step[] = [
     },
   },
 ];
+
+/** Whoever leaves pushes unacknowledged is not pushed to for minutes, and nothing but late lists would tell. */
+async function assertAllAcknowledged(stage: Stage): Promise<void> {
+  assert.equal(await failedPushes(stage), stage.failedPushes);
+}
+
+async function failedPushes({ npm, target }: Stage): Promise<number> {
+  let failed = 0;
+  for (const server of target.servers) {
+    const url = `http://${server}${target.contextPath}/actuator/prometheus`;
+    const { body } = await npm.call<{ body: string }>('http', { url });
+    const value = /^nacos_monitor\{module="naming",name="failedPush"\} (\d+)/m.exec(body)?.[1];
+    assert.ok(value, `no failedPush among the metrics of ${server}`);
+    failed += Number(value);
+  }
+  return failed;
+}
 
 function orders(stage: Stage): string {
   return stage.name('orders');

@@ -42,6 +42,8 @@ export class Stage {
   readonly #others: ClientProgram[] = [];
   /** When the instances were registered that the clients beat for to the end. */
   registeredMs = Number.NaN;
+  /** Pushes that the servers gave up before this run. */
+  failedPushes = 0;
 
   private constructor(target: ScenarioTarget, home: string, java: ClientProgram, npm: ClientProgram) {
     this.target = target;

@@ -12,6 +12,8 @@ export interface Target {
   readonly contextPath: string;
   /** A namespace's id; without it the clients' own default, which is `public`. */
   readonly namespace?: string;
+  /** Own address of the clients, where the host name does not lead to it: Java would have pushes sent to a wrong one. */
+  readonly ownIp?: string;
   /** Where the clients have to run to reach the servers, e.g. in a network namespace: the command for a command. */
   readonly runner?: (command: readonly [string, ...string[]]) => readonly [string, ...string[]];
 }
@@ -21,7 +23,7 @@ export type ClientName = (typeof CLIENT_NAMES)[number];
 
 /** Starts a client with a home of its own, so that nothing cached by another run is read. */
 export async function startClient(name: ClientName, target: Target, home: string): Promise<ClientProgram> {
-  const command = name === 'java' ? await javaCommand(home) : npmCommand();
+  const command = name === 'java' ? await javaCommand(home, target.ownIp) : npmCommand();
   const program = new ClientProgram({
     name,
     command: target.runner?.(command) ?? command,
@@ -38,8 +40,11 @@ export async function startClient(name: ClientName, target: Target, home: string
   }
 }
 
-async function javaCommand(home: string): Promise<[string, ...string[]]> {
-  const properties = { 'JM.SNAPSHOT.PATH': home, 'JM.LOG.PATH': join(home, 'logs'), 'user.home': home };
+async function javaCommand(home: string, ownIp: string | undefined): Promise<[string, ...string[]]> {
+  const properties = {
+    ...{ 'JM.SNAPSHOT.PATH': home, 'JM.LOG.PATH': join(home, 'logs'), 'user.home': home },
+    ...(ownIp === undefined ? {} : { 'com.alibaba.nacos.client.naming.local.ip': ownIp }),
+  };
   return [
     'java',
     // A small program that lives for a minute, beside nodes and other suites.
