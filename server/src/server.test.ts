@@ -10,7 +10,7 @@ import { createMemoryDatabase, createMemoryStore } from './store/memory.ts';
 const PORT = 8848;
 const JAVA = { 'user-agent': 'Nacos-Java-Client:v1.4.2' };
 
-async function startNode(more: Partial<NodeSettings> = {}) {
+async function startNode(more: Partial<NodeSettings> = {}, database = createMemoryDatabase()) {
   const host = new FakeHost('node');
   const settings: NodeSettings = {
     mode: 'standalone',
@@ -26,7 +26,7 @@ async function startNode(more: Partial<NodeSettings> = {}) {
     trustedProxies: [],
     ...more,
   };
-  const store = createMemoryStore(host, createMemoryDatabase());
+  const store = createMemoryStore(host, database);
   const membership = createMembership(host, settings);
   const server = createNacosServer({ host, settings, store, membership, withProcessMetrics: false });
   const started = server.lifecycle.start();
@@ -69,6 +69,24 @@ test('the status that clients ask for is up, with the counts of what is there', 
       responsibleServiceCount: 1,
       responsibleInstanceCount: 1,
     });
+});
+
+test('a node that starts without its store lists what beats, and does not say that a service has nothing (F6)', async () => {
+  const database = createMemoryDatabase();
+  database.faults.down = 'unavailable';
+  const { host, ask } = await startNode({}, database);
+  await host.advance(10_000);
+  assert.match(
+    (await ask('GET', '/nacos/v1/console/health/readiness')).text,
+    /persistent instances are not loaded yet/,
+  );
+  await ask('POST', '/nacos/v1/ns/instance?serviceName=beating&ip=10.0.0.1&port=80');
+  assert.equal(list((await ask('GET', '/nacos/v1/ns/instance/list?serviceName=beating')).text).length, 1);
+  const unknown = await ask('GET', '/nacos/v1/ns/instance/list?serviceName=persistent');
+  assert.deepEqual([unknown.status, unknown.text.includes('STARTING')], [503, true]);
+  database.faults.down = undefined;
+  await host.advance(10_000);
+  assert.equal((await ask('GET', '/nacos/v1/ns/instance/list?serviceName=persistent')).status, 200);
 });
 
 test('the context path is a setting, / means none', async () => {

@@ -107,7 +107,13 @@ export function createNacosServer({
     port: settings.port,
     contextPath: settings.contextPath,
     routes: [
-      ...namingRoutes({ naming, now: () => host.clock.now(), subscribe, isLoaded: () => !distro.isStarting }),
+      ...namingRoutes({
+        naming,
+        now: () => host.clock.now(),
+        subscribe,
+        isLoaded: () => !distro.isStarting,
+        knowsPersistent: () => naming.notReadyReason() === undefined,
+      }),
       ...statusRoutes({ registry, isReady: () => lifecycle.isReady(), isOwn: (key) => distro.ownership.isOwn(key) }),
       ...config.routes,
       ...consoleRoutes({

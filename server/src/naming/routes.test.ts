@@ -16,10 +16,12 @@ const call = {
   clientIp: '127.0.0.1',
 } as unknown as Call;
 
+const given = { now: () => 0, subscribe: () => false };
+
 test('a node that has not loaded yet refuses to say what is registered, rather than say that nothing is', async () => {
   const calls: string[] = [];
   const naming = { register: async () => void calls.push('register') } as unknown as NamingService;
-  const routes = namingRoutes({ naming, now: () => 0, subscribe: () => false, isLoaded: () => false });
+  const routes = namingRoutes({ naming, ...given, isLoaded: () => false, knowsPersistent: () => true });
   const ask = async (method: string, path: string) =>
     routes.find((route) => route.method === method && route.path === path)!.handler(call);
   for (const path of ['/v1/ns/instance', '/v1/ns/instance/list', '/v1/ns/service/list'])

@@ -38,12 +38,18 @@ export interface NamingRoutesOptions {
   readonly subscribe: (request: ListRequest, call: Call) => boolean;
   /** False while this node has not yet heard from its peers what is registered. */
   readonly isLoaded: () => boolean;
+  /** False while the persistent instances were never read from the store. */
+  readonly knowsPersistent: () => boolean;
 }
 
-export function namingRoutes({ naming, now, subscribe, isLoaded }: NamingRoutesOptions): Route[] {
+export function namingRoutes(options: NamingRoutesOptions): Route[] {
+  const { naming, now, subscribe, isLoaded, knowsPersistent } = options;
   // An empty list takes a client's traffic away, an error sends it to the next node (F6). Writes are always taken.
+  const refuse = () => {
+    throw new ProtocolError(503, 'server is STARTING now, please try again later!');
+  };
   const refuseUnlessLoaded = () => {
-    if (!isLoaded()) throw new ProtocolError(503, 'server is STARTING now, please try again later!');
+    if (!isLoaded()) refuse();
   };
   return [
     {
@@ -94,6 +100,8 @@ export function namingRoutes({ naming, now, subscribe, isLoaded }: NamingRoutesO
         if (request.isCheck) return json({});
         const { service, clusters, clusterNames, healthyOnly, env } = request;
         const view = naming.registry.view(serviceKey(service));
+        // Started without its store: a service that seems to have nothing may have persistent instances.
+        if ((view?.instances.length ?? 0) === 0 && !knowsPersistent()) refuse();
         if (view === undefined) return jsonBytes(encodeShortList(service.name, clusters, cacheMs));
         const parts = listParts(view, { clusterNames, healthyOnly, agent: agentOf(call.request.headers) });
         return jsonBytes(joinList(parts, { cacheMs, nowMs: now(), clusters, env }));
