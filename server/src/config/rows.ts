@@ -77,7 +77,7 @@ export class RowReader {
       const nowMs = this.#host.clock.monotonic();
       if (nowMs - toldMs >= PROGRESS_EVERY_MS) {
         toldMs = nowMs;
-        this.#log.info('reading configs from the store', { read: seen.size, elapsedMs: nowMs - startMs });
+        this.#log.info('reading configs from the store', { read: seen.size, elapsedMs: Math.round(nowMs - startMs) });
       }
       await pace();
     } while (after !== undefined);
@@ -88,7 +88,7 @@ export class RowReader {
       const config = this.#cache.get(text);
       if (config !== undefined) await this.read(config.key, revision);
     }
-    const elapsedMs = this.#host.clock.monotonic() - startMs;
+    const elapsedMs = Math.round(this.#host.clock.monotonic() - startMs);
     this.#log.info('all configs were read from the store', { configs: seen.size, unseen: unseen.length, elapsedMs });
   }
 

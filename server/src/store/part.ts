@@ -11,6 +11,7 @@ export class StorePart implements Part {
   readonly #store: Store;
   #retry: Timer | undefined;
   #isStopped = false;
+  #failures = 0;
 
   constructor(host: Host, store: Store) {
     this.#host = host;
@@ -20,9 +21,11 @@ export class StorePart implements Part {
   async start(): Promise<void> {
     try {
       await this.#store.start();
+      if (this.#failures > 0) this.#host.log.info('the store is open', { failures: this.#failures });
     } catch (error) {
       if (!(error instanceof StoreError) || error.kind !== 'unavailable') throw error;
-      this.#host.log.warn('the store does not answer, trying again', { error });
+      if (this.#failures === 0) this.#host.log.warn('the store does not answer, trying again', { error });
+      this.#failures++;
       this.#again();
     }
   }

@@ -51,12 +51,14 @@ function plain(value: unknown): string | number | boolean | null {
   }
 }
 
-/** The error and what caused it, e.g. `StoreError: cannot be reached < NetworkError: refused`. */
+/** The error and what caused it, e.g. `StoreError: cannot be reached < NetworkError: refused`; nothing is said twice. */
 export function describeError(error: unknown): string {
   const parts: string[] = [];
   let current = error;
-  while (current !== undefined && current !== null && parts.length < CAUSES_MAX) {
-    parts.push(current instanceof Error ? `${current.name}: ${current.message}` : String(current));
+  for (let depth = 0; current !== undefined && current !== null && depth < CAUSES_MAX; depth++) {
+    const message = current instanceof Error ? current.message : String(current);
+    const isNews = parts.every((part) => !part.includes(message));
+    if (isNews) parts.push(current instanceof Error ? `${current.name}: ${message}` : message);
     current = current instanceof Error ? current.cause : undefined;
   }
   return parts.join(' < ');

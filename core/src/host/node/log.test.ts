@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLog, LINES_PER_SECOND_MAX, type LogSettings } from './log.ts';
+import { describeError } from './log-line.ts';
 
 function recording(settings: Partial<LogSettings> = {}) {
   const lines: string[] = [];
@@ -48,6 +49,14 @@ test('no text in message or facts can end a line or steer a terminal', () => {
     assert.equal(lines.length, 1);
     assert.match(lines[0] as string, /^[^\u0000-\u001f\u007f-\u009f\u2028\u202e]+\n$/);
   }
+});
+
+test('a cause that the error has told already is not told again', () => {
+  const cause = new Error('connect ECONNREFUSED 127.0.0.1:1');
+  assert.equal(
+    describeError(new TypeError(`POST /x: ${cause.message}`, { cause })),
+    `TypeError: POST /x: ${cause.message}`,
+  );
 });
 
 test('an error shows its causes, and its stack at level error only', () => {
