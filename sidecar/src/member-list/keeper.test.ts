@@ -110,3 +110,15 @@ test('a better list that comes while the file is spoilt is what is written', asy
   assert.equal(file(), list(2, 'a', 'b'));
   keeper.stop();
 });
+
+test('what is wrong stands for a second, so that the node sees it, also right after a write', async () => {
+  const { host, keeper, offer, file } = await keeping();
+  await offer(list(1, 'a'));
+  await host.advance(REPAIR_AFTER_MS - 100);
+  host.disk.put(FILE, 'torn');
+  await host.advance(REPAIR_AFTER_MS - 100);
+  assert.equal(file(), 'torn');
+  await host.advance(100);
+  assert.equal(file(), list(1, 'a'));
+  keeper.stop();
+});

@@ -12,7 +12,7 @@ import { decideList, REFUSAL_KINDS, type RefusalKind } from './decide.ts';
 
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 30_000;
-/** A file that somebody else changes all the time is written so often at most. */
+/** Until then the node has seen, and refused, what is wrong; and who changes the file all the time is answered no faster. */
 export const REPAIR_AFTER_MS = 1_000;
 
 /**
@@ -31,7 +31,7 @@ export class MemberListKeeper {
   #repairs = 0;
   #retry: Timer | undefined;
   #watch: Timer | undefined;
-  #check: Timer | undefined;
+  #repair: Timer | undefined;
   #isStopped = false;
 
   constructor(host: Host, file: string) {
@@ -45,13 +45,15 @@ export class MemberListKeeper {
   async start(): Promise<void> {
     const text = await readList(this.#host, this.#file);
     if (text !== undefined) this.#written = parseMemberList(text);
-    this.#watch = this.#host.disk.watch(dirname(this.#file), () => this.#checkSoon());
+    this.#watch = this.#host.disk.watch(dirname(this.#file), () =>
+      this.#host.background('checking the member list', this.#check()),
+    );
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#watch?.cancel();
-    this.#check?.cancel();
+    this.#repair?.cancel();
     this.#retry?.cancel();
   }
 
@@ -85,32 +87,36 @@ export class MemberListKeeper {
     }
   }
 
-  #checkSoon(): void {
-    if (this.#check !== undefined || this.#isStopped) return;
-    this.#check = this.#host.clock.after(REPAIR_AFTER_MS, () => {
-      this.#check = undefined;
-      this.#host.background('checking the member list', this.#repair());
+  async #check(): Promise<void> {
+    if (this.#repair !== undefined || !(await this.#isSpoilt()) || this.#isStopped) return;
+    this.#repair ??= this.#host.clock.after(REPAIR_AFTER_MS, () => {
+      this.#repair = undefined;
+      this.#host.background('repairing the member list', this.#writeAgain());
     });
   }
 
-  async #repair(): Promise<void> {
+  async #writeAgain(): Promise<void> {
     const list = this.#written;
-    // What is being written replaces the file anyway.
-    if (list?.kind !== 'sealed' || this.#pending !== undefined) return;
+    if (list?.kind !== 'sealed' || !(await this.#isSpoilt()) || this.#isStopped) return;
+    this.#repairs++;
+    const { generation, members } = list;
+    this.#log.warn('somebody else changed the member list, writing it again', { file: this.#file, generation });
+    this.#pending ??= { generation, members };
+    await this.#write();
+  }
+
+  /** Whether the file is otherwise than it was written. What is being written replaces it anyway. */
+  async #isSpoilt(): Promise<boolean> {
+    const list = this.#written;
+    if (list?.kind !== 'sealed' || this.#pending !== undefined) return false;
     try {
       const text = await readList(this.#host, this.#file);
-      if (text === encodeMemberList(list) || this.#written !== list || this.#pending !== undefined) return;
+      return text !== encodeMemberList(list) && this.#written === list && this.#pending === undefined;
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       this.#log.warn('the member list cannot be read back', { file: this.#file, error });
+      return true;
     }
-    this.#repairs++;
-    this.#log.warn('the member list was changed by somebody else, writing it again', {
-      file: this.#file,
-      generation: list.generation,
-    });
-    this.#pending = { generation: list.generation, members: list.members };
-    await this.#write();
   }
 
   async #write(): Promise<void> {
