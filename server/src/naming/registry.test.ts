@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { type Instance, instanceKey, NO_METADATA } from '@nacos-kube/core/model/instance.ts';
 import { serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { Datum } from './datum.ts';
+import { WAITING_VERDICT_MS } from './probe-verdicts.ts';
 import { Registry, type RegistryChange } from './registry.ts';
 
 const demo = { namespaceId: 'public', name: 'DEFAULT_GROUP@@demo' };
@@ -217,8 +218,66 @@ test('a persistent instance keeps the verdict of its checks apart from what is s
   peer.merge(only(registry, key), FROM_OWNER, 0);
   assert.deepEqual(healthy(peer), [false]);
   assert.equal(peer.digest(demoKey), registry.digest(demoKey));
-  registry.removePersistent(demoKey, key);
+  registry.removePersistent(demoKey, key, 0);
   assert.equal(registry.view(demoKey), undefined);
+});
+
+test('a verdict that comes before its instance waits for it, however often it is told', () => {
+  const owner = new Registry('m1');
+  const stored = instance('10.0.0.9', { ephemeral: false });
+  const key = instanceKey(stored);
+  owner.putPersistent(demo, stored);
+  owner.judgeProbe(demoKey, key, false);
+  const peer = new Registry('m2');
+  for (let told = 0; told < 3; told++) peer.merge(only(owner, key), FROM_OWNER, told);
+  peer.collect(WAITING_VERDICT_MS - 1);
+  peer.putPersistent(demo, stored);
+  assert.deepEqual(healthy(peer), [false]);
+  assert.equal(peer.digest(demoKey), owner.digest(demoKey));
+});
+
+test('a verdict whose instance never comes is forgotten, and the service with it', () => {
+  const owner = new Registry('m1');
+  const stored = instance('10.0.0.9', { ephemeral: false });
+  owner.putPersistent(demo, stored);
+  owner.judgeProbe(demoKey, instanceKey(stored), false);
+  const peer = new Registry('m2');
+  peer.merge(only(owner, instanceKey(stored)), FROM_OWNER, 0);
+  assert.deepEqual([...peer.allDatums()], []);
+  peer.collect(WAITING_VERDICT_MS);
+  assert.deepEqual([...peer.sharedServices()], []);
+});
+
+test('a peer that removes an instance later does not bring back the verdict on it', () => {
+  const registry = new Registry('m1');
+  const late = new Registry('m2');
+  const stored = instance('10.0.0.9', { ephemeral: false });
+  const key = instanceKey(stored);
+  for (const one of [registry, late]) one.putPersistent(demo, stored);
+  registry.judgeProbe(demoKey, key, false);
+  late.merge(only(registry, key), FROM_OWNER, 0);
+  registry.removePersistent(demoKey, key, 1);
+  assert.equal(registry.merge(only(late, key), BYSTANDER, 2).outcome, 'known');
+  registry.putPersistent(demo, stored);
+  assert.deepEqual(healthy(registry), [true]);
+});
+
+test('a verdict on an earlier instance at the same place is put right by the owner', () => {
+  const owner = new Registry('m1');
+  const peer = new Registry('m2');
+  const stored = instance('10.0.0.9', { ephemeral: false });
+  const key = instanceKey(stored);
+  for (const one of [owner, peer]) one.putPersistent(demo, stored);
+  owner.judgeProbe(demoKey, key, false);
+  peer.merge(only(owner, key), FROM_OWNER, 0);
+  // The peer hears of the removal and of the new registration as of one change: it never saw the place empty.
+  owner.removePersistent(demoKey, key, 1);
+  owner.putPersistent(demo, stored);
+  assert.deepEqual(healthy(peer), [false]);
+  assert.equal(owner.merge(only(peer, key), OWNER, 2).outcome, 'restamped');
+  assert.equal(peer.merge(only(owner, key), FROM_OWNER, 3).outcome, 'applied');
+  assert.deepEqual(healthy(peer), [true]);
+  assert.equal(peer.digest(demoKey), owner.digest(demoKey));
 });
 
 test('tombstones are forgotten after a day, and the service with them', () => {

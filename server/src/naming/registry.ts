@@ -13,6 +13,7 @@ import { parseServiceKey, type ServiceId, type ServiceKey } from '@nacos-kube/co
 import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
 import { type Datum, datumsOf, datumsOfKey, isVerdict, TOMBSTONE_TTL_MS } from './datum.ts';
 import { DueQueue } from './due-queue.ts';
+import type { ProbeVerdict } from './probe-verdicts.ts';
 import { deadlineMs, type Ephemeral, type ServiceEntry, type ServiceView } from './service-entry.ts';
 import { Services } from './services.ts';
 
@@ -186,16 +187,21 @@ export class Registry {
     const key = instanceKey(instance);
     const known = entry.persistent.get(key);
     if (known !== undefined && sameInstance(known, instance)) return undefined;
-    if (known === undefined) this.#instances++;
     entry.persistent.set(key, instance);
+    if (known === undefined) {
+      this.#instances++;
+      const waited = entry.verdicts.arrived(key);
+      if (waited !== undefined) this.#services.digestOf(entry).add(probed(key), waited.stamp);
+    }
     return this.#changed(entry, [key], 'store', true);
   }
 
-  removePersistent(service: ServiceKey, key: InstanceKey): RegistryChange | undefined {
+  removePersistent(service: ServiceKey, key: InstanceKey, nowMs: number): RegistryChange | undefined {
     const entry = this.#services.get(service);
     if (!entry?.persistent.delete(key)) return undefined;
     this.#instances--;
-    this.#setVerdict(entry, key, undefined);
+    const verdict = entry.verdicts.retired(key, nowMs);
+    if (verdict !== undefined) this.#services.digestOf(entry).remove(probed(key), verdict.stamp);
     const change = this.#changed(entry, [key], 'store', true);
     this.#services.dispose(entry);
     return change;
@@ -244,7 +250,7 @@ export class Registry {
     const id = parseServiceKey(datum.service);
     if (id === undefined) return { outcome: 'refused' };
     const entry = this.#services.entryOf(id);
-    if (datum.kind === 'probed') return this.#mergeProbed(entry, datum);
+    if (datum.kind === 'probed') return this.#mergeProbed(entry, datum, roles, nowMs);
 
     const known = entry.ephemeral.get(datum.key);
     const order = compareStamps(datum.stamp, known?.stamp ?? entry.tombstones.get(datum.key)?.stamp ?? NEVER);
@@ -278,6 +284,7 @@ export class Registry {
         entry.tombstones.delete(key);
         collected++;
       }
+      entry.verdicts.collect(nowMs);
       this.#services.dispose(entry);
     }
     return collected;
@@ -373,35 +380,42 @@ export class Registry {
     }
   }
 
-  #mergeProbed(entry: ServiceEntry, datum: Datum & { readonly kind: 'probed' }): Merged {
-    const known = entry.verdicts.get(datum.key);
-    const order = compareStamps(datum.stamp, known?.stamp ?? NEVER);
-    if (order <= 0) {
-      this.#services.dispose(entry);
-      return { outcome: order === 0 ? 'known' : 'older' };
+  #mergeProbed(
+    entry: ServiceEntry,
+    datum: Datum & { readonly kind: 'probed' },
+    roles: MergeRoles,
+    nowMs: number,
+  ): Merged {
+    const { key, stamp, healthy } = datum;
+    const known = entry.verdicts.get(key);
+    const instance = entry.persistent.get(key);
+    if (known === undefined && instance !== undefined && roles.iAmOwner && entry.verdicts.isPast(key, stamp)) {
+      // The sender takes it for one on the instance that stands there now, and would do so for ever.
+      this.#setVerdict(entry, key, { healthy: instance.healthy, stamp: this.#nextStamp(entry) });
+      return { outcome: 'restamped', change: this.#changed(entry, [key], 'here', false) };
     }
-    this.#see(entry, datum.stamp);
-    const before = known?.healthy ?? entry.persistent.get(datum.key)?.healthy;
-    // The instance itself may still be on its way through the store's feed: the verdict waits for it.
-    this.#setVerdict(entry, datum.key, { healthy: datum.healthy, stamp: datum.stamp });
-    const visible = entry.persistent.has(datum.key) && before !== datum.healthy;
-    return { outcome: 'applied', change: this.#changed(entry, [datum.key], 'peer', visible) };
+    const order = compareStamps(stamp, known?.stamp ?? NEVER);
+    if (order <= 0 || entry.verdicts.isPast(key, stamp)) {
+      this.#services.dispose(entry);
+      return { outcome: order < 0 ? 'older' : 'known' };
+    }
+    this.#see(entry, stamp);
+    if (instance === undefined) {
+      // It may still be on its way through the store's feed.
+      entry.verdicts.wait(key, { healthy, stamp }, nowMs);
+      return { outcome: 'known' };
+    }
+    const before = known?.healthy ?? instance.healthy;
+    this.#setVerdict(entry, key, { healthy, stamp });
+    return { outcome: 'applied', change: this.#changed(entry, [key], 'peer', before !== healthy) };
   }
 
-  #setVerdict(
-    entry: ServiceEntry,
-    key: InstanceKey,
-    verdict: { readonly healthy: boolean; readonly stamp: Stamp } | undefined,
-  ): void {
+  #setVerdict(entry: ServiceEntry, key: InstanceKey, verdict: ProbeVerdict): void {
     const digest = this.#services.digestOf(entry);
     const known = entry.verdicts.get(key);
-    if (known !== undefined) digest.remove(`probed ${key}`, known.stamp);
-    if (verdict === undefined) {
-      entry.verdicts.delete(key);
-      return;
-    }
+    if (known !== undefined) digest.remove(probed(key), known.stamp);
     entry.verdicts.set(key, verdict);
-    digest.add(`probed ${key}`, verdict.stamp);
+    digest.add(probed(key), verdict.stamp);
   }
 
   #changed(
@@ -416,6 +430,11 @@ export class Registry {
 }
 
 const NEVER: Stamp = { epoch: -1, sequence: 0, owner: '' };
+
+/** Under which name the verdict on a persistent instance counts in a digest, beside an ephemeral one of its key. */
+function probed(key: InstanceKey): string {
+  return `probed ${key}`;
+}
 
 type EphemeralDatum = Exclude<Datum, { readonly kind: 'probed' }>;
 

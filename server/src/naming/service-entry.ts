@@ -10,6 +10,7 @@ import {
 import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { Stamp } from '@nacos-kube/core/model/stamp.ts';
 import type { Queued } from './due-queue.ts';
+import { ProbeVerdicts } from './probe-verdicts.ts';
 
 /** One service at one moment, never changed afterwards: readers hold it as long as they like. */
 export interface ServiceView {
@@ -40,17 +41,12 @@ export interface Tombstone {
   readonly atMs: number;
 }
 
-export interface ProbeVerdict {
-  readonly healthy: boolean;
-  readonly stamp: Stamp;
-}
-
 export class ServiceEntry {
   readonly id: ServiceId;
   readonly key: ServiceKey;
   readonly ephemeral = new Map<InstanceKey, Ephemeral>();
   readonly persistent = new Map<InstanceKey, Instance>();
-  readonly verdicts = new Map<InstanceKey, ProbeVerdict>();
+  readonly verdicts = new ProbeVerdicts();
   readonly tombstones = new Map<InstanceKey, Tombstone>();
   /** The newest stamp that this member has seen in this service. */
   newest: Stamp = { epoch: 0, sequence: 0, owner: '' };
@@ -81,7 +77,7 @@ export class ServiceEntry {
   }
 
   get isDisposable(): boolean {
-    return !this.exists && this.tombstones.size === 0;
+    return !this.exists && this.tombstones.size === 0 && this.verdicts.isEmpty;
   }
 
   *#ephemeralInstances(): Iterable<Instance> {

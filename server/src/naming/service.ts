@@ -79,7 +79,7 @@ export class NamingService implements Part {
       return;
     }
     await this.#store.removeRecord('instance', persistentKey(service, key));
-    this.#publishOne(this.registry.removePersistent(serviceKey(service), key));
+    this.#publishOne(this.registry.removePersistent(serviceKey(service), key, this.#now()));
   }
 
   async update({ service, instance, mustExist }: UpdateRequest): Promise<void> {
@@ -158,7 +158,7 @@ export class NamingService implements Part {
     } while (after !== undefined);
     for (const { service, key } of before) {
       if (!seen.has(persistentKey(service, key))) {
-        this.#publishOne(this.registry.removePersistent(serviceKey(service), key));
+        this.#publishOne(this.registry.removePersistent(serviceKey(service), key, this.#now()));
       }
     }
     this.#isLoaded = true;
@@ -172,7 +172,7 @@ export class NamingService implements Part {
       const place = parsePersistentKey(key);
       if (record !== undefined) this.#putRow(record);
       else if (place !== undefined) {
-        this.#publishOne(this.registry.removePersistent(serviceKey(place.service), place.key));
+        this.#publishOne(this.registry.removePersistent(serviceKey(place.service), place.key, this.#now()));
       }
     }
   }
