@@ -70,9 +70,7 @@ export class Distro implements Part {
     this.#peers.onChange(() => this.#membersChanged());
     this.#timers.push(
       this.#host.clock.every(DUE_TICK_MS, () => this.#send(this.#sync.due(this.#now()))),
-      this.#host.clock.every(EPOCH_CHECK_MS, () => {
-        if (this.#peers.epoch() !== this.#epoch) this.#membersChanged();
-      }),
+      this.#host.clock.every(EPOCH_CHECK_MS, () => this.#noteMembers()),
       this.#host.clock.every(VERIFY_PERIOD_MS, () => this.verify.round()),
     );
     this.#membersChanged();
@@ -102,7 +100,11 @@ export class Distro implements Part {
   /** Who carries out what, for the naming service. */
   readonly ownership: Ownership = {
     isOwn: (service) => this.#peers.ownerOf(service) === this.#peers.self,
-    judges: (service) => this.#peers.judges(service),
+    judges: (service) => {
+      // What this member inherits is granted its time-out before anything of it is judged (F3).
+      this.#noteMembers();
+      return this.#peers.judges(service);
+    },
     forward: (service, operation) => this.#forwarder.forward(this.#peers.ownerOf(service), operation),
   };
 
@@ -139,6 +141,10 @@ export class Distro implements Part {
     if (change.origin === 'store') return;
     this.journal.add(change.keys.flatMap((key) => this.#naming.registry.datumsOfInstance(change.service, key)));
     if (change.origin === 'here') this.#send(this.#sync.changed(change.service, change.keys, this.#now()));
+  }
+
+  #noteMembers(): void {
+    if (this.#peers.epoch() !== this.#epoch) this.#membersChanged();
   }
 
   #membersChanged(): void {

@@ -48,6 +48,20 @@ test('an instance without beats is unhealthy, then gone; one that beats stays', 
   assert.equal(registry.instanceCount, 1);
 });
 
+test('a service that turns out to be inherited when it is asked for is granted a time-out, not judged (F3)', () => {
+  const registry = registryWith(1);
+  let isNew = true;
+  const expiry = new Expiry(registry, () => {
+    if (isNew) registry.grant(20_000, () => true);
+    isNew = false;
+    return true;
+  });
+  expiry.tick(19_000);
+  assert.equal(expiry.tick(20_000).length, 0);
+  assert.equal(run(expiry, registry, 21_000, 34_000), 0);
+  assert.equal(run(expiry, registry, 35_000, 36_000), 1);
+});
+
 test('only the owner judges, and whoever inherits a service starts a full time-out anew', () => {
   const registry = registryWith(1);
   let isOwn = false;

@@ -1,6 +1,6 @@
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Registry, RegistryChange } from './registry.ts';
-import type { Ephemeral } from './service-entry.ts';
+import { deadlineMs, type Ephemeral } from './service-entry.ts';
 
 export const EXPIRY_PERIOD_MS = 1_000;
 /** A third of the default time-out: whoever slept longer cannot tell the dead from the unheard. */
@@ -73,13 +73,11 @@ export class Expiry {
     this.#held = [];
     const own: Ephemeral[] = [];
     for (const ephemeral of this.#registry.takeOverdue(nowMs)) {
-      if (this.#judges(ephemeral.entry.key)) {
-        own.push(ephemeral);
-      } else {
-        // Judged elsewhere. If this member inherits it, the time counts from then on anyway.
-        ephemeral.aliveMs = nowMs;
-        this.#registry.putBack(ephemeral);
-      }
+      // Judged elsewhere? If this member inherits it, the time counts from then on anyway.
+      if (!this.#judges(ephemeral.entry.key)) ephemeral.aliveMs = nowMs;
+      // The question itself may have shown that the service is newly ours, which grants it a time-out.
+      if ((deadlineMs(ephemeral) ?? 0) <= nowMs) own.push(ephemeral);
+      else this.#registry.putBack(ephemeral);
     }
     return own;
   }

@@ -15,6 +15,20 @@ test(`no list loses a live instance and all are equal after healing, with ${SEED
   }
 });
 
+/** Seeds that failed once, by what was wrong then. */
+const FAILED_ONCE: Readonly<Record<string, readonly number[]>> = {
+  'a new owner judged before it noticed that it was one': [129, 181, 248, 747, 1093],
+};
+
+for (const [fault, seeds] of Object.entries(FAILED_ONCE)) {
+  test(`seeds that failed since ${fault} pass: ${seeds.join(', ')}`, async () => {
+    for (const seed of seeds) {
+      const { violations, problems } = await runScenario({ seed });
+      assert.deepEqual([...violations, ...problems], [], `seed ${seed}`);
+    }
+  });
+}
+
 test('a seed replays itself, event by event', async () => {
   const [first, second, other] = [
     await runScenario({ seed: 5 }),
