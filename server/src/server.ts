@@ -67,6 +67,7 @@ export function createNacosServer({
   const naming: NamingService = new NamingService(host, store, registry, {
     isOwn: (service) => distro.ownership.isOwn(service),
     judges: (service) => distro.ownership.judges(service),
+    isContested: (service) => distro.ownership.isContested(service),
     forward: (service, operation) => distro.ownership.forward(service, operation),
   });
   const distro = new Distro({ host, naming, peers, directory: `${settings.data}/naming` });

@@ -21,6 +21,8 @@ export const SNAPSHOT_PAGE = 2_000;
 const DUE_TICK_MS = 50;
 /** What peers see changes with their reports, without a word to this part. */
 const EPOCH_CHECK_MS = 500;
+/** Members differ about owners for moments at each change; what lasts longer than their reports is a cut between some. */
+const CONTEST_MS = 3_000;
 const FLUSH_WAIT_MS = 3_000;
 const FLUSH_TICK_MS = 20;
 
@@ -45,6 +47,7 @@ export class Distro implements Part {
   readonly #timers: Timer[] = [];
   #judged: ReadonlySet<ServiceKey> = new Set();
   #epoch = -1;
+  #epochSinceMs = 0;
   #state: 'starting' | 'running' | 'draining' = 'starting';
   merged = 0;
   refused = 0;
@@ -105,6 +108,7 @@ export class Distro implements Part {
       this.#noteMembers();
       return this.#peers.judges(service);
     },
+    isContested: (service) => this.#now() - this.#epochSinceMs > CONTEST_MS && !this.#peers.judges(service),
     forward: (service, operation) => this.#forwarder.forward(this.#peers.ownerOf(service), operation),
   };
 
@@ -148,6 +152,7 @@ export class Distro implements Part {
   }
 
   #membersChanged(): void {
+    if (this.#epoch !== this.#peers.epoch()) this.#epochSinceMs = this.#now();
     this.#epoch = this.#peers.epoch();
     const before = this.#judged;
     const own = new Set<ServiceKey>();

@@ -19,6 +19,8 @@ export interface Ownership {
   isOwn(serviceKey: string): boolean;
   /** True when this member may say that instances of the service have fallen silent: it owns it, and is sure of that. */
   judges(serviceKey: string): boolean;
+  /** True when another member may be judging the service without hearing what this one hears, and has been for a while. */
+  isContested(serviceKey: string): boolean;
   /** Carries it out at the owner. `unreachable`: the owner did not answer in time, so it is to be done here. */
   forward(serviceKey: string, operation: Operation): Promise<OperationResult | 'unreachable'>;
 }
@@ -26,5 +28,6 @@ export interface Ownership {
 export const ALONE: Ownership = {
   isOwn: () => true,
   judges: () => true,
+  isContested: () => false,
   forward: async () => 'unreachable',
 };

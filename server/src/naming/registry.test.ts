@@ -34,6 +34,7 @@ const keyA = instanceKey(a);
 const ips = (registry: Registry) => (registry.view(demoKey)?.instances ?? []).map((one) => one.ip).sort();
 const healthy = (registry: Registry) => registry.view(demoKey)?.instances.map((one) => one.healthy);
 const only = (registry: Registry, key = keyA): Datum => registry.datumsOfInstance(demoKey, key)[0]!;
+const stampOf = (owner: string, epoch: number) => ({ epoch, sequence: 1, owner });
 function expireAll(registry: Registry, nowMs: number): RegistryChange[] {
   return registry
     .takeOverdue(nowMs)
@@ -178,6 +179,19 @@ test('a member that heard a beat itself refuses even the verdict of the owner (P
   assert.deepEqual(healthy(heard), [true]);
   assert.equal(owner.merge(only(heard), BYSTANDER, 15_001).outcome, 'applied');
   assert.deepEqual(healthy(owner), [true]);
+});
+
+test('the second contested beat in a row is told to all, and then one in five seconds', () => {
+  const registry = new Registry('m2');
+  registry.merge({ service: demoKey, key: keyA, stamp: stampOf('m1', 1), kind: 'live', instance: a }, FROM_OWNER, 0);
+  assert.equal(registry.beat(demoKey, keyA, 5_000, true), 'known');
+  const told = registry.beat(demoKey, keyA, 10_000, true);
+  assert.deepEqual(told, { service: demoKey, keys: [keyA], origin: 'here', visible: false });
+  assert.deepEqual(only(registry).stamp, { epoch: 2, sequence: 1, owner: 'm2' });
+  assert.equal(registry.beat(demoKey, keyA, 14_999, true), 'known');
+  assert.equal(typeof registry.beat(demoKey, keyA, 15_000, true), 'object');
+  assert.equal(registry.beat(demoKey, keyA, 40_000, true), 'known');
+  assert.equal(registry.beat(demoKey, keyA, 45_000, false), 'known');
 });
 
 test('a new owner grants what it inherits one full time-out (F3)', () => {

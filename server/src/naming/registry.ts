@@ -120,13 +120,27 @@ export class Registry {
     return this.#restamp(known, instance);
   }
 
-  /** `unknown` when there is no such instance: the client has to register it. */
-  beat(service: ServiceKey, key: InstanceKey, nowMs: number): RegistryChange | 'known' | 'unknown' {
+  /**
+   * `unknown` when there is no such instance: the client has to register it. `isContested`: another member may be
+   * missing this beat and judge by its silence, so a second one in a row is told to all.
+   */
+  beat(
+    service: ServiceKey,
+    key: InstanceKey,
+    nowMs: number,
+    isContested = false,
+  ): RegistryChange | 'known' | 'unknown' {
     const known = this.#services.get(service)?.ephemeral.get(key);
     if (known === undefined) return 'unknown';
+    const heardBeforeMs = known.heardMs ?? Number.NEGATIVE_INFINITY;
     known.aliveMs = nowMs;
     known.heardMs = nowMs;
-    if (known.instance.healthy) return 'known';
+    if (known.instance.healthy) {
+      const isToBeTold = isContested && nowMs - heardBeforeMs <= IN_A_ROW_MS && nowMs - known.toldMs >= RETELL_MS;
+      if (!isToBeTold) return 'known';
+      known.toldMs = nowMs;
+      return this.#restamp(known, known.instance);
+    }
     known.isUnhealthyByVerdict = false;
     return this.#restamp(known, { ...known.instance, healthy: true });
   }
@@ -315,6 +329,7 @@ export class Registry {
       isUnhealthyByVerdict: false,
       aliveMs: nowMs,
       heardMs: undefined,
+      toldMs: Number.NEGATIVE_INFINITY,
       isGone: false,
       queuedFor: undefined,
     };
@@ -428,6 +443,11 @@ export class Registry {
     return { service: entry.key, keys, origin, visible };
   }
 }
+
+/** Contested beats with no more between them were both heard by this member and perhaps by no other. */
+export const IN_A_ROW_MS = 12_000;
+/** Nobody judges a silence shorter than three times this. */
+export const RETELL_MS = 5_000;
 
 const NEVER: Stamp = { epoch: -1, sequence: 0, owner: '' };
 

@@ -32,6 +32,8 @@ export interface Ephemeral extends Queued {
   aliveMs: number;
   /** Monotonic ms of the last sign of life that came to this member itself; undefined: none ever. */
   heardMs: number | undefined;
+  /** Monotonic ms at which a beat of it was last told to all for being contested. */
+  toldMs: number;
   isGone: boolean;
 }
 

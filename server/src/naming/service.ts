@@ -101,8 +101,8 @@ export class NamingService implements Part {
 
   // ---------------------------------------------------------------------------- on behalf of any member
 
-  /** Carries an operation out on this member's registry. */
-  apply(operation: Operation): OperationResult {
+  /** Carries an operation out on this member's registry; `isOwnerUnreachable`: in the place of the owner. */
+  apply(operation: Operation, isOwnerUnreachable = false): OperationResult {
     const nowMs = this.#now();
     switch (operation.kind) {
       case 'register': {
@@ -114,7 +114,7 @@ export class NamingService implements Part {
         this.#publishOne(this.registry.deregister(serviceKey(operation.service), operation.key, nowMs));
         return { outcome: 'done', beatIntervalMs: BEAT_INTERVAL_MS };
       case 'beat':
-        return this.#applyBeat(operation, nowMs);
+        return this.#applyBeat(operation, nowMs, isOwnerUnreachable);
     }
   }
 
@@ -193,7 +193,7 @@ export class NamingService implements Part {
     const key = serviceKey(operation.service);
     if (this.#ownership.isOwn(key)) return this.apply(operation);
     const result = await this.#ownership.forward(key, operation);
-    return result === 'unreachable' ? this.apply(operation) : result;
+    return result === 'unreachable' ? this.apply(operation, true) : result;
   }
 
   async #registerPersistent(service: ServiceId, instance: Instance): Promise<void> {
@@ -201,10 +201,14 @@ export class NamingService implements Part {
     this.#publishOne(this.registry.putPersistent(service, instance));
   }
 
-  #applyBeat(operation: Operation & { readonly kind: 'beat' }, nowMs: number): OperationResult {
+  #applyBeat(
+    operation: Operation & { readonly kind: 'beat' },
+    nowMs: number,
+    isOwnerUnreachable: boolean,
+  ): OperationResult {
     const { service, key, full } = operation;
     const id = serviceKey(service);
-    const beaten = this.registry.beat(id, key, nowMs);
+    const beaten = this.registry.beat(id, key, nowMs, isOwnerUnreachable || this.#ownership.isContested(id));
     if (beaten !== 'unknown') {
       if (beaten !== 'known') this.#publish([beaten]);
       return done(this.registry.find(id, key, true));

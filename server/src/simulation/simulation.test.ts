@@ -18,6 +18,7 @@ test(`no list loses a live instance and all are equal after healing, with ${SEED
 /** Seeds that failed once, by what was wrong then. */
 const FAILED_ONCE: Readonly<Record<string, readonly number[]>> = {
   'a new owner judged before it noticed that it was one': [129, 181, 248, 747, 1093],
+  'beats carried out in the place of the owner were told to nobody': [364, 900],
 };
 
 for (const [fault, seeds] of Object.entries(FAILED_ONCE)) {
