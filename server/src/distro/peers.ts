@@ -8,6 +8,8 @@ export interface Peers {
   /** Resolves once there is a list: before that nobody is known to ask. */
   untilListed(): Promise<void>;
   ownerOf(service: string): string;
+  /** The owner as a peer sees it, as far as this member knows: another one while links are cut between some only. */
+  ownerFor(peer: string, service: string): string;
   /**
    * Whether this member may judge the instances of a service: it owns it, and no peer that it can hear sees another owner.
    * A peer that still sees one forwards the beats to it, so that silence here means nothing.

@@ -36,7 +36,7 @@ export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers
       return { newer: distro.merge(datums, from).map(encodeDatum) };
     }),
     post(DIGEST_PATH, (message, from) => {
-      const mine = ownedDigests(registry, peers, from);
+      const mine = ownedDigests(registry, peers, { owner: from, peer: from });
       const theirs = field(message, 'digests');
       if (theirs === undefined) return { equal: field(message, 'total') === mine.total };
       const upTo = field(message, 'upTo');

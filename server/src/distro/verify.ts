@@ -46,10 +46,10 @@ export class Verify {
   round(): void {
     const { host, peers } = this.#options;
     this.rounds++;
-    const own = ownedDigests(this.#options.registry, peers, peers.self);
     for (const peer of peers.healthy()) {
       if (this.#busy.has(peer)) continue;
       this.#busy.add(peer);
+      const own = ownedDigests(this.#options.registry, peers, { owner: peers.self, peer });
       host.background(
         'verify',
         this.#compare(peer, own).finally(() => this.#busy.delete(peer)),
@@ -107,13 +107,21 @@ export class Verify {
   }
 }
 
-/** What a member holds of the services that `owner` owns, as this member sees the owners. */
-export function ownedDigests(registry: Registry, peers: Peers, owner: string): OwnedDigests {
+/**
+ * What this member holds of the services that `owner` owns to itself or to `peer`; one of the two is this member. Both
+ * count the same services, though they may differ about the owners: else one that only the bridge between them knows
+ * would never be compared.
+ */
+export function ownedDigests(
+  registry: Registry,
+  peers: Peers,
+  { owner, peer }: { readonly owner: string; readonly peer: string },
+): OwnedDigests {
   const services: (readonly [ServiceKey, string])[] = [];
   let high = 0;
   let low = 0;
   for (const [service, digest] of registry.digests()) {
-    if (peers.ownerOf(service) !== owner) continue;
+    if (peers.ownerOf(service) !== owner && peers.ownerFor(peer, service) !== owner) continue;
     services.push([service, digest]);
     const [highText = '0', lowText = '0'] = digest.split('.');
     high ^= Number.parseInt(highText, 36);

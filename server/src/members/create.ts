@@ -41,6 +41,7 @@ export function createMembership(host: Host, settings: NodeSettings): Membership
       listed: () => others(members.view.members.map(({ address }) => address)),
       untilListed: () => members.untilListed(),
       ownerOf: (service) => ownerAmong(members.view.healthy, service),
+      ownerFor: (peer, service) => dissent.ownerFor(peer, service),
       judges: (service) => dissent.judges(service),
       epoch: () => dissent.epoch(),
       onChange: (run) => void members.changes.subscribe(run),

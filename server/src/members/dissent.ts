@@ -20,6 +20,8 @@ export class Dissent {
   readonly #nowMs: () => number;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #views: readonly (readonly string[])[] = [];
+  /** Of the peers that see others than this member does. */
+  #viewOf: ReadonlyMap<string, readonly string[]> = new Map();
   #signature = '';
   #epoch = 0;
 
@@ -35,6 +37,12 @@ export class Dissent {
     return this.#views.every((view) => ownerAmong(view, service) === self);
   }
 
+  /** The owner of a service as a peer sees it, as far as its last report tells. */
+  ownerFor(peer: string, service: string): string {
+    this.#look();
+    return ownerAmong(this.#viewOf.get(peer) ?? this.#members.view.healthy, service);
+  }
+
   /** Another number whenever owners, or what peers think of them, may have changed. */
   epoch(): number {
     this.#look();
@@ -47,15 +55,16 @@ export class Dissent {
     if (nowMs - this.#lookedMs < LOOK_MS && this.#signature.startsWith(`${version} `)) return;
     this.#lookedMs = nowMs;
     const own = healthy.join(' ');
-    const views = new Map<string, readonly string[]>();
+    const viewOf = new Map<string, readonly string[]>();
     for (const address of healthy) {
       const view = this.#healthyFor(address);
-      if (view !== undefined && view.join(' ') !== own) views.set(view.join(' '), view);
+      if (view !== undefined && view.join(' ') !== own) viewOf.set(address, view);
     }
-    const signature = `${version} ${[...views.keys()].join('|')}`;
+    const signature = `${version} ${[...viewOf].map(([address, view]) => `${address}: ${view.join(' ')}`).join('|')}`;
     if (signature === this.#signature) return;
     this.#signature = signature;
-    this.#views = [...views.values()];
+    this.#viewOf = viewOf;
+    this.#views = [...viewOf.values()];
     this.#epoch++;
   }
 
