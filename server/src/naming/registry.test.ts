@@ -4,7 +4,7 @@ import { type Instance, instanceKey, NO_METADATA } from '@nacos-kube/core/model/
 import { serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { Datum } from './datum.ts';
 import { WAITING_VERDICT_MS } from './probe-verdicts.ts';
-import { Registry, type RegistryChange } from './registry.ts';
+import { EPOCH_LEAP_MAX, Registry, type RegistryChange } from './registry.ts';
 
 const demo = { namespaceId: 'public', name: 'DEFAULT_GROUP@@demo' };
 const demoKey = serviceKey(demo);
@@ -192,6 +192,43 @@ test('the second contested beat in a row is told to all, and then one in five se
   assert.equal(typeof registry.beat(demoKey, keyA, 15_000, true), 'object');
   assert.equal(registry.beat(demoKey, keyA, 40_000, true), 'known');
   assert.equal(registry.beat(demoKey, keyA, 45_000, false), 'known');
+});
+
+test('new data of an unhealthy instance counts from any member, a contested verdict takes none of it away', () => {
+  const owner = new Registry('m1');
+  const other = new Registry('m2');
+  owner.register(demo, a, 0);
+  other.merge(only(owner), FROM_OWNER, 0);
+  expireAll(owner, 15_000);
+  other.merge(only(owner), FROM_OWNER, 15_000);
+  // The owner cannot be reached, so another member takes the update.
+  other.register(demo, instance('10.0.0.1', { weight: 5 }), 16_000);
+  assert.equal(owner.merge(only(other), OWNER, 16_001).outcome, 'applied');
+  assert.equal(owner.view(demoKey)?.instances[0]?.weight, 5);
+});
+
+test('the data that comes with a contested verdict is kept', () => {
+  const owner = new Registry('m1');
+  const heard = new Registry('m2');
+  owner.register(demo, a, 0);
+  heard.merge(only(owner), FROM_OWNER, 0);
+  owner.register(demo, instance('10.0.0.1', { weight: 5 }), 1);
+  expireAll(owner, 15_001);
+  heard.beat(demoKey, keyA, 14_000);
+  assert.equal(heard.merge(only(owner), FROM_OWNER, 15_002).outcome, 'restamped');
+  assert.deepEqual([heard.view(demoKey)?.instances[0]?.weight, healthy(heard)], [5, [true]]);
+});
+
+test('a stamp from a far future is refused, so that there is always a number above', () => {
+  const registry = new Registry('m1');
+  registry.register(demo, a, 0);
+  const future = { epoch: Number.MAX_SAFE_INTEGER, sequence: 1, owner: 'm2' };
+  const datum: Datum = { service: demoKey, key: keyA, stamp: future, kind: 'left' };
+  assert.equal(registry.merge(datum, FROM_OWNER, 1).outcome, 'refused');
+  assert.equal(registry.merge({ ...datum, service: 'public##g@@other' }, FROM_OWNER, 1).outcome, 'refused');
+  assert.deepEqual([...registry.sharedServices()], [demoKey]);
+  const near = { ...future, epoch: 1 + EPOCH_LEAP_MAX };
+  assert.equal(registry.merge({ ...datum, stamp: near }, FROM_OWNER, 1).outcome, 'applied');
 });
 
 test('a new owner grants what it inherits one full time-out (F3)', () => {

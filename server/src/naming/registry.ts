@@ -117,6 +117,8 @@ export class Registry {
     // Registering again neither heals nor renames: only a beat heals (spec/naming.md 7.7, 1.1.2).
     const instance = { ...wanted, healthy: known.instance.healthy, instanceId: known.instance.instanceId };
     if (sameInstance(known.instance, instance)) return undefined;
+    // New data is what a client asked for, so it counts from any member, healthy or not.
+    known.isUnhealthyByVerdict = false;
     return this.#restamp(known, instance);
   }
 
@@ -264,6 +266,10 @@ export class Registry {
     const id = parseServiceKey(datum.service);
     if (id === undefined) return { outcome: 'refused' };
     const entry = this.#services.entryOf(id);
+    if (datum.stamp.epoch > entry.newest.epoch + EPOCH_LEAP_MAX) {
+      this.#services.dispose(entry);
+      return { outcome: 'refused' };
+    }
     if (datum.kind === 'probed') return this.#mergeProbed(entry, datum, roles, nowMs);
 
     const known = entry.ephemeral.get(datum.key);
@@ -276,7 +282,10 @@ export class Registry {
       // Whoever knows better says so with a newer stamp; whoever knows nothing believes the owner alone.
       if ((roles.iAmOwner && !roles.senderIsOwner) || isHeard(known, nowMs)) {
         this.#see(entry, datum.stamp);
-        return { outcome: 'restamped', change: this.#restamp(known, known.instance) };
+        // The verdict alone is contested; newer data that came with it stays.
+        const instance = datum.kind === 'unhealthy' ? datum.instance : known.instance;
+        const { healthy } = known.instance;
+        return { outcome: 'restamped', change: this.#restamp(known, { ...instance, healthy }) };
       }
       if (!roles.senderIsOwner) return { outcome: 'refused' };
     }
@@ -444,6 +453,8 @@ export class Registry {
   }
 }
 
+/** A stamp so far ahead comes of a fault, and would leave no numbers above it: at a thousand epochs a second, 34 years. */
+export const EPOCH_LEAP_MAX = 2 ** 40;
 /** Contested beats with no more between them were both heard by this member and perhaps by no other. */
 export const IN_A_ROW_MS = 12_000;
 /** Nobody judges a silence shorter than three times this. */
