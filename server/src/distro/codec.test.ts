@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Instance } from '@nacos-kube/core/model/instance.ts';
+import { type Instance, instanceKey } from '@nacos-kube/core/model/instance.ts';
 import fc from 'fast-check';
 import type { Datum } from '../naming/datum.ts';
 import type { Operation } from '../naming/operation.ts';
@@ -21,7 +21,7 @@ const anyInstance: fc.Arbitrary<Instance> = fc.record({
   weight: fc.double({ min: 0, max: 10_000, noNaN: true }).map((weight) => weight + 0),
   healthy: fc.boolean(),
   enabled: fc.boolean(),
-  ephemeral: fc.boolean(),
+  ephemeral: fc.constant(true),
   instanceId: fc.string(),
   app: fc.string(),
   metadata: fc
@@ -31,13 +31,14 @@ const anyInstance: fc.Arbitrary<Instance> = fc.record({
 const anyStamp = fc.record({ epoch: fc.nat(), sequence: fc.nat(), owner: fc.string() });
 const service = fc.constant('public##DEFAULT_GROUP@@demo');
 const anyDatum: fc.Arbitrary<Datum> = fc.oneof(
-  fc.record({
-    service,
-    key: fc.string(),
-    stamp: anyStamp,
-    kind: fc.constantFrom('live' as const, 'unhealthy' as const),
-    instance: anyInstance,
-  }),
+  fc
+    .record({
+      service,
+      stamp: anyStamp,
+      kind: fc.constantFrom('live' as const, 'unhealthy' as const),
+      instance: anyInstance,
+    })
+    .map((datum) => ({ ...datum, key: instanceKey(datum.instance) })),
   fc.record({
     service,
     key: fc.string(),
@@ -52,12 +53,14 @@ const anyDatum: fc.Arbitrary<Datum> = fc.oneof(
     healthy: fc.boolean(),
   }),
 );
-const id = fc.record({ namespaceId: fc.string(), name: fc.string() });
+const id = fc.record({ namespaceId: fc.string().filter((text) => !text.includes('##')), name: fc.string() });
 const anyOperation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ kind: fc.constant('register' as const), service: id, instance: anyInstance }),
   fc.record({ kind: fc.constant('deregister' as const), service: id, key: fc.string() }),
   fc.record({ kind: fc.constant('beat' as const), service: id, key: fc.string() }),
-  fc.record({ kind: fc.constant('beat' as const), service: id, key: fc.string(), full: anyInstance }),
+  fc
+    .record({ kind: fc.constant('beat' as const), service: id, full: anyInstance })
+    .map((beat) => ({ ...beat, key: instanceKey(beat.full) })),
 );
 const overTheWire = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
@@ -96,4 +99,27 @@ test('whatever else comes is refused, and nothing worse happens', () => {
     return wire;
   });
   fc.assert(fc.property(broken, isRefusedOrRead(decodeDatum)));
+});
+
+test('an instance that no client could register is refused', () => {
+  const good = ['10.0.0.1', 80, 'DEFAULT', 1, 7, 'id', 'app'];
+  const datum = (instance: readonly unknown[], key = '10.0.0.1:80:DEFAULT') => {
+    return ['public##g@@demo', key, 1, 1, 'm1', 'live', instance];
+  };
+  const withChange = (at: number, value: unknown) => good.with(at, value);
+  assert.equal(decodeDatum(datum(good)).kind, 'live');
+  const bad: readonly unknown[] = [
+    datum(good, '10.0.0.2:80:DEFAULT'),
+    datum(withChange(1, 65_536), '10.0.0.1:65536:DEFAULT'),
+    datum(withChange(3, Number('1e999'))),
+    datum(withChange(3, 10_001)),
+    datum(withChange(4, 3)),
+  ];
+  for (const one of bad) assert.throws(() => decodeDatum(one), BadMessageError, JSON.stringify(one));
+  const operations = [
+    ['register', 'public', 'g@@demo', withChange(4, 3)],
+    ['register', 'pub##lic', 'g@@demo', good],
+    ['beat', 'public', 'g@@demo', '10.0.0.2:80:DEFAULT', good],
+  ];
+  for (const one of operations) assert.throws(() => decodeOperation(one), BadMessageError, JSON.stringify(one));
 });

@@ -1,6 +1,7 @@
-import type { Instance } from '@nacos-kube/core/model/instance.ts';
+import { type Instance, instanceKey } from '@nacos-kube/core/model/instance.ts';
 import { parseServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Stamp } from '@nacos-kube/core/model/stamp.ts';
+import { WEIGHT_MAX } from '@nacos-kube/core/wire/naming.ts';
 import type { Datum } from '../naming/datum.ts';
 import type { Operation, OperationResult } from '../naming/operation.ts';
 
@@ -11,6 +12,8 @@ import type { Operation, OperationResult } from '../naming/operation.ts';
 export class BadMessageError extends Error {
   override readonly name = 'BadMessageError';
 }
+
+const PORT_MAX = 65_535;
 
 /** `[ip, port, cluster, weight, flags, instanceId, app, metadata?]`, flags: 1 healthy, 2 enabled, 4 ephemeral. */
 export type InstanceWire = readonly [string, number, string, number, number, string, string, MetadataWire?];
@@ -42,7 +45,7 @@ export function decodeDatum(value: unknown): Datum {
   switch (kind) {
     case 'live':
     case 'unhealthy':
-      return { ...base, kind, instance: decodeInstance(what) };
+      return { ...base, kind, instance: ephemeralAt(base.key, decodeInstance(what)) };
     case 'probed':
       if (typeof what !== 'boolean') throw new BadMessageError('a probed datum without verdict');
       return { ...base, kind, healthy: what };
@@ -63,11 +66,13 @@ export function encodeInstance(instance: Instance): InstanceWire {
 
 export function decodeInstance(value: unknown): Instance {
   const [ip, port, cluster, weight, flags, instanceId, app, metadata] = list(value, 'an instance');
-  if (typeof weight !== 'number' || !(weight >= 0)) throw new BadMessageError('an instance without weight');
+  if (typeof weight !== 'number' || !(weight >= 0 && weight <= WEIGHT_MAX)) {
+    throw new BadMessageError('an instance without weight');
+  }
   const bits = count(flags, 'flags');
   return {
     ip: text(ip, 'an ip'),
-    port: count(port, 'a port'),
+    port: count(port, 'a port', PORT_MAX),
     cluster: text(cluster, 'a cluster'),
     weight,
     healthy: (bits & 1) !== 0,
@@ -77,6 +82,13 @@ export function decodeInstance(value: unknown): Instance {
     app: text(app, 'an app'),
     metadata: decodeMetadata(metadata),
   };
+}
+
+/** Two identities for one instance would be an entry that nobody can find again. */
+function ephemeralAt(key: string, instance: Instance): Instance {
+  if (!instance.ephemeral) throw new BadMessageError(`an instance at ${JSON.stringify(key)} that is not ephemeral`);
+  if (instanceKey(instance) !== key) throw new BadMessageError(`an instance that is not at ${JSON.stringify(key)}`);
+  return instance;
 }
 
 function decodeMetadata(value: unknown): Instance['metadata'] {
@@ -106,14 +118,18 @@ export function encodeOperation(operation: Operation): unknown {
 export function decodeOperation(value: unknown): Operation {
   const [kind, namespaceId, name, what, full] = list(value, 'an operation');
   const service = { namespaceId: text(namespaceId, 'a namespace'), name: text(name, 'a service') };
+  if (service.namespaceId.includes('##')) throw new BadMessageError('a namespace that holds a ##');
   switch (kind) {
-    case 'register':
-      return { kind, service, instance: decodeInstance(what) };
+    case 'register': {
+      const instance = decodeInstance(what);
+      return { kind, service, instance: ephemeralAt(instanceKey(instance), instance) };
+    }
     case 'deregister':
       return { kind, service, key: text(what, 'a key') };
     case 'beat': {
       const key = text(what, 'a key');
-      return full === undefined ? { kind, service, key } : { kind, service, key, full: decodeInstance(full) };
+      if (full === undefined) return { kind, service, key };
+      return { kind, service, key, full: ephemeralAt(key, decodeInstance(full)) };
     }
     default:
       throw new BadMessageError(`an operation of unknown kind ${JSON.stringify(kind)}`);
@@ -143,8 +159,8 @@ export function text(value: unknown, what: string): string {
   return value;
 }
 
-export function count(value: unknown, what: string): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+export function count(value: unknown, what: string, max = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0 || value > max) {
     throw new BadMessageError(`${what} is no count`);
   }
   return value;
