@@ -113,3 +113,51 @@ test('fewer than twenty, or a small share, expire in time', () => {
   const alive = Array.from({ length: 850 }, (_, n) => n + 150);
   assert.equal(run(new Expiry(many, () => true), many, 0, 15_000, alive), 150);
 });
+
+test('those whose beats were due one after another are still many at once', () => {
+  const registry = registryWith(100);
+  const expiry = new Expiry(registry, () => true);
+  const all = Array.from({ length: 100 }, (_, n) => n);
+  // A fifth of them beats in each second, until half the network fails.
+  for (let nowMs = 0; nowMs < 20_000; nowMs += 1_000)
+    run(
+      expiry,
+      registry,
+      nowMs,
+      nowMs,
+      all.filter((n) => n % 5 === (nowMs / 1_000) % 5),
+    );
+  let judged = 0;
+  for (let nowMs = 20_000; nowMs < 45_000; nowMs += 1_000) {
+    judged += run(
+      expiry,
+      registry,
+      nowMs,
+      nowMs,
+      all.filter((n) => n % 5 === (nowMs / 1_000) % 5 && n < 50),
+    );
+  }
+  assert.ok(judged <= 15, `${judged} of a hundred`);
+  assert.ok(expiry.heldCount >= 35);
+});
+
+test('a second wave is held back like the first, though some always expire', () => {
+  const registry = registryWith(400);
+  const expiry = new Expiry(registry, () => true);
+  const from = (first: number) => Array.from({ length: 400 - first }, (_, n) => n + first);
+  const isQuiet = (fromMs: number, toMs: number, alive: readonly number[]) => {
+    let changes = 0;
+    for (let nowMs = fromMs; nowMs <= toMs; nowMs += 1_000) {
+      // One dies in each second, so that no tick is without something overdue.
+      registry.register(demo, { ...registry.view(demoKey)!.instances[0]!, ip: `10.9.0.${nowMs}` }, nowMs);
+      changes += run(expiry, registry, nowMs, nowMs, alive);
+    }
+    return changes;
+  };
+  isQuiet(0, 40_000, from(100));
+  assert.ok(expiry.heldCount >= 100);
+  isQuiet(41_000, 200_000, from(0));
+  assert.ok(expiry.heldCount < MASS_MIN);
+  isQuiet(201_000, 230_000, from(100));
+  assert.ok(expiry.heldCount >= 100, `${expiry.heldCount} held`);
+});

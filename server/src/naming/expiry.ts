@@ -1,3 +1,4 @@
+import { BEAT_INTERVAL_MS } from '@nacos-kube/core/model/instance.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Registry, RegistryChange } from './registry.ts';
 import { deadlineMs, type Ephemeral } from './service-entry.ts';
@@ -8,6 +9,8 @@ export const LATE_MS = 5_000;
 export const FREEZE_MS = 15_000;
 export const MASS_MIN = 20;
 export const MASS_SHARE = 0.15;
+/** As long as clients need to notice one by one: those that fall silent together are overdue within one interval. */
+export const MASS_WINDOW_MS = BEAT_INTERVAL_MS;
 export const MASS_HOLD_MS = 60_000;
 
 /**
@@ -22,6 +25,8 @@ export class Expiry {
   #frozenUntilMs = Number.NEGATIVE_INFINITY;
   #heldSinceMs: number | undefined;
   #held: Ephemeral[] = [];
+  /** Verdicts of the last `MASS_WINDOW_MS` on instances that were healthy. */
+  #fellSilent: { readonly atMs: number; readonly count: number }[] = [];
 
   constructor(registry: Registry, judges: (service: ServiceKey) => boolean) {
     this.#registry = registry;
@@ -36,13 +41,15 @@ export class Expiry {
     if (nowMs < this.#frozenUntilMs) return [];
 
     const overdue = this.#takeOverdue(nowMs);
-    if (this.#isMass(overdue) && nowMs - (this.#heldSinceMs ?? nowMs) < MASS_HOLD_MS) {
+    const isMass = this.#isMass(overdue, nowMs);
+    // A hold that ended by its bound stays ended until the wave is over, else it would begin anew at once.
+    if (!isMass) this.#heldSinceMs = undefined;
+    if (isMass && nowMs - (this.#heldSinceMs ?? nowMs) < MASS_HOLD_MS) {
       this.#heldSinceMs ??= nowMs;
       this.#held = overdue;
       return [];
     }
-    // A hold that ended by its bound stays ended until the wave is over, else it would begin anew at once.
-    if (overdue.length === 0) this.#heldSinceMs = undefined;
+    this.#fellSilent.push({ atMs: nowMs, count: overdue.filter((one) => one.instance.healthy).length });
     const changes: RegistryChange[] = [];
     for (const ephemeral of overdue) {
       const change = this.#registry.judge(ephemeral, ephemeral.instance.healthy ? 'unhealthy' : 'expired', nowMs);
@@ -82,7 +89,9 @@ export class Expiry {
     return own;
   }
 
-  #isMass(overdue: readonly Ephemeral[]): boolean {
-    return overdue.length >= MASS_MIN && overdue.length > MASS_SHARE * this.#registry.ephemeralCount(this.#judges);
+  #isMass(overdue: readonly Ephemeral[], nowMs: number): boolean {
+    this.#fellSilent = this.#fellSilent.filter(({ atMs }) => nowMs - atMs < MASS_WINDOW_MS);
+    const silent = this.#fellSilent.reduce((sum, { count }) => sum + count, overdue.length);
+    return silent >= MASS_MIN && silent > MASS_SHARE * this.#registry.ephemeralCount(this.#judges);
   }
 }
