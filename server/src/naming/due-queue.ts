@@ -4,17 +4,27 @@ export interface Queued {
 }
 
 /**
+ * No bucket lies further ahead, so what is dropped before its time is held for this long at most, and there are no more
+ * buckets than seconds in it.
+ */
+export const HORIZON_S = 60;
+
+/**
  * Things that fall due, ordered by time in buckets of a second. Postponing costs nothing: whoever keeps a thing alive
  * only changes its deadline, and the queue looks at it again when the old one comes round.
  */
 export class DueQueue<T extends Queued> {
   readonly #deadlineOf: (thing: T) => number | undefined;
   readonly #buckets = new Map<number, T[]>();
-  #hand = Number.NEGATIVE_INFINITY;
+  #hand = -1;
 
   /** `deadlineOf` gives the deadline a thing has now, in monotonic ms; undefined drops it from the queue. */
   constructor(deadlineOf: (thing: T) => number | undefined) {
     this.#deadlineOf = deadlineOf;
+  }
+
+  get bucketCount(): number {
+    return this.#buckets.size;
   }
 
   /** A thing stands in one bucket at a time; adding it again matters only when its deadline has come closer. */
@@ -22,7 +32,7 @@ export class DueQueue<T extends Queued> {
     const deadline = this.#deadlineOf(thing);
     if (deadline === undefined) return;
     // Never behind the hand of the clock: that bucket would not be looked at again.
-    const second = Math.max(Math.ceil(deadline / 1000), this.#hand + 1);
+    const second = Math.min(Math.max(Math.ceil(deadline / 1000), this.#hand + 1), this.#hand + HORIZON_S);
     if (thing.queuedFor !== undefined && thing.queuedFor <= second) return;
     thing.queuedFor = second;
     const bucket = this.#buckets.get(second);
