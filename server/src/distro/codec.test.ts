@@ -106,7 +106,7 @@ test('an instance that no client could register is refused', () => {
   const datum = (instance: readonly unknown[], key = '10.0.0.1:80:DEFAULT') => {
     return ['public##g@@demo', key, 1, 1, 'm1', 'live', instance];
   };
-  const withChange = (at: number, value: unknown) => good.with(at, value);
+  const withChange = (at: number, value: number) => good.with(at, value);
   assert.equal(decodeDatum(datum(good)).kind, 'live');
   const bad: readonly unknown[] = [
     datum(good, '10.0.0.2:80:DEFAULT'),
