@@ -5,19 +5,19 @@ import type { Datum } from '../naming/datum.ts';
 import type { Operation, OperationResult, Ownership } from '../naming/operation.ts';
 import type { RegistryChange } from '../naming/registry.ts';
 import type { NamingService } from '../naming/service.ts';
-import { count, decodeDatum, decodeResult, encodeDatum, encodeOperation, field, list, text } from './codec.ts';
-import { FORWARD_TIMEOUT_MS, Forwarder } from './forward.ts';
+import { decodeDatum, decodeResult, encodeDatum, encodeOperation, field, list } from './codec.ts';
+import { Forwarder } from './forward.ts';
 import { Journal } from './journal.ts';
+import { datumChars, inMessages } from './message-size.ts';
+import { type Cursor, decodeCursor } from './pages.ts';
 import { DELTA_PATH, FORWARD_PATH, SNAPSHOT_PATH } from './paths.ts';
 import type { Peers } from './peers.ts';
-import { BATCH_MAX, type Lag, Sync, type SyncBatch } from './sync.ts';
+import { BATCH_MAX, type Lag, NEWER_MAX, Sync, type SyncBatch } from './sync.ts';
 import { VERIFY_PERIOD_MS, Verify } from './verify.ts';
 
 export const DELTA_TIMEOUT_MS = 2_000;
 /** A peer that does not answer in this time when this member starts is not waited for. */
 export const SNAPSHOT_WAIT_MS = 5_000;
-/** Instances in one page of a snapshot, give or take one service. */
-export const SNAPSHOT_PAGE = 2_000;
 const DUE_TICK_MS = 50;
 /** What peers see changes with their reports, without a word to this part. */
 const EPOCH_CHECK_MS = 500;
@@ -57,12 +57,15 @@ export class Distro implements Part {
     this.#naming = naming;
     this.#peers = peers;
     this.journal = new Journal(host, directory, () => naming.registry.allDatums());
-    this.#forwarder = new Forwarder(host, (owner, operations) => this.#callForward(owner, operations));
+    this.#forwarder = new Forwarder(host, (owner, operations, timeoutMs) =>
+      this.#callForward(owner, operations, timeoutMs),
+    );
     this.verify = new Verify({
       host,
       registry: naming.registry,
       peers,
       merge: (datums, from) => this.merge(datums, from),
+      tell: (peer, datums) => this.#tell(peer, datums),
     });
   }
 
@@ -171,8 +174,7 @@ export class Distro implements Part {
     const { registry } = this.#naming;
     const datums = places.flatMap(({ service, key }) => registry.datumsOfInstance(service, key));
     try {
-      const answer = await this.#callDelta(peer, datums);
-      this.merge(answer, peer);
+      await this.#tell(peer, datums);
       this.#send(this.#sync.delivered(peer, this.#now()));
     } catch (error) {
       this.#host.log.debug('a peer did not take a delta', { peer, error });
@@ -180,15 +182,24 @@ export class Distro implements Part {
     }
   }
 
-  async #callDelta(peer: string, datums: readonly Datum[]): Promise<Datum[]> {
-    const message = { datums: datums.map(encodeDatum) };
-    const answer = await this.#peers.call(peer, DELTA_PATH, message, DELTA_TIMEOUT_MS);
-    return list(field(answer, 'newer'), 'newer', 4 * BATCH_MAX).map(decodeDatum);
+  async #tell(peer: string, datums: Iterable<Datum>): Promise<void> {
+    for (const some of inMessages(datums, datumChars, BATCH_MAX)) {
+      const answer = await this.#peers.call(peer, DELTA_PATH, { datums: some.map(encodeDatum) }, DELTA_TIMEOUT_MS);
+      this.merge(list(field(answer, 'newer'), 'newer', NEWER_MAX).map(decodeDatum), peer);
+    }
   }
 
-  async #callForward(owner: string, operations: readonly Operation[]): Promise<OperationResult[]> {
-    const message = { operations: operations.map(encodeOperation) };
-    const answer = await this.#peers.call(owner, FORWARD_PATH, message, FORWARD_TIMEOUT_MS);
+  async #callForward(
+    owner: string,
+    operations: readonly Operation[],
+    timeoutMs: number,
+  ): Promise<readonly OperationResult[]> {
+    const answer = await this.#peers.call(
+      owner,
+      FORWARD_PATH,
+      { operations: operations.map(encodeOperation) },
+      timeoutMs,
+    );
     return list(field(answer, 'results'), 'results', operations.length).map(decodeResult);
   }
 
@@ -205,12 +216,11 @@ export class Distro implements Part {
 
   /** How many datums it had; undefined when it did not answer in time. A snapshot adds and updates, it never deletes. */
   async #loadFrom(peer: string): Promise<number | undefined> {
-    let after = '';
+    let after: Cursor | null = null;
     let loaded = 0;
     try {
-      while (true) {
-        const message = { after, limit: SNAPSHOT_PAGE };
-        const answer = await this.#peers.call(peer, SNAPSHOT_PATH, message, SNAPSHOT_WAIT_MS);
+      do {
+        const answer = await this.#peers.call(peer, SNAPSHOT_PATH, { after }, SNAPSHOT_WAIT_MS);
         const datums = list(field(answer, 'datums'), 'datums').map(decodeDatum);
         const nowMs = this.#now();
         for (const datum of datums) {
@@ -219,11 +229,10 @@ export class Distro implements Part {
             this.#naming.changes.publish(merged.change);
           }
         }
-        loaded += count(datums.length, 'datums');
-        const next = field(answer, 'next');
-        if (next === null) return loaded;
-        after = text(next, 'next');
-      }
+        loaded += datums.length;
+        after = decodeCursor(field(answer, 'next'));
+      } while (after !== null);
+      return loaded;
     } catch (error) {
       this.#host.log.info('a peer gave no snapshot', { peer, error });
       return undefined;

@@ -1,6 +1,7 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
 import type { Operation, OperationResult } from '../naming/operation.ts';
+import { inMessages, operationChars } from './message-size.ts';
 
 export const FORWARD_TIMEOUT_MS = 2_000;
 export const FORWARD_BATCH_MAX = 500;
@@ -8,7 +9,11 @@ export const FORWARD_BATCH_MAX = 500;
 export const FORWARDS_PENDING_MAX = 20_000;
 
 /** Carries operations out at a peer, in order; rejects when it does not answer. */
-export type ForwardCall = (owner: string, operations: readonly Operation[]) => Promise<readonly OperationResult[]>;
+export type ForwardCall = (
+  owner: string,
+  operations: readonly Operation[],
+  timeoutMs: number,
+) => Promise<readonly OperationResult[]>;
 
 interface Waiting {
   readonly operation: Operation;
@@ -52,30 +57,24 @@ export class Forwarder {
   async #drain(owner: string, queue: Queue): Promise<void> {
     queue.isSending = true;
     while (queue.waiting.length > 0) {
-      const batch = queue.waiting.splice(0, FORWARD_BATCH_MAX);
+      const [batch = []] = inMessages(queue.waiting, (one) => operationChars(one.operation), FORWARD_BATCH_MAX);
+      queue.waiting = queue.waiting.slice(batch.length);
+      const operations = batch.map((one) => one.operation);
+      // What waited behind another batch has used up some of its time: a client waits two seconds, not four.
+      const waitedMs = this.#host.clock.monotonic() - (batch[0]?.sinceMs ?? 0);
       try {
-        const results = await this.#call(
-          owner,
-          batch.map((one) => one.operation),
-        );
+        const results = await this.#call(owner, operations, FORWARD_TIMEOUT_MS - waitedMs);
         this.forwarded += batch.length;
         for (const [index, { resolve }] of batch.entries()) resolve(results[index] ?? 'unreachable');
       } catch (error) {
-        this.#giveUp(owner, [...batch, ...this.#overdue(queue)], error as Error);
+        this.#giveUp(owner, [...batch, ...queue.waiting.splice(0)], error as Error);
       }
     }
     queue.isSending = false;
     this.#queues.delete(owner);
   }
 
-  /** Who has waited through the time-out of another's batch need not wait through one of his own. */
-  #overdue(queue: Queue): Waiting[] {
-    const nowMs = this.#host.clock.monotonic();
-    const overdue = queue.waiting.filter((one) => nowMs - one.sinceMs >= FORWARD_TIMEOUT_MS);
-    queue.waiting = queue.waiting.filter((one) => nowMs - one.sinceMs < FORWARD_TIMEOUT_MS);
-    return overdue;
-  }
-
+  /** Those that wait behind a batch that failed are given up with it: the owner does not answer. */
   #giveUp(owner: string, batch: readonly Waiting[], error: Error): void {
     this.unreachable += batch.length;
     this.#host.log.debug('the owner did not answer, its operations are carried out here', { owner, error });

@@ -2,11 +2,9 @@ import { json } from '@nacos-kube/core/http/answers.ts';
 import { badRequest } from '@nacos-kube/core/http/protocol-error.ts';
 import type { Policy, Route } from '@nacos-kube/core/http/route.ts';
 import { MEMBER_HEADER } from '../http/peer-auth.ts';
-import type { Datum } from '../naming/datum.ts';
 import type { NamingService } from '../naming/service.ts';
 import {
   BadMessageError,
-  count,
   decodeDatum,
   decodeOperation,
   encodeDatum,
@@ -18,22 +16,26 @@ import {
 } from './codec.ts';
 import type { Distro } from './distro.ts';
 import { FORWARD_BATCH_MAX } from './forward.ts';
+import { datumChars, inMessages } from './message-size.ts';
+import { datumPage, decodeCursor, PAGE_DATUMS_MAX, Snapshots } from './pages.ts';
 import { DELTA_PATH, DIGEST_PATH, EXCHANGE_PATH, FORWARD_PATH, SNAPSHOT_PATH } from './paths.ts';
 import type { Peers } from './peers.ts';
-import { BATCH_MAX } from './sync.ts';
+import { BATCH_MAX, NEWER_MAX } from './sync.ts';
 import { DIGESTS_PER_MESSAGE_MAX, differingServices, ownedDigests, SERVICES_PER_EXCHANGE_MAX } from './verify.ts';
 
 const PEER: Policy = { kind: 'peer' };
-const SNAPSHOT_LIMIT_MAX = 10_000;
 
 /** What other members ask of this one. */
 export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers): Route[] {
   const { registry } = naming;
+  const snapshots = new Snapshots(registry);
   return [
     post(DELTA_PATH, (message, from) => {
       // A datum may come with the verdict on a persistent instance of the same key.
       const datums = list(field(message, 'datums'), 'datums', 2 * BATCH_MAX).map(decodeDatum);
-      return { newer: distro.merge(datums, from).map(encodeDatum) };
+      // What does not fit is left to the digests.
+      const [newer = []] = inMessages(distro.merge(datums, from), datumChars, NEWER_MAX);
+      return { newer: newer.map(encodeDatum) };
     }),
     post(DIGEST_PATH, (message, from) => {
       const mine = ownedDigests(registry, peers, { owner: from, peer: from });
@@ -45,20 +47,14 @@ export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers
         differing: differingServices(mine, list(theirs, 'digests', DIGESTS_PER_MESSAGE_MAX).map(digest), range),
       };
     }),
-    post(EXCHANGE_PATH, (message, from) => {
+    post(EXCHANGE_PATH, (message) => {
       const services = list(field(message, 'services'), 'services', SERVICES_PER_EXCHANGE_MAX).map(serviceText);
-      // What this member has is read first: the sender is to learn it even where its own data wins here.
-      const mine = services.flatMap((service) => [...registry.datums(service)]);
-      distro.merge(list(field(message, 'datums'), 'datums').map(decodeDatum), from);
-      return { datums: mine.map(encodeDatum) };
+      const { datums, next } = datumPage(registry, services.sort(), decodeCursor(field(message, 'after')));
+      return { datums: datums.map(encodeDatum), next };
     }),
-    post(SNAPSHOT_PATH, (message) => {
-      const after = text(field(message, 'after'), 'after');
-      const limit = Math.min(count(field(message, 'limit'), 'limit'), SNAPSHOT_LIMIT_MAX);
-      return {
-        ...snapshotPage(registry.sharedServices(), (service) => registry.datums(service), after, limit),
-        starting: distro.isStarting,
-      };
+    post(SNAPSHOT_PATH, (message, from) => {
+      const { datums, next } = snapshots.page(from, decodeCursor(field(message, 'after')), PAGE_DATUMS_MAX);
+      return { datums: datums.map(encodeDatum), next };
     }),
     post(FORWARD_PATH, (message) => {
       const operations = list(field(message, 'operations'), 'operations', FORWARD_BATCH_MAX).map(decodeOperation);
@@ -66,22 +62,6 @@ export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers
       return { results: operations.map((operation) => encodeResult(naming.apply(operation))) };
     }),
   ];
-}
-
-/** Whole services in order of their keys, until there are `limit` datums. */
-export function snapshotPage(
-  services: Iterable<string>,
-  datumsOf: (service: string) => Iterable<Datum>,
-  after: string,
-  limit: number,
-): { readonly datums: readonly unknown[]; readonly next: string | null } {
-  const rest = [...services].filter((service) => service > after).sort();
-  const datums: unknown[] = [];
-  for (const [index, service] of rest.entries()) {
-    for (const datum of datumsOf(service)) datums.push(encodeDatum(datum));
-    if (datums.length >= limit && index < rest.length - 1) return { datums, next: service };
-  }
-  return { datums, next: null };
 }
 
 /** `from` is the member that signed the request. */

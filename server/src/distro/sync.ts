@@ -3,6 +3,8 @@ import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 
 /** Instances in one message. */
 export const BATCH_MAX = 500;
+/** Datums that may come in answer to one. */
+export const NEWER_MAX = 4 * BATCH_MAX;
 /** Changed instances that wait for one peer; beyond it they are forgotten and the digests repair them. */
 export const PENDING_PER_PEER_MAX = 200_000;
 export const RETRY_FIRST_MS = 100;

@@ -2,7 +2,8 @@ import type { Host } from '@nacos-kube/core/host/host.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Datum } from '../naming/datum.ts';
 import type { Registry } from '../naming/registry.ts';
-import { type DatumWire, decodeDatum, encodeDatum, field, list, serviceText } from './codec.ts';
+import { decodeDatum, field, list, serviceText } from './codec.ts';
+import { type Cursor, decodeCursor } from './pages.ts';
 import { DIGEST_PATH, EXCHANGE_PATH } from './paths.ts';
 import type { Peers } from './peers.ts';
 
@@ -11,14 +12,16 @@ export const VERIFY_TIMEOUT_MS = 5_000;
 /** Services whose digests go in one message; there are as many messages as it takes. */
 export const DIGESTS_PER_MESSAGE_MAX = 5_000;
 export const SERVICES_PER_EXCHANGE_MAX = 200;
-/** An exchange is full with this many instances; a single larger service goes alone. */
-export const DATUMS_PER_EXCHANGE = 5_000;
+/** Of one exchange: bounds what a peer that never comes to an end could make of it. */
+const PAGES_PER_EXCHANGE_MAX = 10_000;
 
 export interface VerifyOptions {
   readonly host: Host;
   readonly registry: Registry;
   readonly peers: Peers;
   readonly merge: (datums: readonly Datum[], from: string) => Datum[];
+  /** Tells a peer of datums, in as many messages as it takes. */
+  readonly tell: (peer: string, datums: Iterable<Datum>) => Promise<void>;
 }
 
 /** One digest over all services that `owner` owns, and the list of them when asked for. */
@@ -62,7 +65,9 @@ export class Verify {
       if (await this.#isEqual(peer, own)) return;
       const differing = await this.#findDiffering(peer, own);
       this.differing += differing.length;
-      while (differing.length > 0) await this.#exchange(peer, differing);
+      for (let from = 0; from < differing.length; from += SERVICES_PER_EXCHANGE_MAX) {
+        await this.#exchange(peer, differing.slice(from, from + SERVICES_PER_EXCHANGE_MAX).sort());
+      }
     } catch (error) {
       this.#options.host.log.debug('a peer could not be compared with', { peer, error });
     }
@@ -91,20 +96,22 @@ export class Verify {
     return differing;
   }
 
-  /** Takes as many services off the list as fit in one message. */
-  async #exchange(peer: string, differing: ServiceKey[]): Promise<void> {
-    const { registry, peers, merge } = this.#options;
-    const services: ServiceKey[] = [];
-    const datums: DatumWire[] = [];
-    while (differing.length > 0 && services.length < SERVICES_PER_EXCHANGE_MAX && datums.length < DATUMS_PER_EXCHANGE) {
-      const service = differing.shift()!;
-      services.push(service);
-      for (const datum of registry.datums(service)) datums.push(encodeDatum(datum));
+  /** What this member has goes there, then what the peer has comes here. */
+  async #exchange(peer: string, services: readonly ServiceKey[]): Promise<void> {
+    const { registry, peers, merge, tell } = this.#options;
+    await tell(peer, datumsOfAll(registry, services));
+    let after: Cursor | null = null;
+    for (let page = 0; page < PAGES_PER_EXCHANGE_MAX; page++) {
+      const answer = await peers.call(peer, EXCHANGE_PATH, { services, after }, VERIFY_TIMEOUT_MS);
+      merge(list(field(answer, 'datums'), 'datums').map(decodeDatum), peer);
+      after = decodeCursor(field(answer, 'next'));
+      if (after === null) return;
     }
-    const message = { services, datums };
-    const answer = await peers.call(peer, EXCHANGE_PATH, message, VERIFY_TIMEOUT_MS);
-    merge(list(field(answer, 'datums'), 'datums').map(decodeDatum), peer);
   }
+}
+
+function* datumsOfAll(registry: Registry, services: readonly ServiceKey[]): Iterable<Datum> {
+  for (const service of services) yield* registry.datums(service);
 }
 
 /**
