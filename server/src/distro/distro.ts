@@ -170,15 +170,16 @@ export class Distro implements Part {
     for (const batch of batches) this.#host.background('sync', this.#sendOne(batch));
   }
 
-  async #sendOne({ peer, places }: SyncBatch): Promise<void> {
+  async #sendOne(batch: SyncBatch): Promise<void> {
+    const { peer, places } = batch;
     const { registry } = this.#naming;
     const datums = places.flatMap(({ service, key }) => registry.datumsOfInstance(service, key));
     try {
       await this.#tell(peer, datums);
-      this.#send(this.#sync.delivered(peer, this.#now()));
+      this.#send(this.#sync.delivered(batch, this.#now()));
     } catch (error) {
       this.#host.log.debug('a peer did not take a delta', { peer, error });
-      this.#sync.failed(peer, this.#now());
+      this.#sync.failed(batch, this.#now());
     }
   }
 

@@ -17,24 +17,26 @@ test('a first change leaves at once, to every peer', () => {
 test('what changes while a batch is under way leaves together in the next one, each instance once', () => {
   const sync = new Sync();
   sync.setPeers(['m2'], 0);
-  sync.changed(service, ['a'], 0);
+  const [first] = sync.changed(service, ['a'], 0);
   assert.deepEqual(sync.changed(service, ['b'], 1), []);
   assert.deepEqual(sync.changed(service, ['a', 'b'], 2), []);
-  assert.deepEqual(keysOf(sync.delivered('m2', 3)), [['m2', ['b', 'a']]]);
+  const second = sync.delivered(first!, 3);
+  assert.deepEqual(keysOf(second), [['m2', ['b', 'a']]]);
   assert.equal(sync.isFlushed, false);
-  assert.deepEqual(sync.delivered('m2', 4), []);
+  assert.deepEqual(sync.delivered(second[0]!, 4), []);
   assert.equal(sync.isFlushed, true);
 });
 
 test('a batch that failed is sent again, in front of what came later, ever more slowly', () => {
   const sync = new Sync();
   sync.setPeers(['m2'], 0);
-  sync.changed(service, ['a'], 0);
+  const [first] = sync.changed(service, ['a'], 0);
   sync.changed(service, ['b'], 1);
-  sync.failed('m2', 10);
+  sync.failed(first!, 10);
   assert.deepEqual(sync.due(10 + RETRY_FIRST_MS - 1), []);
-  assert.deepEqual(keysOf(sync.due(10 + RETRY_FIRST_MS)), [['m2', ['a', 'b']]]);
-  sync.failed('m2', 200);
+  const again = sync.due(10 + RETRY_FIRST_MS);
+  assert.deepEqual(keysOf(again), [['m2', ['a', 'b']]]);
+  sync.failed(again[0]!, 200);
   assert.deepEqual(sync.due(200 + RETRY_FIRST_MS), []);
   assert.equal(sync.due(200 + 2 * RETRY_FIRST_MS).length, 1);
 });
@@ -42,8 +44,8 @@ test('a batch that failed is sent again, in front of what came later, ever more 
 test('a slow peer does not hold up another', () => {
   const sync = new Sync();
   sync.setPeers(['slow', 'quick'], 0);
-  sync.changed(service, ['a'], 0);
-  sync.delivered('quick', 1);
+  const batches = sync.changed(service, ['a'], 0);
+  sync.delivered(batches.find((batch) => batch.peer === 'quick')!, 1);
   assert.deepEqual(keysOf(sync.changed(service, ['b'], 2)), [['quick', ['b']]]);
 });
 
@@ -51,8 +53,9 @@ test('a batch has a bound, the rest follows', () => {
   const sync = new Sync();
   sync.setPeers(['m2'], 0);
   const keys = Array.from({ length: BATCH_MAX + 1 }, (_, n) => `k${n}`);
-  assert.equal(sync.changed(service, keys, 0)[0]?.places.length, BATCH_MAX);
-  assert.equal(sync.delivered('m2', 1)[0]?.places.length, 1);
+  const [first] = sync.changed(service, keys, 0);
+  assert.equal(first?.places.length, BATCH_MAX);
+  assert.equal(sync.delivered(first!, 1)[0]?.places.length, 1);
 });
 
 test('more than the bound is left to the digests, and counted', () => {
@@ -70,19 +73,32 @@ test('the lag of a peer is the age of its oldest change, sent or waiting', () =>
   const sync = new Sync();
   sync.setPeers(['m2'], 0);
   assert.deepEqual(sync.lag(5), [{ peer: 'm2', waitingMs: 0, entries: 0 }]);
-  sync.changed(service, ['a'], 10);
+  const [first] = sync.changed(service, ['a'], 10);
   sync.changed(service, ['b'], 40);
   assert.deepEqual(sync.lag(100), [{ peer: 'm2', waitingMs: 90, entries: 2 }]);
-  sync.delivered('m2', 110);
+  sync.delivered(first!, 110);
   assert.deepEqual(sync.lag(110), [{ peer: 'm2', waitingMs: 70, entries: 1 }]);
 });
 
 test('a peer that left is forgotten, its late answer counts for nothing', () => {
   const sync = new Sync();
   sync.setPeers(['m2'], 0);
-  sync.changed(service, ['a'], 0);
+  const [batch] = sync.changed(service, ['a'], 0);
   sync.setPeers([], 1);
-  assert.deepEqual(sync.delivered('m2', 2), []);
-  sync.failed('m2', 2);
+  assert.deepEqual(sync.delivered(batch!, 2), []);
+  sync.failed(batch!, 2);
   assert.deepEqual(sync.lag(2), []);
+});
+
+test('a late answer of before a peer was gone does not pass for one to what it is being told now', () => {
+  const sync = new Sync();
+  sync.setPeers(['m2'], 0);
+  const [old] = sync.changed(service, ['a'], 0);
+  sync.setPeers([], 1);
+  sync.setPeers(['m2'], 2);
+  const [batch] = sync.changed(service, ['b'], 3);
+  sync.delivered(old!, 4);
+  assert.deepEqual(sync.changed(service, ['c'], 5), []);
+  sync.failed(batch!, 6);
+  assert.deepEqual(keysOf(sync.due(6 + RETRY_FIRST_MS)), [['m2', ['b', 'c']]]);
 });

@@ -32,7 +32,7 @@ interface Outbox {
   readonly waiting: Map<string, { readonly place: Place; readonly sinceMs: number }>;
   /** Of the batch that is under way. */
   sent: readonly { readonly place: Place; readonly sinceMs: number }[];
-  isSending: boolean;
+  underWay: SyncBatch | undefined;
   failures: number;
   retryAtMs: number;
 }
@@ -52,7 +52,7 @@ export class Sync {
     for (const peer of this.#outboxes.keys()) if (!wanted.has(peer)) this.#outboxes.delete(peer);
     for (const peer of peers) {
       if (this.#outboxes.has(peer)) continue;
-      this.#outboxes.set(peer, { waiting: new Map(), sent: [], isSending: false, failures: 0, retryAtMs: nowMs });
+      this.#outboxes.set(peer, { waiting: new Map(), sent: [], underWay: undefined, failures: 0, retryAtMs: nowMs });
     }
     return this.due(nowMs);
   }
@@ -75,18 +75,18 @@ export class Sync {
   due(nowMs: number): SyncBatch[] {
     const batches: SyncBatch[] = [];
     for (const [peer, outbox] of this.#outboxes) {
-      if (outbox.isSending || outbox.waiting.size === 0 || nowMs < outbox.retryAtMs) continue;
-      outbox.isSending = true;
+      if (outbox.underWay !== undefined || outbox.waiting.size === 0 || nowMs < outbox.retryAtMs) continue;
       outbox.sent = take(outbox.waiting, BATCH_MAX);
-      batches.push({ peer, places: outbox.sent.map((one) => one.place) });
+      outbox.underWay = { peer, places: outbox.sent.map((one) => one.place) };
+      batches.push(outbox.underWay);
     }
     return batches;
   }
 
-  delivered(peer: string, nowMs: number): SyncBatch[] {
-    const outbox = this.#outboxes.get(peer);
+  delivered(batch: SyncBatch, nowMs: number): SyncBatch[] {
+    const outbox = this.#outboxOf(batch);
     if (outbox === undefined) return [];
-    outbox.isSending = false;
+    outbox.underWay = undefined;
     outbox.sent = [];
     outbox.failures = 0;
     outbox.retryAtMs = nowMs;
@@ -94,10 +94,10 @@ export class Sync {
   }
 
   /** What was in the batch waits again, in front. */
-  failed(peer: string, nowMs: number): void {
-    const outbox = this.#outboxes.get(peer);
+  failed(batch: SyncBatch, nowMs: number): void {
+    const outbox = this.#outboxOf(batch);
     if (outbox === undefined) return;
-    outbox.isSending = false;
+    outbox.underWay = undefined;
     const rest = [...outbox.waiting.values()];
     outbox.waiting.clear();
     for (const one of [...outbox.sent, ...rest]) {
@@ -120,8 +120,14 @@ export class Sync {
     });
   }
 
+  /** Undefined when the batch is of an earlier outbox: its peer was gone in between, and is told anew. */
+  #outboxOf(batch: SyncBatch): Outbox | undefined {
+    const outbox = this.#outboxes.get(batch.peer);
+    return outbox?.underWay === batch ? outbox : undefined;
+  }
+
   get isFlushed(): boolean {
-    return [...this.#outboxes.values()].every((outbox) => outbox.waiting.size === 0 && !outbox.isSending);
+    return [...this.#outboxes.values()].every((outbox) => outbox.waiting.size === 0 && outbox.underWay === undefined);
   }
 }
 
