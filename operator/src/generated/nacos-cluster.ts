@@ -81,11 +81,11 @@ export interface NacosClusterSpecStorageMysql {
   readonly database: string;
   /** Name of a Secret in the same namespace with the keys user and password. */
   readonly secretName: string;
-  /** The volume of each member for its journal and its copies of the configs, with which it starts when the database is down. */
+  /** The volume of each member for its journal and its copies of the configs, which it goes on serving while the database is down. */
   readonly volume: NacosClusterSpecStorageMysqlVolume;
 }
 
-/** The volume of each member for its journal and its copies of the configs, with which it starts when the database is down. */
+/** The volume of each member for its journal and its copies of the configs, which it goes on serving while the database is down. */
 export interface NacosClusterSpecStorageMysqlVolume {
   /** Size of each member's volume. May only grow. */
   readonly size: string;
