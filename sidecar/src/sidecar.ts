@@ -36,6 +36,8 @@ export function createSidecar(host: Host, secure: SecureRequests, settings: Side
   const probe = new ProbeAgent(host, callNode, {
     connectTimeoutMs: settings.probeTimeoutMs,
     periodMaxMs: settings.probeIntervalMs,
+    // The node knows its peers; where the API server is, the sidecar alone knows (S9).
+    forbidden: settings.source.kind === 'configmap' ? [settings.source.address] : [],
     onResult: (result) => metrics.onProbe(result),
   });
 

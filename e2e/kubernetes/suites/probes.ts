@@ -1,6 +1,7 @@
 /** A persistent instance whose port closes and opens again. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { until } from '../cluster.ts';
 import { ListenerPod } from './listener-pod.ts';
 import type { Three } from './three.ts';
 
@@ -41,6 +42,16 @@ export function probes(stage: () => Three): void {
         await stage().vip.deregister(SERVICE, listener.ip, port, { ephemeral: 'false' });
     });
 
+    test('at the address of the API server is not probed', async () => {
+      const { host, port } = await stage().cluster.addressOf({ service: 'kubernetes', port: 443 });
+      const refused = async () => sumOf(await pagesOf(stage()), /^nacos_kube_probe_targets_refused (\d+)$/m);
+      assert.equal(await refused(), 0);
+      await stage().vip.register(SERVICE, host, port, { ephemeral: 'false' });
+      await until('a sidecar refuses to', async () => (await refused()) === 1);
+      await stage().vip.deregister(SERVICE, host, port, { ephemeral: 'false' });
+      await until('it is forgotten', async () => (await refused()) === 0);
+    });
+
     async function isEverywhere(healthy: boolean): Promise<void> {
       await stage().everyNode(`it is ${healthy ? '' : 'un'}healthy`, async (node) => {
         const instances = await node.instances(SERVICE);
@@ -52,7 +63,16 @@ export function probes(stage: () => Three): void {
 
 /** Probes with a result that the three sidecars have counted. */
 async function probesOf(three: Three, result: string): Promise<number> {
-  const pages = await Promise.all([0, 1, 2].map((ordinal) => three.metricsOf(ordinal)));
-  const line = new RegExp(`^nacos_kube_probe_results_total\\{result="${result}"\\} (\\d+)$`, 'm');
+  return sumOf(
+    await pagesOf(three),
+    new RegExp(`^nacos_kube_probe_results_total\\{result="${result}"\\} (\\d+)$`, 'm'),
+  );
+}
+
+async function pagesOf(three: Three): Promise<readonly string[]> {
+  return await Promise.all([0, 1, 2].map((ordinal) => three.metricsOf(ordinal)));
+}
+
+function sumOf(pages: readonly string[], line: RegExp): number {
   return pages.reduce((sum, page) => sum + Number(line.exec(page)?.[1]), 0);
 }

@@ -31,9 +31,10 @@ class FakeNode {
   leases = 0;
   lastRequest: OutboundRequest | undefined;
 
-  constructor() {
+  constructor(forbidden: readonly string[] = []) {
     const calls = new NodeCalls(this.host, 8850, 'the-token');
-    this.agent = new ProbeAgent(this.host, () => calls, { onResult: (result) => this.results.push(result) });
+    const onResult = (result: ProbeResult) => this.results.push(result);
+    this.agent = new ProbeAgent(this.host, () => calls, { onResult, forbidden });
     this.host.network.answer = (request) => this.#answer(request);
     this.host.network.accept = () => {
       throw new NetworkError('refused', 'closed');
@@ -171,5 +172,19 @@ test('verdicts that the node calls malformed are not sent for ever', async () =>
   node.agent.start();
   await node.host.advance(10_000);
   assert.equal(node.agent.waitingVerdicts, 0);
+  node.agent.stop();
+});
+
+test('what the sidecar forbids is not probed, whatever the node allows (S9)', async () => {
+  const node = new FakeNode(['10.0.0.2']);
+  node.targets = [target(1), target(2)];
+  node.agent.start();
+  await node.host.advance(20_000);
+  assert.equal(node.agent.targetCount, 1);
+  assert.ok(node.taken.includes('10.0.0.1:80:DEFAULT false'));
+  assert.deepEqual(
+    node.taken.filter((one) => one.startsWith('10.0.0.2')),
+    [],
+  );
   node.agent.stop();
 });

@@ -19,6 +19,12 @@ export const LEASE_TRUST_MS = SIDECAR_LEASE_MS - 2 * SIDECAR_PERIOD_MS;
 /** Verdicts of one moment go out together. */
 const GATHER_MS = 50;
 
+export type ProbeAgentOptions = ProberOptions & {
+  readonly onResult: (result: ProbeResult) => void;
+  /** Never probed, besides what the node forbids. */
+  readonly forbidden?: readonly string[];
+};
+
 /**
  * Asks the node each second what to probe, probes, and hands over the verdicts. States:
  *
@@ -33,6 +39,7 @@ export class ProbeAgent implements Part {
   readonly #log: Log;
   readonly #prober: Prober;
   readonly #outbox = new Outbox();
+  readonly #forbidden: readonly string[];
   #lease: SidecarLease | undefined;
   #askedMs = Number.NEGATIVE_INFINITY;
   #isAsking = false;
@@ -44,15 +51,12 @@ export class ProbeAgent implements Part {
   verdictsSent = 0;
 
   /** `node` is asked for when it is needed, for the token is only there once everything has started. */
-  constructor(
-    host: Host,
-    node: () => NodeCalls,
-    options: ProberOptions & { readonly onResult: (result: ProbeResult) => void },
-  ) {
+  constructor(host: Host, node: () => NodeCalls, options: ProbeAgentOptions) {
     this.#host = host;
     this.#node = node;
     this.#log = host.log.area('probe');
-    const { onResult, ...proberOptions } = options;
+    const { onResult, forbidden = [], ...proberOptions } = options;
+    this.#forbidden = forbidden.map((address) => address.toLowerCase());
     this.#prober = new Prober(
       host,
       {
@@ -123,7 +127,7 @@ export class ProbeAgent implements Part {
       const { forbidden, isLoopbackAllowed } = lease.guard;
       this.#prober.start();
       const targets = lease.targets.map((target) => this.#outbox.expected(target));
-      this.#prober.setTargets(targets, { forbidden: new Set(forbidden), isLoopbackAllowed });
+      this.#prober.setTargets(targets, { forbidden: new Set([...forbidden, ...this.#forbidden]), isLoopbackAllowed });
       this.#sendSoon();
     } catch (error) {
       if (!isNodeFailure(error)) throw error;
