@@ -48,7 +48,7 @@ export class Distro implements Part {
   #judged: ReadonlySet<ServiceKey> = new Set();
   #epoch = -1;
   #epochSinceMs = 0;
-  #state: 'starting' | 'running' | 'draining' = 'starting';
+  #state: 'starting' | 'running' | 'draining' | 'stopped' = 'starting';
   merged = 0;
   refused = 0;
 
@@ -99,6 +99,7 @@ export class Distro implements Part {
   }
 
   async stop(): Promise<void> {
+    this.#state = 'stopped';
     for (const timer of this.#timers.splice(0)) timer.cancel();
     await this.journal.stop();
   }
@@ -211,6 +212,8 @@ export class Distro implements Part {
     const answered = outcomes.filter((one) => one !== undefined);
     const instances = answered.reduce((sum, one) => sum + one, 0);
     this.#host.log.info('loaded from peers', { asked: peers.length, answered: answered.length, datums: instances });
+    // A node that was stopped meanwhile has written its journal for the last time.
+    if (this.#state === 'stopped') return;
     if (this.#state === 'starting') this.#state = 'running';
     this.journal.start();
   }

@@ -10,6 +10,8 @@ export const COMPACT_SLACK_LINES = 10_000;
 export const WAITING_LINES_MAX = 100_000;
 /** After a failure the disk is left alone this long. */
 export const RETRY_MS = 5_000;
+/** Lines that are put together and written at once when the journal is written anew; others have their turn between. */
+export const PIECE_LINES = 10_000;
 const FILE = 'instances.jsonl';
 
 /**
@@ -24,6 +26,7 @@ export class Journal {
   #file: AppendFile | undefined;
   #waiting: string[] = [];
   #mustRewrite = false;
+  #isFailing = false;
   #retryAtMs = 0;
   #lines = 0;
   #kept = 0;
@@ -41,9 +44,9 @@ export class Journal {
 
   /** What an earlier run left, in the order in which it was written. */
   async read(): Promise<Datum[]> {
-    let content: string;
+    let content: Uint8Array;
     try {
-      content = new TextDecoder().decode(await this.#host.disk.read(this.#path));
+      content = await this.#host.disk.read(this.#path);
     } catch (error) {
       if (error instanceof DiskError && error.kind === 'missing') return [];
       this.#host.log.warn('the journal of instances is not readable, peers have to do', { path: this.#path, error });
@@ -51,8 +54,7 @@ export class Journal {
       return [];
     }
     const datums: Datum[] = [];
-    for (const line of content.split('\n')) {
-      if (line === '') continue;
+    for (const line of linesOf(content)) {
       try {
         datums.push(decodeDatum(JSON.parse(line)));
       } catch {
@@ -72,8 +74,9 @@ export class Journal {
   async stop(): Promise<void> {
     this.#timer?.cancel();
     await this.flush();
-    await this.#file?.close();
+    const file = this.#file;
     this.#file = undefined;
+    await file?.close();
   }
 
   add(datums: Iterable<Datum>): void {
@@ -86,7 +89,8 @@ export class Journal {
 
   /** One write at a time; a failed one is made good by writing the journal anew. */
   flush(): Promise<void> {
-    this.#writing = this.#writing.then(() => this.#write());
+    const write = () => this.#write();
+    this.#writing = this.#writing.then(write, write);
     return this.#writing;
   }
 
@@ -95,12 +99,15 @@ export class Journal {
     try {
       if (this.#mustRewrite || this.#lines > 2 * this.#kept + COMPACT_SLACK_LINES) await this.#rewrite();
       else await this.#append();
+      if (this.#isFailing) this.#host.log.info('the journal of instances is written again');
+      this.#isFailing = false;
     } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      if (!this.#mustRewrite) this.#host.log.warn('the journal of instances cannot be written', { error });
       this.failures++;
       this.#mustRewrite = true;
       this.#retryAtMs = this.#host.clock.monotonic() + RETRY_MS;
+      if (!(error instanceof DiskError)) throw error;
+      if (!this.#isFailing) this.#host.log.warn('the journal of instances cannot be written', { error });
+      this.#isFailing = true;
     }
   }
 
@@ -117,11 +124,45 @@ export class Journal {
     // From here on changes are appended to the new file, so none falls between the two.
     this.#mustRewrite = false;
     this.#waiting = [];
-    const lines = Array.from(this.#snapshot(), (datum) => JSON.stringify(encodeDatum(datum)));
-    await this.#file?.close();
+    const old = this.#file;
     this.#file = undefined;
-    await this.#host.disk.write(this.#path, lines.length === 0 ? '' : `${lines.join('\n')}\n`);
-    this.#lines = lines.length;
-    this.#kept = lines.length;
+    await old?.close();
+    this.#lines = await this.#writeAll(`${this.#path}.new`);
+    this.#kept = this.#lines;
+    await this.#host.disk.rename(`${this.#path}.new`, this.#path);
+  }
+
+  /** In pieces: all of it may be more than one text can hold, and takes longer than others should wait. */
+  async #writeAll(path: string): Promise<number> {
+    await this.#host.disk.remove(path);
+    const file = await this.#host.disk.append(path);
+    let lines = 0;
+    try {
+      let piece: string[] = [];
+      for (const datum of this.#snapshot()) {
+        piece.push(JSON.stringify(encodeDatum(datum)));
+        if (piece.length < PIECE_LINES) continue;
+        await file.write(`${piece.join('\n')}\n`);
+        lines += piece.length;
+        piece = [];
+      }
+      if (piece.length > 0) await file.write(`${piece.join('\n')}\n`);
+      return lines + piece.length;
+    } finally {
+      await file.close();
+    }
   }
 }
+
+/** One by one: all of it may be more than one text can hold. */
+function* linesOf(content: Uint8Array): Iterable<string> {
+  const decoder = new TextDecoder();
+  for (let start = 0; start < content.length; ) {
+    const at = content.indexOf(LINE_END, start);
+    const end = at < 0 ? content.length : at;
+    if (end > start) yield decoder.decode(content.subarray(start, end));
+    start = end + 1;
+  }
+}
+
+const LINE_END = 0x0a;
