@@ -106,9 +106,14 @@ export class FakeDisk implements Disk {
     this.#tell(path);
   }
   async append(path: string) {
-    if (this.fault !== undefined) throw new DiskError(this.fault, `opening ${path}: ${this.fault}`);
+    const refuseWhenBroken = (doing: string) => {
+      if (this.fault !== undefined) throw new DiskError(this.fault, `${doing} ${path}: ${this.fault}`);
+    };
+    refuseWhenBroken('opening');
+    this.files.set(path, this.files.get(path) ?? '');
     return {
       write: async (content: string | Uint8Array) => {
+        refuseWhenBroken('appending to');
         const text = typeof content === 'string' ? content : new TextDecoder().decode(content);
         this.files.set(path, (this.files.get(path) ?? '') + text);
       },
