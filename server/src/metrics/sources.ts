@@ -93,6 +93,7 @@ function namingGauges({ naming, push, checks }: Measured): GaugeSource[] {
       'subscriptions refused: another address, too many, or muted',
       () => push.hub.counts.refused,
     ),
+    plainGauge('push_too_large', 'lists that fitted into no datagram', () => push.hub.counts.tooLarge),
     plainGauge('push_stray_packets', 'datagrams that were no ack of a push', () => push.strayPackets),
     plainGauge('checks_leased', '1 while the sidecar probes', () => Number(checks.isLeased)),
   ];

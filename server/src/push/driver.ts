@@ -1,12 +1,14 @@
 import type { Endpoint, Host, Timer, UdpSocket } from '@nacos-kube/core/host/host.ts';
 import type { Part } from '@nacos-kube/core/lifecycle.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
-import { decodePushAck, encodePush } from '@nacos-kube/core/wire/push.ts';
-import { PushHub, type PushView, type Send, type Subscription } from './hub.ts';
+import { decodePushAck, encodePush, PUSH_BYTES_MAX } from '@nacos-kube/core/wire/push.ts';
+import { PushHub, type PushView, type Send, type Subscription, viewKey } from './hub.ts';
 import { isAllowedTarget, isLoopback } from './target.ts';
 
 const TICK_MS = 100;
 const SWEEP_MS = 20_000;
+/** Views that are remembered for their size. */
+const TOO_LARGE_MAX = 10_000;
 /** Pushes whose delay is remembered for the median that the metrics show. */
 const DELAYS_KEPT = 1_024;
 
@@ -19,6 +21,8 @@ export class PushDriver implements Part {
   readonly #hub: PushHub;
   readonly #timers: Timer[] = [];
   #socket: UdpSocket | undefined;
+  /** Views whose last list fitted into no datagram: who asks for them has to poll. */
+  readonly #tooLarge = new Set<string>();
   /** From sending to the ack, ms, the last `DELAYS_KEPT`. */
   readonly delaysMs: number[] = [];
   /** Datagrams that were no ack of anything. */
@@ -52,13 +56,13 @@ export class PushDriver implements Part {
     return this.#hub;
   }
 
-  /** False: this caller cannot be pushed to (another's address, or muted), so it must poll more often. */
+  /** False: this caller cannot be pushed to (another's address, muted, too long a list), so it must poll more often. */
   subscribe(subscription: Subscription, clientIp: string): boolean {
-    if (!isAllowedTarget(subscription.target.address, clientIp, this.#host.network.addresses())) {
+    if (!isAllowedTarget(subscription.target.address, clientIp, () => this.#host.network.addresses())) {
       this.#hub.counts.refused++;
       return false;
     }
-    return this.#hub.subscribe(subscription, this.#now());
+    return this.#hub.subscribe(subscription, this.#now()) && !this.#tooLarge.has(viewKey(subscription));
   }
 
   changed(service: ServiceKey): void {
@@ -67,16 +71,19 @@ export class PushDriver implements Part {
 
   #send(sends: readonly Send[]): void {
     if (sends.length === 0) return;
-    const documents = new Map<string, string>();
+    const packets = new Map<string, Uint8Array>();
     for (const send of sends) {
-      const { service, clusters, isGrouped } = send.subscription;
-      const key = `${isGrouped} ${service} ${clusters}`;
-      let document = documents.get(key);
-      if (document === undefined) {
-        document = this.#document(send.subscription);
-        documents.set(key, document);
+      const view = viewKey(send.subscription);
+      const key = `${send.sequence} ${view}`;
+      const packet = packets.get(key) ?? encodePush(this.#document(send.subscription), send.sequence);
+      packets.set(key, packet);
+      if (packet.length <= PUSH_BYTES_MAX) {
+        this.#tooLarge.delete(view);
+        this.#host.background('push', this.#sendOne(send, packet));
+      } else {
+        if (this.#tooLarge.size < TOO_LARGE_MAX) this.#tooLarge.add(view);
+        this.#hub.isTooLarge(send);
       }
-      this.#host.background('push', this.#sendOne(send, encodePush(document, send.sequence)));
     }
   }
 

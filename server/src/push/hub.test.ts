@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MUTE_MS, PushHub, SUBSCRIPTIONS_PER_ADDRESS_MAX, type Subscription } from './hub.ts';
+import {
+  MISSED_ACKS_MAX,
+  MUTE_MS,
+  MUTED_MAX,
+  PushHub,
+  SUBSCRIPTIONS_PER_ADDRESS_MAX,
+  type Subscription,
+} from './hub.ts';
 
 const service = 'public##DEFAULT_GROUP@@demo';
 const at = (port: number, more: Partial<Subscription> = {}): Subscription => ({
@@ -46,7 +53,7 @@ test('an unacked push is sent once more, then given up', () => {
   assert.equal(hub.acked(first.subscription.target, first.sequence, 10_001), undefined);
   assert.equal(hub.acked(second.subscription.target, second.sequence, 10_004), 4);
   assert.deepEqual(hub.tick(40_000), []);
-  assert.deepEqual(hub.counts, { sent: 2, acked: 1, failed: 0, refused: 0 });
+  assert.deepEqual(hub.counts, { sent: 2, acked: 1, failed: 0, refused: 0, tooLarge: 0 });
 });
 
 test('an ack of somebody else, or a second one, counts for nothing', () => {
@@ -81,4 +88,46 @@ test('one address has a bound of subscriptions', () => {
     assert.ok(hub.subscribe(at(1, { service: `public##g@@${n}` }), 0));
   assert.equal(hub.subscribe(at(1), 0), false);
   assert.equal(hub.subscribe(at(1, { target: { address: '10.0.0.6', port: 1 } }), 0), true);
+});
+
+test('those who see the same list get one number, a target with two lists gets two', () => {
+  const hub = new PushHub(0);
+  hub.subscribe(at(1), 0);
+  hub.subscribe(at(2), 0);
+  hub.subscribe(at(2, { clusters: 'a' }), 0);
+  hub.subscribe(at(2, { agent: 'another' }), 0);
+  const sends = hub.changed(service, 0);
+  const numbers = sends.map(({ subscription: { target, clusters }, sequence }) => [target.port, clusters, sequence]);
+  assert.deepEqual(numbers.slice(0, 2), [
+    [1, '', 1],
+    [2, '', 1],
+  ]);
+  const ofTwo = sends.filter((send) => send.subscription.target.port === 2).map((send) => send.sequence);
+  assert.equal(new Set(ofTwo).size, 3);
+  for (const send of sends) assert.equal(hub.acked(send.subscription.target, send.sequence, 3), 3);
+});
+
+test('a list that fits into no datagram is no miss of its subscriber', () => {
+  const hub = new PushHub(0);
+  for (let nowMs = 0; nowMs < 10_000; nowMs += 1_000) {
+    assert.equal(hub.subscribe(at(1), nowMs), true);
+    for (const send of hub.changed(service, nowMs)) hub.isTooLarge(send);
+  }
+  assert.deepEqual(hub.tick(60_000), []);
+  assert.deepEqual([hub.counts.tooLarge, hub.counts.failed, hub.missedCount], [10, 0, 0]);
+});
+
+test('targets that missed an ack once are forgotten, and the bound leaves room for new ones', () => {
+  const hub = new PushHub(0);
+  const miss = (port: number, nowMs: number) => {
+    hub.subscribe(at(port, { target: { address: `10.${port >> 12}.0.1`, port } }), nowMs);
+    for (const send of hub.changed(service, nowMs)) hub.sendFailed(send, nowMs);
+  };
+  for (let n = 0; n < MUTED_MAX + 10; n++) miss(n, n * 20_000);
+  assert.ok(hub.missedCount <= MUTED_MAX);
+  const nowMs = (MUTED_MAX + 20) * 20_000;
+  for (let times = 0; times < MISSED_ACKS_MAX; times++) miss(60_000, nowMs + times * 1_000);
+  assert.equal(hub.subscribe(at(60_000, { target: { address: '10.14.0.1', port: 60_000 } }), nowMs + 3_000), false);
+  hub.sweep(nowMs + 3_000 + MUTE_MS);
+  assert.equal(hub.missedCount, 0);
 });

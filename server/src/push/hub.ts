@@ -47,6 +47,8 @@ export interface PushCounts {
   acked: number;
   failed: number;
   refused: number;
+  /** Lists that fit into no datagram. */
+  tooLarge: number;
 }
 
 /**
@@ -59,11 +61,11 @@ export class PushHub {
   readonly #pending = new Set<ServiceKey>();
   /** By `address port sequence`: what an ack must match. */
   readonly #awaiting = new Map<string, Subscriber>();
-  readonly #missed = new Map<string, { count: number; mutedUntilMs: number }>();
+  readonly #missed = new Map<string, { readonly count: number; readonly lastMs: number }>();
   readonly #perAddress = new Map<string, number>();
   #subscriptions = 0;
   #sequence: number;
-  readonly counts: PushCounts = { sent: 0, acked: 0, failed: 0, refused: 0 };
+  readonly counts: PushCounts = { sent: 0, acked: 0, failed: 0, refused: 0, tooLarge: 0 };
 
   /** `firstSequence` must lie above those of an earlier run, and every number below 2^53. */
   constructor(firstSequence: number) {
@@ -76,7 +78,10 @@ export class PushHub {
 
   /** False: not pushed to, so the client must poll more often. */
   subscribe(subscription: Subscription, nowMs: number): boolean {
-    if ((this.#missed.get(targetKey(subscription.target))?.mutedUntilMs ?? 0) > nowMs) return this.#refuse();
+    const missed = this.#missed.get(targetKey(subscription.target));
+    if (missed !== undefined && missed.count >= MISSED_ACKS_MAX && nowMs - missed.lastMs < MUTE_MS) {
+      return this.#refuse();
+    }
     let watched = this.#watched.get(subscription.service);
     const key = subscriberKey(subscription);
     const known = watched?.subscribers.get(key);
@@ -118,7 +123,11 @@ export class PushHub {
       if (watched === undefined) this.#pending.delete(service);
       else if (nowMs - watched.lastPushMs >= MERGE_MS) sends.push(...this.#push(service, watched, nowMs));
     }
-    for (const subscriber of [...this.#awaiting.values()]) sends.push(...this.#retry(subscriber, nowMs));
+    // In order of sending: behind the first that may still be answered, all may.
+    for (const subscriber of this.#awaiting.values()) {
+      if (nowMs - (subscriber.awaiting?.sentMs ?? 0) < ACK_TIMEOUT_MS) break;
+      sends.push(...this.#retry(subscriber, nowMs));
+    }
     return sends;
   }
 
@@ -126,9 +135,7 @@ export class PushHub {
   sweep(nowMs: number): number {
     const before = this.#subscriptions;
     for (const [service, watched] of this.#watched) this.#dropZombies(service, watched, nowMs);
-    for (const [target, missed] of this.#missed) {
-      if (missed.mutedUntilMs <= nowMs && missed.count >= MISSED_ACKS_MAX) this.#missed.delete(target);
-    }
+    for (const [target, { lastMs }] of this.#missed) if (nowMs - lastMs >= MUTE_MS) this.#missed.delete(target);
     return before - this.#subscriptions;
   }
 
@@ -151,6 +158,18 @@ export class PushHub {
     if (subscriber !== undefined) this.#miss(subscriber, nowMs);
   }
 
+  /** It fits into no datagram, which is no fault of its target. */
+  isTooLarge({ subscription, sequence }: Send): void {
+    const subscriber = this.#awaiting.get(ackKey(subscription.target, sequence));
+    if (subscriber !== undefined) this.#forgetAwaiting(subscriber);
+    this.counts.tooLarge++;
+  }
+
+  /** Targets whose misses are remembered. */
+  get missedCount(): number {
+    return this.#missed.size;
+  }
+
   #refuse(): false {
     this.counts.refused++;
     return false;
@@ -160,12 +179,21 @@ export class PushHub {
     this.#pending.delete(service);
     watched.lastPushMs = nowMs;
     this.#dropZombies(service, watched, nowMs);
-    return [...watched.subscribers.values()].map((subscriber) => this.#send(subscriber, nowMs, false));
+    // One number for all who see the same, so that they share one packet; a target with two views gets two.
+    const sequences = new Map<string, number>();
+    return [...watched.subscribers.values()].map((subscriber) => {
+      const view = viewKey(subscriber.subscription);
+      let sequence = sequences.get(view);
+      if (sequence === undefined || this.#awaiting.has(ackKey(subscriber.subscription.target, sequence))) {
+        sequence = ++this.#sequence;
+        sequences.set(view, sequence);
+      }
+      return this.#send(subscriber, sequence, nowMs, false);
+    });
   }
 
-  #send(subscriber: Subscriber, nowMs: number, isResend: boolean): Send {
+  #send(subscriber: Subscriber, sequence: number, nowMs: number, isResend: boolean): Send {
     this.#forgetAwaiting(subscriber);
-    const sequence = ++this.#sequence;
     subscriber.awaiting = { sequence, sentMs: nowMs, isResend };
     this.#awaiting.set(ackKey(subscriber.subscription.target, sequence), subscriber);
     this.counts.sent++;
@@ -175,7 +203,9 @@ export class PushHub {
   #retry(subscriber: Subscriber, nowMs: number): Send[] {
     const { awaiting } = subscriber;
     if (awaiting === undefined || nowMs - awaiting.sentMs < ACK_TIMEOUT_MS) return [];
-    if (!awaiting.isResend && nowMs - subscriber.refreshedMs <= ZOMBIE_MS) return [this.#send(subscriber, nowMs, true)];
+    if (!awaiting.isResend && nowMs - subscriber.refreshedMs <= ZOMBIE_MS) {
+      return [this.#send(subscriber, ++this.#sequence, nowMs, true)];
+    }
     this.#miss(subscriber, nowMs);
     return [];
   }
@@ -185,8 +215,10 @@ export class PushHub {
     this.counts.failed++;
     const key = targetKey(subscriber.subscription.target);
     const count = (this.#missed.get(key)?.count ?? 0) + 1;
-    if (!this.#missed.has(key) && this.#missed.size >= MUTED_MAX) return;
-    this.#missed.set(key, { count, mutedUntilMs: count >= MISSED_ACKS_MAX ? nowMs + MUTE_MS : 0 });
+    this.#missed.delete(key);
+    const [oldest] = this.#missed.keys();
+    if (oldest !== undefined && this.#missed.size >= MUTED_MAX) this.#missed.delete(oldest);
+    this.#missed.set(key, { count, lastMs: nowMs });
   }
 
   #forgetAwaiting(subscriber: Subscriber): void {
@@ -209,6 +241,11 @@ export class PushHub {
     // A change that waits for its push needs no subscriber list any more either.
     if (watched.subscribers.size === 0) this.#watched.delete(service);
   }
+}
+
+/** Equal for those who see the same list. */
+export function viewKey({ service, clusters, isGrouped }: PushView): string {
+  return `${isGrouped} ${service} ${clusters}`;
 }
 
 function subscriberKey({ target, clusters, agent }: Subscription): string {
