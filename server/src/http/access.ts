@@ -46,11 +46,16 @@ function isEqual(a: string, b: string): boolean {
   return left.length === right.length && timingSafeEqual(left, right);
 }
 
-/** The caller's address: the first that a trusted proxy names, else the other end of the connection. */
+/**
+ * The caller's address: the other end of the connection, or, when that is a trusted proxy, whoever called it. Each proxy
+ * adds its caller at the end of X-Forwarded-For, so what stands before the last one that is no proxy is the caller's own
+ * claim: believing it would let anybody have pushes sent to anyone (S10).
+ */
 export function clientIpOf(trustedProxies: readonly string[]): (request: HttpRequest) => string {
   const trusted = new Set(trustedProxies);
   return ({ headers, remote }) => {
     if (!trusted.has(remote.address)) return remote.address;
-    return headers['x-forwarded-for']?.split(',')[0]?.trim() || headers['x-real-ip']?.trim() || remote.address;
+    const chain = (headers['x-forwarded-for'] ?? '').split(',').map((one) => one.trim());
+    return chain.findLast((one) => one !== '' && !trusted.has(one)) ?? (headers['x-real-ip']?.trim() || remote.address);
   };
 }
