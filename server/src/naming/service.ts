@@ -14,15 +14,14 @@ import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/mo
 import { type DeregisterRequest, type UpdateRequest, wantsSnowflakeId } from '@nacos-kube/core/wire/naming.ts';
 import type { BeatRequest } from '@nacos-kube/core/wire/naming-beat.ts';
 import type { FeedReader } from '../store/feed-delivery.ts';
-import type { Change, Store, StoredRecord } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import { EXPIRY_PERIOD_MS, Expiry } from './expiry.ts';
 import type { Operation, OperationResult, Ownership } from './operation.ts';
-import { decodePersistent, encodePersistent, parsePersistentKey, persistentKey } from './persistent.ts';
+import { PersistentRows } from './persistent-rows.ts';
 import type { Registry, RegistryChange } from './registry.ts';
 
 export const INSTANCES_MAX = 2_000_000;
 const COLLECT_PERIOD_MS = 60_000;
-const SCAN_PAGE = 1_000;
 
 /** What clients ask of the registry, wherever it is carried out: here, at the owner, or in the store. */
 export class NamingService implements Part {
@@ -32,17 +31,14 @@ export class NamingService implements Part {
   readonly registry: Registry;
   readonly expiry: Expiry;
   readonly #host: Host;
-  readonly #store: Store;
+  readonly #rows: PersistentRows;
   readonly #ownership: Ownership;
   readonly #timers: Timer[] = [];
-  #isLoaded = false;
-  /** Rows of the store that are not what they should be. */
-  badRows = 0;
 
   constructor(host: Host, store: Store, registry: Registry, ownership: Ownership) {
     this.#host = host;
-    this.#store = store;
     this.registry = registry;
+    this.#rows = new PersistentRows(host, store, registry, (change) => this.changes.publish(change));
     this.#ownership = ownership;
     this.expiry = new Expiry(registry, (service) => ownership.judges(service));
   }
@@ -59,7 +55,17 @@ export class NamingService implements Part {
   }
 
   notReadyReason(): string | undefined {
-    return this.#isLoaded ? undefined : 'persistent instances are not loaded yet';
+    return this.#rows.isLoaded ? undefined : 'persistent instances are not loaded yet';
+  }
+
+  /** What follows the feed of the store. */
+  get feedReader(): FeedReader {
+    return this.#rows.feedReader;
+  }
+
+  /** Rows of the store that are not what they should be. */
+  get badRows(): number {
+    return this.#rows.bad;
   }
 
   // ------------------------------------------------------------------------------------- from clients
@@ -69,7 +75,7 @@ export class NamingService implements Part {
       throw new ProtocolError(503, `the registry is full: ${INSTANCES_MAX} instances`);
     }
     if (instance.ephemeral) await this.#carryOut({ kind: 'register', service, instance });
-    else await this.#registerPersistent(service, this.#identified(service, instance));
+    else await this.#rows.put(service, this.#identified(service, instance));
   }
 
   async deregister({ service, ephemeral, ...address }: DeregisterRequest): Promise<void> {
@@ -78,8 +84,7 @@ export class NamingService implements Part {
       await this.#carryOut({ kind: 'deregister', service, key });
       return;
     }
-    await this.#store.removeRecord('instance', persistentKey(service, key));
-    this.#publishOne(this.registry.removePersistent(serviceKey(service), key, this.#now()));
+    await this.#rows.remove(service, key);
   }
 
   async update({ service, instance, mustExist }: UpdateRequest): Promise<void> {
@@ -133,60 +138,6 @@ export class NamingService implements Part {
     }
   }
 
-  // --------------------------------------------------------------------------------- from the change feed
-
-  /** Keeps the persistent instances as the store has them. */
-  readonly feedReader: FeedReader = {
-    name: 'naming',
-    kinds: ['instance'],
-    reread: () => this.#rereadPersistent(),
-    apply: (changes) => this.#applyRows(changes),
-  };
-
-  async #rereadPersistent(): Promise<void> {
-    // Only what was there before: one that is registered while the pages are read is in none of them.
-    const before = [...this.registry.persistentKeys()];
-    const seen = new Set<string>();
-    let after: string | undefined;
-    do {
-      const page = await this.#store.scanRecords('instance', SCAN_PAGE, after);
-      for (const record of page.items) {
-        seen.add(record.key);
-        this.#putRow(record);
-      }
-      after = page.next;
-    } while (after !== undefined);
-    for (const { service, key } of before) {
-      if (!seen.has(persistentKey(service, key))) {
-        this.#publishOne(this.registry.removePersistent(serviceKey(service), key, this.#now()));
-      }
-    }
-    this.#isLoaded = true;
-  }
-
-  /** Whatever a change says, the row as it is now is what counts. */
-  async #applyRows(changes: readonly Change[]): Promise<void> {
-    const keys = new Set(changes.flatMap(({ what }) => (what.kind === 'instance' ? [what.key] : [])));
-    for (const key of keys) {
-      const record = await this.#store.getRecord('instance', key);
-      const place = parsePersistentKey(key);
-      if (record !== undefined) this.#putRow(record);
-      else if (place !== undefined) {
-        this.#publishOne(this.registry.removePersistent(serviceKey(place.service), place.key, this.#now()));
-      }
-    }
-  }
-
-  #putRow(record: StoredRecord): void {
-    const row = decodePersistent(record);
-    if (row === undefined) {
-      this.badRows++;
-      this.#host.log.warn('a stored instance is not readable and was skipped', { key: record.key });
-      return;
-    }
-    this.#publishOne(this.registry.putPersistent(row.service, row.instance));
-  }
-
   // ------------------------------------------------------------------------------------------- inside
 
   async #carryOut(operation: Operation): Promise<OperationResult> {
@@ -194,11 +145,6 @@ export class NamingService implements Part {
     if (this.#ownership.isOwn(key)) return this.apply(operation);
     const result = await this.#ownership.forward(key, operation);
     return result === 'unreachable' ? this.apply(operation, true) : result;
-  }
-
-  async #registerPersistent(service: ServiceId, instance: Instance): Promise<void> {
-    await this.#store.putRecord(encodePersistent(service, instance));
-    this.#publishOne(this.registry.putPersistent(service, instance));
   }
 
   #applyBeat(
