@@ -141,7 +141,7 @@ export function createNacosServer({
       ...distroRoutes(distro, naming, peers),
       ...sidecarRoutes({
         lease: () => lease(),
-        take: (verdicts) => checks.take(verdicts),
+        take: (verdicts) => checks.takeOfSidecar(verdicts),
         drain: () => lifecycle.drain(),
       }),
     ],

@@ -73,8 +73,9 @@ export class Prober {
   async #probe(target: ProbeTarget): Promise<void> {
     this.#running++;
     const startedMs = this.#host.clock.monotonic();
-    const kind = await this.#connect(target);
-    this.#running--;
+    const kind = await this.#connect(target).finally(() => {
+      this.#running--;
+    });
     const nowMs = this.#host.clock.monotonic();
     const result = { kind, tookMs: nowMs - startedMs };
     this.#events.onResult?.(target, result);

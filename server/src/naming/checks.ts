@@ -33,7 +33,7 @@ export class Checks implements Part {
       onResult: () => {
         this.probes++;
       },
-      onVerdict: (verdict) => this.take([verdict]),
+      onVerdict: (verdict) => this.#take([verdict]),
     });
   }
 
@@ -57,8 +57,13 @@ export class Checks implements Part {
     return this.#host.clock.monotonic() < this.#leasedUntilMs;
   }
 
-  /** Verdicts of whoever probes; returns how many were about services that this member owns. */
-  take(verdicts: readonly ProbeVerdict[]): number {
+  /** Verdicts of the sidecar; returns how many count. Without a lease none do: this process probes, and never both. */
+  takeOfSidecar(verdicts: readonly ProbeVerdict[]): number {
+    return this.isLeased ? this.#take(verdicts) : 0;
+  }
+
+  /** Returns how many were about services that this member owns. */
+  #take(verdicts: readonly ProbeVerdict[]): number {
     let taken = 0;
     for (const { service, key, healthy } of verdicts) {
       if (this.#naming.judgeProbe(service, key, healthy)) taken++;

@@ -223,6 +223,13 @@ export class Registry {
     return change;
   }
 
+  /** Persistent instances with the verdicts of their checks; looks at no list of ephemeral ones. */
+  *persistent(): Iterable<{ readonly service: ServiceKey; readonly instance: Instance }> {
+    for (const entry of this.#services.all()) {
+      for (const instance of entry.persistentInstances()) yield { service: entry.key, instance };
+    }
+  }
+
   *persistentKeys(): Iterable<{ readonly service: ServiceId; readonly key: InstanceKey }> {
     for (const entry of this.#services.all()) {
       for (const key of entry.persistent.keys()) yield { service: entry.id, key };

@@ -64,7 +64,7 @@ export class ServiceEntry {
     this.#view ??= {
       id: this.id,
       key: this.key,
-      instances: [...this.#ephemeralInstances(), ...this.#persistentInstances()],
+      instances: [...this.#ephemeralInstances(), ...this.persistentInstances()],
     };
     return this.#view;
   }
@@ -86,7 +86,8 @@ export class ServiceEntry {
     for (const { instance } of this.ephemeral.values()) yield instance;
   }
 
-  *#persistentInstances(): Iterable<Instance> {
+  /** With the verdicts of their checks. */
+  *persistentInstances(): Iterable<Instance> {
     for (const [key, instance] of this.persistent) {
       const verdict = this.verdicts.get(key);
       yield verdict === undefined || verdict.healthy === instance.healthy

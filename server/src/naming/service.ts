@@ -132,10 +132,7 @@ export class NamingService implements Part {
 
   /** Persistent instances of the services that this member judges. */
   *ownPersistent(): Iterable<{ readonly service: ServiceKey; readonly instance: Instance }> {
-    for (const view of this.registry.views()) {
-      if (!this.#ownership.isOwn(view.key)) continue;
-      for (const instance of view.instances) if (!instance.ephemeral) yield { service: view.key, instance };
-    }
+    for (const one of this.registry.persistent()) if (this.#ownership.isOwn(one.service)) yield one;
   }
 
   // ------------------------------------------------------------------------------------------- inside
