@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { HttpRequest } from '@nacos-kube/core/host/host.ts';
+import { createPipeline } from '@nacos-kube/core/http/pipeline.ts';
 import type { Call } from '@nacos-kube/core/http/route.ts';
+import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
+import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
+import { ALONE } from './operation.ts';
+import { Registry } from './registry.ts';
 import { namingRoutes } from './routes.ts';
-import type { NamingService } from './service.ts';
+import { NamingService } from './service.ts';
 
 const call = {
   form: new Map([
@@ -28,4 +34,172 @@ test('a node that has not loaded yet refuses to say what is registered, rather t
     await assert.rejects(ask('GET', path), { name: 'ProtocolError', status: 503, message: /STARTING/ });
   assert.equal((await ask('POST', '/v1/ns/instance')).status, 200);
   assert.deepEqual(calls, ['register']);
+});
+
+const JAVA = 'Nacos-Java-Client:v1.4.2';
+const GO = 'Nacos-Go-Client:v1.0.1';
+const PYTHON = 'Nacos-Python-Client';
+
+/** Asks a node's naming as the clients do; everything in the query unless there is a form. */
+async function start() {
+  const host = new FakeHost();
+  const store = createMemoryStore(host, createMemoryDatabase());
+  await store.start();
+  const naming = new NamingService(host, store, new Registry('m1'), ALONE);
+  const handler = createPipeline({
+    contextPath: '/nacos',
+    routes: namingRoutes({ naming, ...given, isLoaded: () => true, knowsPersistent: () => true }),
+    authorize() {},
+    clientIp: (request) => request.remote.address,
+    answerFailure: () => undefined,
+    log: host.log,
+  });
+  return async (method: string, path: string, query = '', agent = GO, form?: string) => {
+    const request: HttpRequest = {
+      method,
+      path: `/nacos/v1/ns${path}`,
+      query,
+      headers: {
+        'user-agent': agent,
+        ...(form !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
+      },
+      body: new TextEncoder().encode(form ?? ''),
+      remote: { address: '127.0.0.1', port: 1 },
+      onGone() {},
+    };
+    const { status, body } = await handler(request);
+    return { status, text: typeof body === 'string' ? body : new TextDecoder().decode(body) };
+  };
+}
+const WHERE = 'serviceName=demo&ip=10.0.0.1&port=80';
+
+test('defaults and old spellings of a registration are those of the clients', async () => {
+  const ask = await start();
+  const cases: readonly (readonly [string, Readonly<Record<string, unknown>> | undefined])[] = [
+    ['', { enabled: true, ephemeral: true, healthy: true, weight: 1, clusterName: 'DEFAULT' }],
+    ['&enable=False', undefined],
+    ['&enabled=&enable=True', { enabled: true }],
+    ['&enabled=True&enable=False', { enabled: true }],
+    ['&ephemeral=True', { ephemeral: true }],
+    ['&ephemeral=False', { ephemeral: false }],
+    ['&ephemeral=', { ephemeral: true }],
+    ['&cluster=a', { clusterName: 'a' }],
+    ['&clusterName=a&cluster=b', { clusterName: 'a' }],
+    ['&clusterName=None', { clusterName: 'None' }],
+    ['&weight=0.001', { weight: 0.01 }],
+    ['&groupName=g', undefined],
+  ];
+  for (const [index, [more, shown]] of cases.entries()) {
+    const where = `serviceName=demo${index}&ip=10.0.0.1&port=80${more}`;
+    assert.deepEqual(await ask('POST', '/instance', where, PYTHON), { status: 200, text: 'ok' }, more);
+    const { hosts } = JSON.parse((await ask('GET', '/instance/list', `serviceName=demo${index}`)).text);
+    const wanted = shown === undefined ? [] : [shown];
+    assert.deepEqual(
+      hosts.map((one: Record<string, unknown>) =>
+        Object.fromEntries(Object.keys(shown ?? {}).map((name) => [name, one[name]])),
+      ),
+      wanted,
+      more,
+    );
+  }
+});
+
+test('GET of an instance reads clusterName alone, and says what is missing', async () => {
+  const ask = await start();
+  const missing = async (query: string) => {
+    const { status, text } = await ask('GET', '/instance', query);
+    return `${status} ${text}`;
+  };
+  assert.equal(await missing(WHERE), '404 no service DEFAULT_GROUP@@demo found!');
+  await ask('POST', '/instance', `${WHERE}&clusterName=a`);
+  assert.equal(
+    await missing(`${WHERE}&cluster=a`),
+    '404 no ips found for cluster DEFAULT in service DEFAULT_GROUP@@demo',
+  );
+  assert.equal(await missing('serviceName=demo&ip=10.0.0.2&port=80&clusterName=a'), '404 no matched ip found!');
+  assert.equal(
+    await missing(`${WHERE}&clusterName=a`),
+    '200 {"service":"DEFAULT_GROUP@@demo","ip":"10.0.0.1","port":80,"clusterName":"a","weight":1.0,"healthy":true,' +
+      '"instanceId":"10.0.0.1#80#a#DEFAULT_GROUP@@demo","metadata":{}}',
+  );
+  assert.equal(await missing('serviceName=demo&ip=10.0.0.1'), "400 Param 'port' is required.");
+  assert.equal(await missing('ip=10.0.0.1&port=80'), "400 Param 'serviceName' is required.");
+});
+
+test('PUT of any client but Java registers what is not there, in a form with raw values too', async () => {
+  const ask = await start();
+  const form = 'ip=10.0.0.1&port=80&metadata={"a":"b"}&serviceName=DEFAULT_GROUP@@demo&';
+  assert.equal((await ask('PUT', '/instance', '', JAVA, form)).status, 400);
+  assert.deepEqual(await ask('PUT', '/instance', '', GO, form), { status: 200, text: 'ok' });
+  assert.deepEqual(JSON.parse((await ask('GET', '/instance', WHERE)).text).metadata, { a: 'b' });
+  assert.equal((await ask('PUT', '/instance', WHERE, JAVA)).text, 'ok');
+  assert.deepEqual(JSON.parse((await ask('GET', '/instance', WHERE)).text).metadata, {});
+  const beat = 'beat={"ip":"10.0.0.2","port":80,"weight":1,"serviceName":"DEFAULT_GROUP@@demo","cluster":"DEFAULT"}';
+  const answer = await ask('PUT', '/instance/beat', '', GO, `${beat}&serviceName=DEFAULT_GROUP@@demo`);
+  assert.equal(answer.text, '{"clientBeatInterval":5000,"code":10200,"lightBeatEnabled":true}');
+});
+
+test('DELETE needs cluster and kind to fit, and is ok all the same', async () => {
+  const ask = await start();
+  await ask('POST', '/instance', `${WHERE}&clusterName=a&ephemeral=false`);
+  const count = async () => JSON.parse((await ask('GET', '/instance/list', 'serviceName=demo')).text).hosts.length;
+  for (const more of ['', '&clusterName=a', '&ephemeral=false']) {
+    assert.deepEqual(await ask('DELETE', '/instance', `${WHERE}${more}`), { status: 200, text: 'ok' });
+    assert.equal(await count(), 1, more);
+  }
+  await ask('DELETE', '/instance', `${WHERE}&cluster=a&ephemeral=false`);
+  assert.equal(await count(), 0);
+  assert.equal((await ask('DELETE', '/instance', WHERE)).text, 'ok');
+});
+
+test('a list echoes what was asked, and names the service as its agent expects', async () => {
+  const ask = await start();
+  await ask('POST', '/instance', `${WHERE}&clusterName=a`);
+  const list = async (more: string, agent: string) =>
+    JSON.parse((await ask('GET', '/instance/list', `serviceName=demo${more}`, agent)).text);
+  const java = await list('&clusters=a,b&env=x', JAVA);
+  assert.deepEqual(
+    [java.name, java.dom, java.clusters, java.env],
+    ['DEFAULT_GROUP@@demo', 'DEFAULT_GROUP@@demo', 'a,b', 'x'],
+  );
+  assert.deepEqual([java.hosts.length, java.hosts[0].serviceName], [1, 'DEFAULT_GROUP@@demo']);
+  const python = await list('', PYTHON);
+  assert.deepEqual([python.name, python.dom, python.hosts[0].serviceName], ['DEFAULT_GROUP@@demo', 'demo', 'demo']);
+  assert.deepEqual((await list('&clusters=b', JAVA)).hosts, []);
+  assert.deepEqual((await list('&clusterName=b', 'nacos-csharp')).hosts.length, 1);
+  assert.deepEqual(await list('&isCheck=TRUE', JAVA), {});
+  const nobody = await ask('GET', '/instance/list', 'serviceName=nobody&clusters=a');
+  assert.equal(nobody.text, '{"name":"DEFAULT_GROUP@@nobody","clusters":"a","cacheMillis":3000,"hosts":[]}');
+});
+
+test('services are listed by group, in pages of their sorted names', async () => {
+  const ask = await start();
+  for (const name of ['b', 'a', 'B', 'c']) await ask('POST', '/instance', `serviceName=${name}&ip=10.0.0.1&port=80`);
+  await ask('POST', '/instance', 'serviceName=x&groupName=g&ip=10.0.0.1&port=80&metadata=env=prod');
+  await ask('POST', '/instance', 'serviceName=y&namespaceId=other&ip=10.0.0.1&port=80');
+  const list = async (query: string) => {
+    const { doms, count } = JSON.parse((await ask('GET', '/service/list', query)).text);
+    return `${doms} of ${count}`;
+  };
+  assert.equal(await list('pageNo=1&pageSize=10'), 'B,a,b,c of 4');
+  assert.equal(await list('pageNo=2&pageSize=3'), 'c of 4');
+  assert.equal(await list('pageNo=3&pageSize=3'), ' of 4');
+  assert.equal(await list('pageNo=0&pageSize=2'), 'B,a of 4');
+  assert.equal(await list('pageNo=x&pageSize=y'), ' of 4');
+  assert.equal(await list('pageNo=1&pageSize=2147483647&groupName=g'), 'x of 1');
+  assert.equal(await list('pageNo=1&pageSize=2&groupName=*'), 'DEFAULT_GROUP@@B,DEFAULT_GROUP@@a of 5');
+  assert.equal(await list('pageNo=1&pageSize=9&namespaceId=other'), 'y of 1');
+  const selector = (of: string) =>
+    `&groupName=*&selector=${encodeURIComponent(`{"type":"label","expression":"${of}.metadata.env = 'prod'"}`)}`;
+  assert.equal(await list(`pageNo=1&pageSize=9${selector('INSTANCE')}`), 'g@@x of 1');
+  assert.equal(await list(`pageNo=1&pageSize=9${selector('SERVICE')}`), ' of 0');
+  assert.equal((await ask('GET', '/service/list', 'pageNo=1')).text, "Param 'pageSize' is required.");
+});
+
+test('HEAD is answered as GET, with a slash at the end or not', async () => {
+  const ask = await start();
+  for (const path of ['/instance/list', '/instance/list/']) {
+    assert.equal((await ask('HEAD', path, 'serviceName=demo')).status, 200);
+  }
+  assert.equal((await ask('PATCH', '/instance/list', 'serviceName=demo')).status, 404);
 });

@@ -13,6 +13,7 @@ import {
 } from '@nacos-kube/core/wire/naming.ts';
 import { agentOf } from '@nacos-kube/core/wire/naming-agent.ts';
 import { decodeBeat, encodeBeatAnswer, UNKNOWN_BEAT_ANSWER } from '@nacos-kube/core/wire/naming-beat.ts';
+import { noInstancesInCluster, noMatchedInstance, noService } from '@nacos-kube/core/wire/naming-errors.ts';
 import {
   CACHE_MS,
   decodeList,
@@ -21,10 +22,12 @@ import {
   type ListRequest,
   PUSHED_CACHE_MS,
 } from '@nacos-kube/core/wire/naming-list.ts';
+import type { ListSelector } from '@nacos-kube/core/wire/naming-selector.ts';
 import { decodeServiceList, encodeServiceList } from '@nacos-kube/core/wire/naming-service.ts';
 import { listParts } from './list.ts';
 import type { OperationResult } from './operation.ts';
 import type { NamingService } from './service.ts';
+import type { ServiceView } from './service-entry.ts';
 
 const READ: Policy = { kind: 'read', area: 'naming' };
 const WRITE: Policy = { kind: 'write', area: 'naming' };
@@ -46,7 +49,7 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
   const { naming, now, subscribe, isLoaded, knowsPersistent } = options;
   // An empty list takes a client's traffic away, an error sends it to the next node (F6). Writes are always taken.
   const refuse = () => {
-    throw new ProtocolError(503, 'server is STARTING now, please try again later!');
+    throw new ProtocolError(503, 'server is STARTINGnow, please try again later!');
   };
   const refuseUnlessLoaded = () => {
     if (!isLoaded()) refuse();
@@ -135,21 +138,21 @@ function beatAnswer(result: OperationResult): HttpResponse {
 function getInstance(naming: NamingService, form: Call['form']): HttpResponse {
   const { service, ...address } = decodeInstanceRequest(form);
   const view = naming.registry.view(serviceKey(service));
-  if (view === undefined) throw new ProtocolError(404, `no service ${service.name} found!`);
+  if (view === undefined) throw noService(service.name);
   const ofCluster = view.instances.filter((instance) => instance.cluster === address.cluster);
-  if (ofCluster.length === 0) {
-    throw new ProtocolError(404, `no ips found for cluster ${address.cluster} in service ${service.name}`);
-  }
+  if (ofCluster.length === 0) throw noInstancesInCluster(address.cluster, service.name);
   const found = ofCluster.find((instance) => instanceKey(instance) === instanceKey(address));
-  if (found === undefined) throw new ProtocolError(404, 'no matched ip found!');
+  if (found === undefined) throw noMatchedInstance();
   return jsonBytes(encodeInstance(service.name, found));
 }
 
 /** Names by code unit, without their group unless all groups were asked for. */
 function listServices(naming: NamingService, form: Call['form']): HttpResponse {
-  const { namespaceId, group, pageNo, pageSize } = decodeServiceList(form);
+  const { namespaceId, group, pageNo, pageSize, selector } = decodeServiceList(form);
   const names: string[] = [];
   for (const name of naming.registry.serviceNames(namespaceId)) {
+    if (selector !== undefined && !isSelected(naming.registry.view(serviceKey({ namespaceId, name })), selector))
+      continue;
     const parts = splitGroupedName(name);
     if (group === undefined) names.push(name);
     else if (parts.group === group) names.push(parts.service);
@@ -157,4 +160,9 @@ function listServices(naming: NamingService, form: Call['form']): HttpResponse {
   names.sort();
   const from = (pageNo - 1) * pageSize;
   return jsonBytes(encodeServiceList(names.slice(from, from + pageSize), names.length));
+}
+
+/** Services have no metadata of their own yet, so what asks for it finds none. */
+function isSelected(view: ServiceView | undefined, { of, key, value }: ListSelector): boolean {
+  return of === 'instance' && view?.instances.some(({ metadata }) => metadata.get(key) === value) === true;
 }

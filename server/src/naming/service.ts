@@ -1,6 +1,6 @@
 import { Changes } from '@nacos-kube/core/changes.ts';
 import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
-import { badRequest, ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
+import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
 import type { Part } from '@nacos-kube/core/lifecycle.ts';
 import {
   BEAT_INTERVAL_KEY,
@@ -13,6 +13,7 @@ import {
 import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
 import { type DeregisterRequest, type UpdateRequest, wantsSnowflakeId } from '@nacos-kube/core/wire/naming.ts';
 import type { BeatRequest } from '@nacos-kube/core/wire/naming-beat.ts';
+import { updatedInstanceMissing, updatedServiceMissing } from '@nacos-kube/core/wire/naming-errors.ts';
 import type { FeedReader } from '../store/feed-delivery.ts';
 import type { Store } from '../store/store.ts';
 import { EXPIRY_PERIOD_MS, Expiry } from './expiry.ts';
@@ -33,9 +34,11 @@ export class NamingService implements Part {
   readonly #host: Host;
   readonly #rows: PersistentRows;
   readonly #ownership: Ownership;
+  readonly #instancesMax: number;
   readonly #timers: Timer[] = [];
 
-  constructor(host: Host, store: Store, registry: Registry, ownership: Ownership) {
+  constructor(host: Host, store: Store, registry: Registry, ownership: Ownership, instancesMax = INSTANCES_MAX) {
+    this.#instancesMax = instancesMax;
     this.#host = host;
     this.registry = registry;
     this.#rows = new PersistentRows(host, store, registry, (change) => this.changes.publish(change));
@@ -71,8 +74,8 @@ export class NamingService implements Part {
   // ------------------------------------------------------------------------------------- from clients
 
   async register(service: ServiceId, instance: Instance): Promise<void> {
-    if (this.registry.instanceCount >= INSTANCES_MAX) {
-      throw new ProtocolError(503, `the registry is full: ${INSTANCES_MAX} instances`);
+    if (this.#isFull) {
+      throw new ProtocolError(503, `the registry is full: ${this.#instancesMax} instances`);
     }
     if (instance.ephemeral) await this.#carryOut({ kind: 'register', service, instance });
     else await this.#rows.put(service, this.#identified(service, instance));
@@ -96,12 +99,9 @@ export class NamingService implements Part {
   beat(request: BeatRequest): OperationResult | Promise<OperationResult> {
     const { service, instance } = request;
     const key = instanceKey(request);
-    // Beats of persistent instances change nothing (spec/naming.md 3).
-    if (instance?.ephemeral === false) return done(instance);
+    if (instance?.ephemeral === false) return this.#beatPersistent(service, instance);
     const operation: Operation = { kind: 'beat', service, key, ...(instance && { full: instance }) };
-    if (this.#ownership.isOwn(serviceKey(service))) return this.apply(operation);
-    const persistent = instance === undefined ? this.registry.find(serviceKey(service), key, false) : undefined;
-    return persistent === undefined ? this.#carryOut(operation) : done(persistent);
+    return this.#ownership.isOwn(serviceKey(service)) ? this.apply(operation) : this.#carryOut(operation);
   }
 
   // ---------------------------------------------------------------------------- on behalf of any member
@@ -156,12 +156,24 @@ export class NamingService implements Part {
       if (beaten !== 'known') this.#publish([beaten]);
       return done(this.registry.find(id, key, true));
     }
-    if (full === undefined) {
-      const persistent = this.registry.find(id, key, false);
-      return persistent === undefined ? { outcome: 'unknown' } : done(persistent);
-    }
+    // Beats of persistent instances change nothing, and make no second one of them (spec/naming.md 3).
+    const persistent = this.registry.find(id, key, false);
+    if (persistent !== undefined) return done(persistent);
+    // Where there is no room the client is asked to register, which says why it can't.
+    if (full === undefined || this.#isFull) return { outcome: 'unknown' };
     this.#publishOne(this.registry.register(service, this.#identified(service, full), nowMs));
     return done(full);
+  }
+
+  async #beatPersistent(service: ServiceId, instance: Instance): Promise<OperationResult> {
+    const [id, key] = [serviceKey(service), instanceKey(instance)];
+    const known = this.registry.find(id, key, false) ?? this.registry.find(id, key, true);
+    if (known === undefined) await this.register(service, instance);
+    return done(known ?? instance);
+  }
+
+  get #isFull(): boolean {
+    return this.registry.instanceCount >= this.#instancesMax;
   }
 
   /** An id that the generator of the instance's own choice makes; a known instance keeps the one it has. */
@@ -183,15 +195,10 @@ export class NamingService implements Part {
 
   #mustExist(service: ServiceId, wanted: Instance): void {
     const view = this.registry.view(serviceKey(service));
-    if (view === undefined) {
-      throw badRequest(`service not found, namespace: ${service.namespaceId}, service: ${service.name}`);
-    }
-    const { ip, port, ephemeral, cluster, weight, healthy } = wanted;
+    if (view === undefined) throw updatedServiceMissing(service);
+    const { ip, port, ephemeral } = wanted;
     const isThere = view.instances.some((one) => one.ip === ip && one.port === port && one.ephemeral === ephemeral);
-    if (isThere) return;
-    throw badRequest(
-      `instance not exist: ${ip}:${port}:unknown:${cluster}_${Number.isInteger(weight) ? `${weight}.0` : weight}_${healthy}_false_${cluster}`,
-    );
+    if (!isThere) throw updatedInstanceMissing(wanted);
   }
 
   #publish(changes: readonly RegistryChange[]): void {
