@@ -3,7 +3,7 @@ import type { Part } from '@nacos-kube/core/lifecycle.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Datum } from '../naming/datum.ts';
 import type { Operation, OperationResult, Ownership } from '../naming/operation.ts';
-import type { RegistryChange } from '../naming/registry.ts';
+import type { RegistryChange } from '../naming/registry-change.ts';
 import type { NamingService } from '../naming/service.ts';
 import { decodeDatum, decodeResult, encodeDatum, encodeOperation, field, list } from './codec.ts';
 import { Forwarder } from './forward.ts';

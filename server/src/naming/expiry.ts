@@ -1,6 +1,7 @@
 import { BEAT_INTERVAL_MS } from '@nacos-kube/core/model/instance.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
-import type { Registry, RegistryChange } from './registry.ts';
+import type { Registry } from './registry.ts';
+import type { RegistryChange } from './registry-change.ts';
 import { deadlineMs, type Ephemeral } from './service-entry.ts';
 
 export const EXPIRY_PERIOD_MS = 1_000;

@@ -7,7 +7,8 @@ import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
 import { type Change, type Store, StoreError } from '../store/store.ts';
 import { encodePersistent, persistentKey } from './persistent.ts';
 import { PersistentRows } from './persistent-rows.ts';
-import { Registry, type RegistryChange } from './registry.ts';
+import { Registry } from './registry.ts';
+import type { RegistryChange } from './registry-change.ts';
 import { Touches } from './touches.ts';
 
 const demo = { namespaceId: 'public', name: 'DEFAULT_GROUP@@demo' };

@@ -4,7 +4,8 @@ import { type ServiceId, serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { FeedReader } from '../store/feed-delivery.ts';
 import type { Change, Store, StoredRecord } from '../store/store.ts';
 import { decodePersistent, encodePersistent, parsePersistentKey, persistentKey } from './persistent.ts';
-import type { Registry, RegistryChange } from './registry.ts';
+import type { Registry } from './registry.ts';
+import type { RegistryChange } from './registry-change.ts';
 import { Touches } from './touches.ts';
 
 const SCAN_PAGE = 1_000;

@@ -4,7 +4,8 @@ import { type Instance, instanceKey, NO_METADATA } from '@nacos-kube/core/model/
 import { serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { Datum } from './datum.ts';
 import { WAITING_VERDICT_MS } from './probe-verdicts.ts';
-import { EPOCH_LEAP_MAX, Registry, type RegistryChange } from './registry.ts';
+import { EPOCH_LEAP_MAX, Registry } from './registry.ts';
+import type { RegistryChange } from './registry-change.ts';
 
 const demo = { namespaceId: 'public', name: 'DEFAULT_GROUP@@demo' };
 const demoKey = serviceKey(demo);

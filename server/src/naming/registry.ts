@@ -1,47 +1,12 @@
-import {
-  BEAT_TIMEOUT_KEY,
-  BEAT_TIMEOUT_MS,
-  DELETE_TIMEOUT_KEY,
-  DELETE_TIMEOUT_MS,
-  type Instance,
-  type InstanceKey,
-  instanceKey,
-  preservedMs,
-  sameInstance,
-} from '@nacos-kube/core/model/instance.ts';
+import { type Instance, type InstanceKey, instanceKey, sameInstance } from '@nacos-kube/core/model/instance.ts';
 import { parseServiceKey, type ServiceId, type ServiceKey } from '@nacos-kube/core/model/names.ts';
 import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
 import { type Datum, datumsOf, datumsOfKey, isVerdict, TOMBSTONE_TTL_MS } from './datum.ts';
 import { DueQueue } from './due-queue.ts';
 import type { ProbeVerdict } from './probe-verdicts.ts';
-import { deadlineMs, type Ephemeral, type ServiceEntry, type ServiceView } from './service-entry.ts';
+import type { Merged, MergeRoles, RegistryChange, Verdict } from './registry-change.ts';
+import { deadlineMs, type Ephemeral, isHeard, type ServiceEntry, type ServiceView } from './service-entry.ts';
 import { Services } from './services.ts';
-
-/** What a call changed: instances of one service. */
-export interface RegistryChange {
-  readonly service: ServiceKey;
-  readonly keys: readonly InstanceKey[];
-  /**
-   * `here`: this member made new data, its peers must hear of it. `peer`: a peer's data, already told to all by its
-   * maker. `store`: from the change feed, which every member follows itself.
-   */
-  readonly origin: 'here' | 'peer' | 'store';
-  /** Subscribers would see another list. */
-  readonly visible: boolean;
-}
-
-/** How the members stand to a service, as the merging one sees it. */
-export interface MergeRoles {
-  readonly iAmOwner: boolean;
-  readonly senderIsOwner: boolean;
-}
-
-/** `restamped`: ours stays and was stamped anew, so that the sender learns better. */
-export type Merged =
-  | { readonly outcome: 'applied' | 'restamped'; readonly change: RegistryChange }
-  | { readonly outcome: 'known' | 'older' | 'refused' };
-
-export type Verdict = 'unhealthy' | 'expired';
 
 /**
  * All instances of all services, and the only writer of them. Pure: time comes in as `nowMs` (monotonic), changes go
@@ -108,7 +73,7 @@ export class Registry {
     const key = instanceKey(wanted);
     const known = entry.ephemeral.get(key);
     if (known === undefined) {
-      const ephemeral = this.#add(entry, key, wanted, this.#nextStamp(entry), nowMs);
+      const ephemeral = this.#add(entry, key, wanted, entry.nextStamp(this.#writer), nowMs);
       ephemeral.heardMs = nowMs;
       return this.#changed(entry, [key], 'here', true);
     }
@@ -149,7 +114,7 @@ export class Registry {
 
   deregister(service: ServiceKey, key: InstanceKey, nowMs: number): RegistryChange | undefined {
     const known = this.#services.get(service)?.ephemeral.get(key);
-    return known && this.#bury(known, 'left', this.#nextStamp(known.entry), nowMs, 'here');
+    return known && this.#bury(known, 'left', known.entry.nextStamp(this.#writer), nowMs, 'here');
   }
 
   // --------------------------------------------------------------------------------- what the owner does
@@ -167,7 +132,7 @@ export class Registry {
   judge(ephemeral: Ephemeral, verdict: Verdict, nowMs: number): RegistryChange | undefined {
     if (ephemeral.isGone) return undefined;
     if (verdict === 'expired') {
-      return this.#bury(ephemeral, 'expired', this.#nextStamp(ephemeral.entry), nowMs, 'here');
+      return this.#bury(ephemeral, 'expired', ephemeral.entry.nextStamp(this.#writer), nowMs, 'here');
     }
     ephemeral.isUnhealthyByVerdict = true;
     const change = this.#restamp(ephemeral, { ...ephemeral.instance, healthy: false });
@@ -192,7 +157,7 @@ export class Registry {
     if (entry === undefined || instance === undefined) return undefined;
     const before = entry.verdicts.get(key)?.healthy ?? instance.healthy;
     if (before === healthy) return undefined;
-    this.#setVerdict(entry, key, { healthy, stamp: this.#nextStamp(entry) });
+    this.#setVerdict(entry, key, { healthy, stamp: entry.nextStamp(this.#writer) });
     return this.#changed(entry, [key], 'here', true);
   }
 
@@ -288,7 +253,7 @@ export class Registry {
     if (isVerdict(datum) && known !== undefined) {
       // Whoever knows better says so with a newer stamp; whoever knows nothing believes the owner alone.
       if ((roles.iAmOwner && !roles.senderIsOwner) || isHeard(known, nowMs)) {
-        this.#see(entry, datum.stamp);
+        entry.see(datum.stamp);
         // The verdict alone is contested; newer data that came with it stays.
         const instance = datum.kind === 'unhealthy' ? datum.instance : known.instance;
         const { healthy } = known.instance;
@@ -296,7 +261,7 @@ export class Registry {
       }
       if (!roles.senderIsOwner) return { outcome: 'refused' };
     }
-    this.#see(entry, datum.stamp);
+    entry.see(datum.stamp);
     return { outcome: 'applied', change: this.#apply(entry, datum, known, nowMs) };
   }
 
@@ -322,20 +287,6 @@ export class Registry {
 
   // -------------------------------------------------------------------------------------------- inside
 
-  #see(entry: ServiceEntry, stamp: Stamp): void {
-    if (compareStamps(stamp, entry.newest) > 0) entry.newest = stamp;
-  }
-
-  #nextStamp(entry: ServiceEntry): Stamp {
-    const { epoch, sequence, owner } = entry.newest;
-    const stamp: Stamp =
-      owner === this.#writer
-        ? { epoch, sequence: sequence + 1, owner }
-        : { epoch: epoch + 1, sequence: 1, owner: this.#writer };
-    entry.newest = stamp;
-    return stamp;
-  }
-
   #add(entry: ServiceEntry, key: InstanceKey, instance: Instance, stamp: Stamp, nowMs: number): Ephemeral {
     const ephemeral: Ephemeral = {
       entry,
@@ -358,7 +309,7 @@ export class Registry {
   }
 
   #restamp(known: Ephemeral, instance: Instance): RegistryChange {
-    return this.#replace(known, instance, this.#nextStamp(known.entry), 'here');
+    return this.#replace(known, instance, known.entry.nextStamp(this.#writer), 'here');
   }
 
   #replace(known: Ephemeral, instance: Instance, stamp: Stamp, origin: 'here' | 'peer'): RegistryChange {
@@ -422,7 +373,7 @@ export class Registry {
     const instance = entry.persistent.get(key);
     if (known === undefined && instance !== undefined && roles.iAmOwner && entry.verdicts.isPast(key, stamp)) {
       // The sender takes it for one on the instance that stands there now, and would do so for ever.
-      this.#setVerdict(entry, key, { healthy: instance.healthy, stamp: this.#nextStamp(entry) });
+      this.#setVerdict(entry, key, { healthy: instance.healthy, stamp: entry.nextStamp(this.#writer) });
       return { outcome: 'restamped', change: this.#changed(entry, [key], 'here', false) };
     }
     const order = compareStamps(stamp, known?.stamp ?? NEVER);
@@ -430,7 +381,7 @@ export class Registry {
       this.#services.dispose(entry);
       return { outcome: order < 0 ? 'older' : 'known' };
     }
-    this.#see(entry, stamp);
+    entry.see(stamp);
     if (instance === undefined) {
       // It may still be on its way through the store's feed.
       entry.verdicts.wait(key, { healthy, stamp }, nowMs);
@@ -475,11 +426,3 @@ function probed(key: InstanceKey): string {
 }
 
 type EphemeralDatum = Exclude<Datum, { readonly kind: 'probed' }>;
-
-/** A sign of life came to this very member within the time-out: it knows better than any verdict. */
-function isHeard(known: Ephemeral, nowMs: number): boolean {
-  const { metadata } = known.instance;
-  const beatTimeoutMs = preservedMs(metadata, BEAT_TIMEOUT_KEY, BEAT_TIMEOUT_MS);
-  const deleteTimeoutMs = preservedMs(metadata, DELETE_TIMEOUT_KEY, DELETE_TIMEOUT_MS);
-  return known.heardMs !== undefined && nowMs - known.heardMs <= Math.min(beatTimeoutMs, deleteTimeoutMs);
-}

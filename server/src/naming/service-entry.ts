@@ -8,7 +8,7 @@ import {
   preservedMs,
 } from '@nacos-kube/core/model/instance.ts';
 import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
-import type { Stamp } from '@nacos-kube/core/model/stamp.ts';
+import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
 import type { Queued } from './due-queue.ts';
 import { ProbeVerdicts } from './probe-verdicts.ts';
 
@@ -69,6 +69,18 @@ export class ServiceEntry {
     return this.#view;
   }
 
+  see(stamp: Stamp): void {
+    if (compareStamps(stamp, this.newest) > 0) this.newest = stamp;
+  }
+
+  /** Above all that this member has seen of the service: of its own epoch, else of the next one. */
+  nextStamp(writer: string): Stamp {
+    const { epoch, sequence, owner } = this.newest;
+    this.newest =
+      owner === writer ? { epoch, sequence: sequence + 1, owner } : { epoch: epoch + 1, sequence: 1, owner: writer };
+    return this.newest;
+  }
+
   changed(): void {
     this.#view = undefined;
   }
@@ -104,4 +116,12 @@ export function deadlineMs(ephemeral: Ephemeral): number | undefined {
   const deleteMs = preservedMs(metadata, DELETE_TIMEOUT_KEY, DELETE_TIMEOUT_MS);
   if (!healthy) return ephemeral.aliveMs + deleteMs;
   return ephemeral.aliveMs + Math.min(deleteMs, preservedMs(metadata, BEAT_TIMEOUT_KEY, BEAT_TIMEOUT_MS));
+}
+
+/** A sign of life came to this very member within the time-out: it knows better than any verdict. */
+export function isHeard(known: Ephemeral, nowMs: number): boolean {
+  const { metadata } = known.instance;
+  const beatTimeoutMs = preservedMs(metadata, BEAT_TIMEOUT_KEY, BEAT_TIMEOUT_MS);
+  const deleteTimeoutMs = preservedMs(metadata, DELETE_TIMEOUT_KEY, DELETE_TIMEOUT_MS);
+  return known.heardMs !== undefined && nowMs - known.heardMs <= Math.min(beatTimeoutMs, deleteTimeoutMs);
 }

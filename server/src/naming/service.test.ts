@@ -5,7 +5,8 @@ import { serviceKey } from '@nacos-kube/core/model/names.ts';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
 import { ALONE, type Operation, type OperationResult, type Ownership } from './operation.ts';
-import { Registry, type RegistryChange } from './registry.ts';
+import { Registry } from './registry.ts';
+import type { RegistryChange } from './registry-change.ts';
 import { NamingService } from './service.ts';
 
 const demo = { namespaceId: 'public', name: 'DEFAULT_GROUP@@demo' };

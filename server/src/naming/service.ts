@@ -19,7 +19,8 @@ import type { Store } from '../store/store.ts';
 import { EXPIRY_PERIOD_MS, Expiry } from './expiry.ts';
 import type { Operation, OperationResult, Ownership } from './operation.ts';
 import { PersistentRows } from './persistent-rows.ts';
-import type { Registry, RegistryChange } from './registry.ts';
+import type { Registry } from './registry.ts';
+import type { RegistryChange } from './registry-change.ts';
 
 export const INSTANCES_MAX = 2_000_000;
 const COLLECT_PERIOD_MS = 60_000;
