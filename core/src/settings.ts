@@ -48,7 +48,18 @@ export class SettingsError extends Error {
 
 /** Defaults < properties < environment < flags; parsed once, frozen. Throws `SettingsError`. */
 export function readSettings<T extends SettingsTable>(table: T, sources: SettingsSources): SettingsOf<T> {
+  const { values, problems } = takeSettings(table, sources);
+  if (problems.length > 0) throw new SettingsError(problems);
+  return values;
+}
+
+/** What was said, and every problem with it: one of a wrong text has its default, so that more can be looked at. */
+export function takeSettings<T extends SettingsTable>(
+  table: T,
+  sources: SettingsSources,
+): { readonly values: SettingsOf<T>; readonly problems: readonly string[]; readonly wrong: ReadonlySet<keyof T> } {
   const problems: string[] = [];
+  const wrong = new Set<keyof T>();
   const values: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(table)) {
     const said = find(setting, sources);
@@ -58,10 +69,11 @@ export function readSettings<T extends SettingsTable>(table: T, sources: Setting
     } catch (error) {
       const shown = setting.isSecret ? '' : ` ${JSON.stringify(said.text)}`;
       problems.push(`${said.where}${shown}: ${(error as Error).message}`);
+      wrong.add(name);
+      if (setting.default !== undefined) values[name] = setting.parse(setting.default);
     }
   }
-  if (problems.length > 0) throw new SettingsError(problems);
-  return Object.freeze(values) as SettingsOf<T>;
+  return { values: Object.freeze(values) as SettingsOf<T>, problems, wrong };
 }
 
 function find(
@@ -98,7 +110,9 @@ export function parseProperties(content: string): ReadonlyMap<string, string> {
 
 // ------------------------------------------------------------------------------------------ kinds of values
 
+/** An empty one is a slip, as of a script whose variable is not set. */
 export function anyText(text: string): string {
+  if (text === '') throw new Error('must not be empty');
   return text;
 }
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
-import { parseProperties, readSettings, SettingsError, type SettingsSources } from '@nacos-kube/core/settings.ts';
+import { parseProperties, type SettingsSources, takeSettings } from '@nacos-kube/core/settings.ts';
 import { settingOptions } from '@nacos-kube/core/settings-help.ts';
 import { Command } from 'commander';
 import { createMembership } from './members/create.ts';
@@ -22,11 +22,12 @@ export function serverCommand(): Command {
 }
 
 async function runServer(flags: Record<string, string>): Promise<void> {
-  const sources: SettingsSources = { flags, env: process.env, properties: await propertiesOf(flags) };
-  const { logLevel, logFormat, mysqlPassword } = readSettings(SERVER_SETTINGS, sources);
+  const { properties, problems } = await propertiesOf(flags);
+  const sources: SettingsSources = { flags, env: process.env, properties };
+  const { logLevel, logFormat, mysqlPassword } = takeSettings(SERVER_SETTINGS, sources).values;
   const secrets = mysqlPassword === undefined ? [] : [mysqlPassword];
   const host = createNodeHost({ name: 'node', logLevel, logFormat, secrets });
-  const settings = await loadNodeSettings(host, sources);
+  const settings = await loadNodeSettings(host, sources, problems);
   const store = openStore(host, settings.storage);
   const membership = createMembership(host, settings);
   const { lifecycle } = createNacosServer({ host, settings, store, membership, withProcessMetrics: true });
@@ -38,7 +39,7 @@ async function runServer(flags: Record<string, string>): Promise<void> {
     host.log.info(`${signal}: draining and stopping; a second signal ends at once`);
     host.background(
       'stop',
-      lifecycle.stop().then(() => process.exit(0)),
+      lifecycle.stop().finally(() => process.exit(0)),
     );
   };
   process.on('SIGTERM', stop);
@@ -65,12 +66,14 @@ function reportReadiness(host: ReturnType<typeof createNodeHost>, reasons: () =>
   host.clock.every(LOOP_CHECK_MS, tell);
 }
 
-async function propertiesOf(flags: Record<string, string>): Promise<ReadonlyMap<string, string>> {
+async function propertiesOf(
+  flags: Record<string, string>,
+): Promise<Pick<SettingsSources, 'properties'> & { readonly problems: readonly string[] }> {
   const path = flags.properties ?? process.env.NACOS_KUBE_PROPERTIES;
-  if (path === undefined) return new Map();
+  if (path === undefined) return { properties: new Map(), problems: [] };
   try {
-    return parseProperties(await readFile(path, 'utf8'));
+    return { properties: parseProperties(await readFile(path, 'utf8')), problems: [] };
   } catch (error) {
-    throw new SettingsError([`--properties ${JSON.stringify(path)}: ${(error as Error).message}`]);
+    return { properties: new Map(), problems: [`--properties ${JSON.stringify(path)}: ${(error as Error).message}`] };
   }
 }

@@ -1,5 +1,5 @@
 import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
-import { readSettings, SettingsError, type SettingsOf, type SettingsSources } from '@nacos-kube/core/settings.ts';
+import { SettingsError, type SettingsOf, type SettingsSources, takeSettings } from '@nacos-kube/core/settings.ts';
 import { keysProblem } from '../http/peer-auth.ts';
 import type { StorageSettings } from '../store/open.ts';
 import { SERVER_SETTINGS } from './table.ts';
@@ -29,25 +29,33 @@ export type MemberListSettings =
 
 type Read = SettingsOf<typeof SERVER_SETTINGS>;
 
-/** Throws `SettingsError` with every problem at once. */
-export async function loadNodeSettings(host: Host, sources: SettingsSources): Promise<NodeSettings> {
-  const read = readSettings(SERVER_SETTINGS, sources);
-  const problems: string[] = [];
+/** Throws `SettingsError` with every problem at once, those among them that were found before. */
+export async function loadNodeSettings(
+  host: Host,
+  sources: SettingsSources,
+  found: readonly string[] = [],
+): Promise<NodeSettings> {
+  const { values: read, problems: said, wrong } = takeSettings(SERVER_SETTINGS, sources);
+  const problems = [...found, ...said];
   const settings: NodeSettings = Object.freeze({
     mode: read.mode,
     port: read.port,
     listen: read.listen,
     data: read.data,
     contextPath: read.contextPath,
-    member: read.member ?? `${read.serverIp ?? firstAddress(host, read.listen)}:${read.port}`,
+    member: read.member ?? memberAt(read.serverIp ?? firstAddress(host, read.listen), read.port),
     memberList: memberListOf(read),
-    clusterKeys: await clusterKeysOf(host, read, problems),
+    clusterKeys: wrong.has('clusterKeyFile') ? [] : await clusterKeysOf(host, read, problems),
     sidecarTokenFile: read.sidecarTokenFile,
-    storage: await storageOf(host, read, problems),
+    storage: await storageOf(host, read, wrong, problems),
     trustedProxies: read.trustedProxies,
   });
   if (problems.length > 0) throw new SettingsError(problems);
   return settings;
+}
+
+function memberAt(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function memberListOf(read: Read): MemberListSettings {
@@ -67,28 +75,37 @@ async function clusterKeysOf(host: Host, read: Read, problems: string[]): Promis
     return [];
   }
   const content = await secretOf(host, '--cluster-key-file', read.clusterKeyFile, problems);
-  const keys = (content ?? '').split('\n').filter((line) => line !== '');
+  const lines = (content ?? '').split('\n').map((line) => line.trim());
+  const keys = lines.filter((line) => line !== '');
   const problem = keys.length === 0 ? 'it is empty' : keysProblem(keys);
   if (content !== undefined && problem !== undefined) problems.push(`--cluster-key-file: ${problem}`);
   return keys;
 }
 
-async function storageOf(host: Host, read: Read, problems: string[]): Promise<StorageSettings> {
+async function storageOf(
+  host: Host,
+  read: Read,
+  wrong: ReadonlySet<keyof Read>,
+  problems: string[],
+): Promise<StorageSettings> {
   if (read.storage === 'sqlite') return { kind: 'sqlite', path: read.sqliteFile ?? `${read.data}/store.sqlite` };
   const user = read.mysqlUser ?? (await fileOf(host, '--mysql-user-file', read.mysqlUserFile, problems));
   const password =
     read.mysqlPassword ?? (await fileOf(host, '--mysql-password-file', read.mysqlPasswordFile, problems));
-  const missing = (flag: string): string => {
-    problems.push(`--${flag}: needed with --storage mysql`);
-    return '';
+  // What was said wrongly is not missing as well; nor is what a file that cannot be read would say.
+  const needed = (flag: string, value: string | undefined, ...ways: (keyof Read)[]): string => {
+    const isSaid = ways.some((way) => wrong.has(way) || read[way] !== undefined);
+    if (value === '') problems.push(`--${flag}: it is empty`);
+    else if (value === undefined && !isSaid) problems.push(`--${flag}: needed with --storage mysql`);
+    return value ?? '';
   };
   return {
     kind: 'mysql',
-    host: read.mysqlHost ?? missing('mysql-host'),
+    host: needed('mysql-host', read.mysqlHost, 'mysqlHost'),
     port: read.mysqlPort,
-    database: read.mysqlDatabase ?? missing('mysql-database'),
-    user: user ?? missing('mysql-user'),
-    password: password ?? missing('mysql-password-file'),
+    database: needed('mysql-database', read.mysqlDatabase, 'mysqlDatabase'),
+    user: needed('mysql-user', user, 'mysqlUser', 'mysqlUserFile'),
+    password: needed('mysql-password-file', password, 'mysqlPassword', 'mysqlPasswordFile'),
   };
 }
 
@@ -101,7 +118,7 @@ async function fileOf(
   return path === undefined ? undefined : await secretOf(host, flag, path, problems);
 }
 
-/** The content of a secret's file, without the line end that editors add; '' keeps other messages away. */
+/** The content of a secret's file, without the line end that editors add. */
 async function secretOf(host: Host, flag: string, path: string, problems: string[]): Promise<string | undefined> {
   try {
     return new TextDecoder().decode(await host.disk.read(path)).replace(/\s+$/, '');

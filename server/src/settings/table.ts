@@ -1,3 +1,6 @@
+import { isIpLiteral } from '@nacos-kube/core/model/ip-literal.ts';
+import { peerPort } from '@nacos-kube/core/model/member.ts';
+import { parseMemberAddress, splitMemberAddress } from '@nacos-kube/core/model/member-list.ts';
 import {
   anyText,
   LOG_SETTINGS,
@@ -34,7 +37,7 @@ export const SERVER_SETTINGS = {
     env: ['NACOS_KUBE_LISTEN'],
     default: '0.0.0.0',
     help: 'address to listen on, for both ports',
-    parse: anyText,
+    parse: ipLiteral,
   },
   data: {
     flag: 'data',
@@ -59,7 +62,7 @@ export const SERVER_SETTINGS = {
     value: 'HOST:PORT',
     env: ['NACOS_KUBE_MEMBER'],
     help: "this node's own line in the member list (default: its first address and the port)",
-    parse: anyText,
+    parse: memberAddress,
   },
   serverIp: {
     flag: 'server-ip',
@@ -67,7 +70,7 @@ export const SERVER_SETTINGS = {
     env: ['NACOS_SERVER_IP'],
     properties: ['nacos.inetutils.ip-address'],
     help: 'host part of --member, with --port as the port',
-    parse: anyText,
+    parse: ipLiteral,
   },
   memberList: {
     flag: 'member-list',
@@ -82,7 +85,7 @@ export const SERVER_SETTINGS = {
     env: ['NACOS_SERVERS'],
     properties: ['nacos.member.list'],
     help: 'members separated by spaces or commas, instead of a file',
-    parse: listOf,
+    parse: (text) => listOf(text).map(memberAddress),
   },
   clusterKeyFile: {
     flag: 'cluster-key-file',
@@ -173,7 +176,7 @@ export const SERVER_SETTINGS = {
     env: ['NACOS_KUBE_TRUSTED_PROXIES'],
     default: '',
     help: 'addresses whose X-Forwarded-For says who called',
-    parse: listOf,
+    parse: (text) => listOf(text).map(ipLiteral),
   },
   auth: {
     flag: 'auth',
@@ -191,6 +194,18 @@ function contextPath(text: string): string {
   if (text === '/') return '';
   if (!/^(\/[\w.~-]+)+$/.test(text)) throw new Error('must be / or start with / and not end with it, e.g. /nacos');
   return text;
+}
+
+function ipLiteral(text: string): string {
+  if (!isIpLiteral(text)) throw new Error(`${JSON.stringify(text)} is no IP address`);
+  return text;
+}
+
+function memberAddress(text: string): string {
+  const address = parseMemberAddress(text);
+  if (address === undefined) throw new Error(`${JSON.stringify(text)} is no host:port`);
+  if (peerPort(splitMemberAddress(address).port) < 1) throw new Error(`${address} leaves no port for peers`);
+  return address;
 }
 
 function authOff(text: string): 'off' {
