@@ -15,6 +15,7 @@ import { authorizePeer, authorizePublic, clientIpOf } from './http/access.ts';
 import { Door } from './http/door.ts';
 import { refusedRoutes } from './http/refused.ts';
 import type { Membership } from './members/membership.ts';
+import { PEER_REQUEST_BYTES_MAX } from './members/peer-client.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { metricSources } from './metrics/sources.ts';
 import { Checks } from './naming/checks.ts';
@@ -136,6 +137,7 @@ export function createNacosServer({
     address: settings.listen,
     port: peerPort(settings.port),
     contextPath: '',
+    bodyBytesMax: PEER_REQUEST_BYTES_MAX,
     routes: [
       ...membership.peerRoutes,
       ...distroRoutes(distro, naming, peers),

@@ -167,7 +167,9 @@ export function count(value: unknown, what: string, max = Number.MAX_SAFE_INTEGE
 }
 
 export function field(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null) throw new BadMessageError('a message is no object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new BadMessageError('a message is no object');
+  }
   return (value as Record<string, unknown>)[name];
 }
 

@@ -51,6 +51,8 @@ export class Distro implements Part {
   #state: 'starting' | 'running' | 'draining' | 'stopped' = 'starting';
   merged = 0;
   refused = 0;
+  /** Messages of members that broke their schema. */
+  badMessages = 0;
 
   constructor({ host, naming, peers, directory }: DistroOptions) {
     this.#host = host;

@@ -29,6 +29,10 @@ const PEER: Policy = { kind: 'peer' };
 export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers): Route[] {
   const { registry } = naming;
   const snapshots = new Snapshots(registry);
+  const post = (path: string, answer: (message: unknown, from: string) => unknown) =>
+    route(path, answer, () => {
+      distro.badMessages++;
+    });
   return [
     post(DELTA_PATH, (message, from) => {
       // A datum may come with the verdict on a persistent instance of the same key.
@@ -40,7 +44,7 @@ export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers
     post(DIGEST_PATH, (message, from) => {
       const mine = ownedDigests(registry, peers, { owner: from, peer: from });
       const theirs = field(message, 'digests');
-      if (theirs === undefined) return { equal: field(message, 'total') === mine.total };
+      if (theirs === undefined) return { equal: text(field(message, 'total'), 'a total') === mine.total };
       const upTo = field(message, 'upTo');
       const range = { after: text(field(message, 'after'), 'after'), upTo: upTo === null ? null : text(upTo, 'upTo') };
       return {
@@ -64,8 +68,8 @@ export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers
   ];
 }
 
-/** `from` is the member that signed the request. */
-function post(path: string, answer: (message: unknown, from: string) => unknown): Route {
+/** `from` is the member that signed the request; what breaks the schema is refused whole, and `onBad` told. */
+function route(path: string, answer: (message: unknown, from: string) => unknown, onBad: () => void): Route {
   return {
     method: 'POST',
     path,
@@ -74,8 +78,9 @@ function post(path: string, answer: (message: unknown, from: string) => unknown)
       try {
         return json(answer(JSON.parse(new TextDecoder().decode(request.body)), request.headers[MEMBER_HEADER] ?? ''));
       } catch (error) {
-        if (error instanceof BadMessageError || error instanceof SyntaxError) throw badRequest(error.message);
-        throw error;
+        if (!(error instanceof BadMessageError || error instanceof SyntaxError)) throw error;
+        onBad();
+        throw badRequest(error.message);
       }
     },
   };

@@ -14,6 +14,8 @@ export interface DoorOptions {
   readonly address: string;
   readonly port: number;
   readonly contextPath: string;
+  /** A larger body is refused before anything looks at it; default `BODY_BYTES_MAX`. */
+  readonly bodyBytesMax?: number;
   readonly routes: readonly Route[];
   readonly authorize: (policy: Policy, request: HttpRequest) => void;
   readonly clientIp: (request: HttpRequest) => string;
@@ -36,7 +38,7 @@ export class Door implements Part {
   }
 
   async start(): Promise<void> {
-    const { address, port, name, seal, ...options } = this.#options;
+    const { address, port, name, seal, bodyBytesMax = BODY_BYTES_MAX, ...options } = this.#options;
     const pipeline = createPipeline({
       ...options,
       answerFailure,
@@ -45,7 +47,7 @@ export class Door implements Part {
     });
     const handler: HttpHandler =
       seal === undefined ? pipeline : async (request) => seal(request, await pipeline(request));
-    this.#listener = await this.#host.network.serve({ address, port, bodyBytesMax: BODY_BYTES_MAX }, handler);
+    this.#listener = await this.#host.network.serve({ address, port, bodyBytesMax }, handler);
     this.#host.log.info(`${name} is open`, { address, port: this.#listener.port });
   }
 

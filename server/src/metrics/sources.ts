@@ -118,7 +118,8 @@ function distroGauges({ distro, settings }: Measured): GaugeSource[] {
     ),
     perPeer('sync_lag_entries', 'changes that wait for a peer', (lag) => lag.entries),
     plainGauge('sync_merged', 'datums of peers that were looked at', () => distro.merged),
-    plainGauge('sync_refused', 'verdicts of peers that were not believed', () => distro.refused),
+    plainGauge('sync_refused', 'datums of peers that were not believed', () => distro.refused),
+    plainGauge('sync_bad_messages', 'messages of peers that broke their schema', () => distro.badMessages),
     plainGauge(
       'sync_overflows',
       'times that changes for a peer were left to the digests',
