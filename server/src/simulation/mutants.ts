@@ -1,37 +1,13 @@
 import type { NacosServer } from '../server.ts';
-import type { Store } from '../store/store.ts';
 
 /** Ways in which the reference, or an earlier self, failed: switched on to see that the checker notices. */
-export const MUTANTS = [
-  'older wins',
-  'no grant',
-  'believes every verdict',
-  'ready at once',
-  'no follow',
-  'no digests',
-  'no journal',
-] as const;
+export const MUTANTS = ['no grant', 'judges for all', 'ready at once', 'no digests', 'no journal'] as const;
 export type Mutant = (typeof MUTANTS)[number];
 
 /** Breaks a node before it starts. */
 export function breakNode({ naming, distro }: NacosServer, mutant: Mutant): void {
   const { registry } = naming;
   switch (mutant) {
-    case 'older wins': {
-      // F2: what arrives last replaces what is there, whatever its stamp says.
-      const merge = registry.merge.bind(registry);
-      registry.merge = (datum, roles, nowMs) => {
-        const merged = merge(datum, roles, nowMs);
-        if (merged.outcome !== 'older') return merged;
-        const known = registry.datumsOfInstance(datum.service, datum.key).find((one) => {
-          return (one.kind === 'probed') === (datum.kind === 'probed');
-        });
-        if (known === undefined) return merged;
-        const { epoch, sequence } = known.stamp;
-        return merge({ ...datum, stamp: { ...datum.stamp, epoch, sequence: sequence + 1 } }, roles, nowMs);
-      };
-      return;
-    }
     case 'no grant':
       // F3: a new owner judges what it inherits by times that nobody kept.
       registry.grant = () => 0;
@@ -47,8 +23,6 @@ export function breakNode({ naming, distro }: NacosServer, mutant: Mutant): void
       // F5: clients are let in before the peers have told what they know.
       distro.notReadyReason = () => undefined;
       return;
-    case 'no follow':
-      return; // its store is deaf
     case 'no digests':
       distro.verify.round = () => {};
       return;
@@ -56,10 +30,4 @@ export function breakNode({ naming, distro }: NacosServer, mutant: Mutant): void
       distro.journal.read = async () => [];
       return;
   }
-}
-
-/** Breaks what a node knows of the truth. */
-export function breakStore(store: Store, mutant: Mutant): void {
-  // F9: whoever was not told by the publisher itself never looks.
-  if (mutant === 'no follow') store.changes = async (from) => ({ gap: false, changes: [], upTo: from });
 }
