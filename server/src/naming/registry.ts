@@ -233,6 +233,14 @@ export class Registry {
     return this.#services.digestText(service);
   }
 
+  /** Above zero when it is newer than what is known of its place, zero when it is that (F2). */
+  orderOf({ service, key, stamp, kind }: Datum): number {
+    const entry = this.#services.get(service);
+    const known =
+      kind === 'probed' ? entry?.verdicts.get(key) : (entry?.ephemeral.get(key) ?? entry?.tombstones.get(key));
+    return compareStamps(stamp, known?.stamp ?? NEVER);
+  }
+
   /** Takes over what a peer says, if it is newer and may be believed. */
   merge(datum: Datum, roles: MergeRoles, nowMs: number): Merged {
     const id = parseServiceKey(datum.service);
@@ -245,7 +253,7 @@ export class Registry {
     if (datum.kind === 'probed') return this.#mergeProbed(entry, datum, roles, nowMs);
 
     const known = entry.ephemeral.get(datum.key);
-    const order = compareStamps(datum.stamp, known?.stamp ?? entry.tombstones.get(datum.key)?.stamp ?? NEVER);
+    const order = this.orderOf(datum);
     if (order <= 0) {
       this.#services.dispose(entry);
       return { outcome: order === 0 ? 'known' : 'older' };
@@ -376,7 +384,7 @@ export class Registry {
       this.#setVerdict(entry, key, { healthy: instance.healthy, stamp: entry.nextStamp(this.#writer) });
       return { outcome: 'restamped', change: this.#changed(entry, [key], 'here', false) };
     }
-    const order = compareStamps(stamp, known?.stamp ?? NEVER);
+    const order = this.orderOf(datum);
     if (order <= 0 || entry.verdicts.isPast(key, stamp)) {
       this.#services.dispose(entry);
       return { outcome: order < 0 ? 'older' : 'known' };

@@ -1,4 +1,4 @@
-import { groupedName, serviceKey } from '@nacos-kube/core/model/names.ts';
+import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
 import type { SimulatedClient } from './client.ts';
 import type { SimulatedCluster, SimulatedNode } from './cluster.ts';
 
@@ -27,6 +27,8 @@ export class ListChecker {
   /** And when it was last seen there. */
   readonly #last = new Map<string, number>();
   #isCut: (a: string, b: string) => boolean = () => false;
+  /** The newest stamp that was seen of it there. */
+  readonly #stamps = new Map<string, Stamp>();
   samples = 0;
 
   constructor(cluster: SimulatedCluster, clients: readonly SimulatedClient[]) {
@@ -49,6 +51,7 @@ export class ListChecker {
       for (const client of this.#clients) {
         const place = `${client.service} ${client.ip}`;
         const seen = `${node.name} ${node.startedMs} ${place}`;
+        this.#checkStamp(node, client, seen, nowMs);
         const isListed = listed.has(place);
         if (isListed && !this.#seen.has(seen)) this.#seen.set(seen, nowMs);
         if (isListed) this.#last.set(seen, nowMs);
@@ -82,6 +85,16 @@ export class ListChecker {
         if (client.state !== 'wanted' && all.has(place)) this.violations.push(`${node.name} still lists ${place}`);
       }
     }
+  }
+
+  /** P1: what a node knows of an instance never gives way to something older. */
+  #checkStamp({ name, server }: SimulatedNode, client: SimulatedClient, seen: string, nowMs: number): void {
+    const [datum] = server.naming.registry.datumsOfInstance(client.serviceKey, client.instanceKey);
+    const before = this.#stamps.get(seen);
+    if (before !== undefined && (datum === undefined || compareStamps(datum.stamp, before) < 0)) {
+      this.#violated(`${name} went back on ${client.service} ${client.ip}`, client, nowMs);
+    }
+    if (datum !== undefined) this.#stamps.set(seen, datum.stamp);
   }
 
   #noteCuts(nowMs: number): void {
@@ -147,11 +160,6 @@ function listedOn({ server }: SimulatedNode, withUnhealthy = false): ReadonlySet
 
 function digestsOf({ server }: SimulatedNode): string {
   return JSON.stringify([...server.naming.registry.digests()].sort());
-}
-
-/** The key under which a client's service is registered. */
-export function keyOf(client: SimulatedClient): string {
-  return serviceKey({ namespaceId: 'public', name: groupedName('DEFAULT_GROUP', client.service) });
 }
 
 function seconds(ms: number): string {

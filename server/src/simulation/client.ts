@@ -1,9 +1,12 @@
 import type { Random } from '@nacos-kube/core/host/host.ts';
 import { type Host, NetworkError, type Timer } from '@nacos-kube/core/host/host.ts';
+import { instanceKey } from '@nacos-kube/core/model/instance.ts';
+import { groupedName, serviceKey } from '@nacos-kube/core/model/names.ts';
 import { PUBLIC_PORT } from './cluster.ts';
 
 const BEAT_MS = 5_000;
 const TIMEOUT_MS = 3_000;
+const PORT = 80;
 
 /** A sign of life that a node acknowledged. */
 export interface Ack {
@@ -15,6 +18,9 @@ export interface Ack {
 export class SimulatedClient {
   readonly service: string;
   readonly ip: string;
+  /** Where nodes hold it. */
+  readonly serviceKey: string;
+  readonly instanceKey: string;
   readonly acks: Ack[] = [];
   /** `wanted`: it is to be found; `leaving`: it said goodbye; `dead`: it stopped without a word. */
   state: 'wanted' | 'leaving' | 'dead' = 'wanted';
@@ -32,6 +38,8 @@ export class SimulatedClient {
     this.#servers = servers;
     this.service = service;
     this.ip = ip;
+    this.serviceKey = serviceKey({ namespaceId: 'public', name: groupedName('DEFAULT_GROUP', service) });
+    this.instanceKey = instanceKey({ ip, port: PORT, cluster: 'DEFAULT' });
     this.#nowMs = nowMs;
     this.#random = host.random;
     this.#current = host.random.int(servers.length);
@@ -95,7 +103,7 @@ export class SimulatedClient {
           address: this.#servers[this.#current]!,
           port: PUBLIC_PORT,
           method,
-          path: `/nacos${path}?serviceName=${this.service}&ip=${this.ip}&port=80`,
+          path: `/nacos${path}?serviceName=${this.service}&ip=${this.ip}&port=${PORT}`,
           timeoutMs: TIMEOUT_MS,
         });
         if (answer.status === 200) return new TextDecoder().decode(answer.body);

@@ -3,7 +3,8 @@ import { createMembership } from '../members/create.ts';
 import { createNacosServer, type NacosServer } from '../server.ts';
 import type { NodeSettings } from '../settings/settings.ts';
 import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
-import { breakNode, type Mutant } from './mutants.ts';
+import { CommitLog } from './configs.ts';
+import { breakNode, breakStore, type Mutant } from './mutants.ts';
 
 export const PUBLIC_PORT = 8848;
 const CLUSTER_KEY = 'simulated-cluster-key-0123456789abcdef';
@@ -20,6 +21,8 @@ export interface SimulatedNode {
 /** Nodes in one world, on one central truth that does not fail. */
 export class SimulatedCluster {
   readonly names: readonly string[];
+  /** What was published, as the truth has it. */
+  readonly commits = new CommitLog();
   readonly #world: World;
   readonly #database = createMemoryDatabase();
   readonly #nodes = new Map<string, SimulatedNode>();
@@ -56,7 +59,8 @@ export class SimulatedCluster {
       storage: { kind: 'memory' },
       trustedProxies: [],
     };
-    const store = createMemoryStore(host, this.#database);
+    const store = this.commits.watching(createMemoryStore(host, this.#database));
+    if (this.#mutant !== undefined) breakStore(store, this.#mutant);
     const membership = createMembership(host, settings);
     const server = createNacosServer({ host, settings, store, membership, withProcessMetrics: false });
     if (this.#mutant !== undefined) breakNode(server, this.#mutant);

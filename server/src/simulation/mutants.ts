@@ -1,13 +1,28 @@
 import type { NacosServer } from '../server.ts';
+import type { Store } from '../store/store.ts';
 
 /** Ways in which the reference, or an earlier self, failed: switched on to see that the checker notices. */
-export const MUTANTS = ['no grant', 'judges for all', 'ready at once', 'no digests', 'no journal'] as const;
+export const MUTANTS = [
+  'older wins',
+  'no grant',
+  'judges for all',
+  'ready at once',
+  'no follow',
+  'no digests',
+  'no journal',
+] as const;
 export type Mutant = (typeof MUTANTS)[number];
 
 /** Breaks a node before it starts. */
 export function breakNode({ naming, distro }: NacosServer, mutant: Mutant): void {
   const { registry } = naming;
   switch (mutant) {
+    case 'older wins': {
+      // F2: what arrives last replaces what is there, whatever its stamp says.
+      const orderOf = registry.orderOf.bind(registry);
+      registry.orderOf = (datum) => Math.abs(orderOf(datum));
+      return;
+    }
     case 'no grant':
       // F3: a new owner judges what it inherits by times that nobody kept.
       registry.grant = () => 0;
@@ -23,6 +38,8 @@ export function breakNode({ naming, distro }: NacosServer, mutant: Mutant): void
       // F5: clients are let in before the peers have told what they know.
       distro.notReadyReason = () => undefined;
       return;
+    case 'no follow':
+      return; // its store is deaf
     case 'no digests':
       distro.verify.round = () => {};
       return;
@@ -30,4 +47,10 @@ export function breakNode({ naming, distro }: NacosServer, mutant: Mutant): void
       distro.journal.read = async () => [];
       return;
   }
+}
+
+/** Breaks what a node knows of the truth. */
+export function breakStore(store: Store, mutant: Mutant): void {
+  // F9: whoever was not told by the publisher itself never looks.
+  if (mutant === 'no follow') store.changes = async (from) => ({ gap: false, changes: [], upTo: from });
 }

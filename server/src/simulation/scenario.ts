@@ -2,12 +2,15 @@ import { World } from '@nacos-kube/core/sim/world.ts';
 import { ListChecker } from './checker.ts';
 import { SimulatedClient } from './client.ts';
 import { SimulatedCluster } from './cluster.ts';
+import { ConfigChecker } from './configs.ts';
 import type { Mutant } from './mutants.ts';
 
 export interface ScenarioSettings {
   readonly seed: number;
   readonly nodes?: number;
   readonly mutant?: Mutant;
+  /** False: nothing is published. Seeds of before there were publishes run as they did then. */
+  readonly withConfigs?: boolean;
   /** Gets each line of the trace as it comes. */
   readonly echo?: (line: string) => void;
 }
@@ -40,11 +43,23 @@ const LAST_EXPIRY_MS = 45_000;
  * One run: a cluster and its clients, some faults one after another (crashes, kills, pauses, partitions, cut and slow
  * links), then everything whole again. All of it follows from the seed.
  */
-export async function runScenario({ seed, nodes = 3, mutant, echo }: ScenarioSettings): Promise<ScenarioResult> {
+export async function runScenario({
+  seed,
+  nodes = 3,
+  mutant,
+  withConfigs = true,
+  echo,
+}: ScenarioSettings): Promise<ScenarioResult> {
   const world = new World(echo === undefined ? { seed } : { seed, echo });
   const cluster = new SimulatedCluster(world, nodes, mutant);
   const clients = createClients(world, cluster);
   const checker = new ListChecker(cluster, clients);
+  const configs = new ConfigChecker(
+    world.process('w1', { address: '10.0.2.1' }),
+    cluster.names,
+    cluster.commits,
+    () => world.nowMs,
+  );
   const faults = new Faults(world, cluster, clients, checker);
 
   const run = async (durationMs: number): Promise<void> => {
@@ -61,6 +76,7 @@ export async function runScenario({ seed, nodes = 3, mutant, echo }: ScenarioSet
   if (!(await world.until(() => cluster.isWhole, START_WITHIN_MS)))
     checker.violations.push('the cluster did not start');
   for (const client of clients) client.start();
+  if (withConfigs) configs.start();
   await run(10_000);
   for (let round = 0; round < FAULTS; round++) {
     faults.next();
@@ -72,9 +88,10 @@ export async function runScenario({ seed, nodes = 3, mutant, echo }: ScenarioSet
   await world.until(() => cluster.isWhole, START_WITHIN_MS);
   await run(HEAL_MS + LAST_EXPIRY_MS);
   checker.checkEqual();
+  if (withConfigs) await world.finish(configs.checkEqual());
   return {
     seed,
-    violations: checker.violations,
+    violations: [...checker.violations, ...configs.violations],
     problems: world.problems(),
     events: world.eventCount,
     samples: checker.samples,
