@@ -10,7 +10,17 @@ export class Changes<T> {
     return () => this.#readers.delete(reader);
   }
 
+  /** A reader that throws is a fault, and thrown on; the others have heard of the change all the same. */
   publish(change: T): void {
-    for (const reader of this.#readers) reader(change);
+    let errors: unknown[] | undefined;
+    for (const reader of this.#readers) {
+      try {
+        reader(change);
+      } catch (error) {
+        errors = [...(errors ?? []), error];
+      }
+    }
+    if (errors === undefined) return;
+    throw errors.length === 1 ? errors[0] : new AggregateError(errors, 'readers of a feed failed');
   }
 }
