@@ -9,7 +9,7 @@ import { FakeHost, httpAnswer } from '@nacos-kube/core/testing/fake-host.ts';
 import { LocalCluster } from './up.ts';
 
 const CRD = readFileSync(join(import.meta.dirname, '../../../crds/nacosclusters.yaml'), 'utf8');
-const FILE = '/work/cluster.yaml';
+const FILE = '/manifests/cluster.yaml';
 const manifest = (replicas: number | string, rest = '') =>
   `apiVersion: nacos-kube.dev/v1alpha1\nkind: NacosCluster\nmetadata: { name: demo }\nspec:\n  replicas: ${replicas}\n  auth: { enabled: false }\n${rest}`;
 
