@@ -233,9 +233,7 @@ describe('our own cluster with one node', { skip }, () => {
     cluster.start('hub', 'sh', ['-c', 'sh -c "sleep 1000; echo" & exit']);
     assert.ok(processesIn(namespaces, cluster.folder).length > 5);
     await cluster.stop();
-    await until('no process is left', async () => processesIn(namespaces, cluster.folder).length === 0, {
-      timeoutMs: 20_000,
-    });
+    await untilNoProcess(namespaces, cluster.folder);
     assert.deepEqual(tracesOf(cluster.folder), []);
   });
 });
@@ -261,7 +259,7 @@ describe('our own cluster whose starter is killed', { skip }, () => {
       const namespace = readlinkSync(`/proc/${pid.trim()}/ns/pid`);
       await assert.rejects(OwnCluster.start({ state: folder }), /process \d+ has a cluster in/);
       starter.kill('SIGKILL');
-      await until('its processes are gone', async () => processesIn([namespace], folder).length === 0);
+      await untilNoProcess([namespace], folder);
       await removeCluster(folder);
       assert.deepEqual(tracesOf(folder), []);
     } finally {
@@ -295,6 +293,15 @@ async function askVersion(kubeconfigFile: string): Promise<string> {
 
 function namespaceOf(cluster: OwnCluster, machine: 'hub' | 'node1'): string {
   return readlinkSync(`/proc/${cluster.pidOf(machine)}/ns/pid`);
+}
+
+async function untilNoProcess(namespaces: readonly string[], folder: string): Promise<void> {
+  const isNone = async () => {
+    const left = processesIn(namespaces, folder);
+    if (left.length > 0) throw new Error(left.join(', '));
+    return true;
+  };
+  await until('no process is left', isNone, { timeoutMs: 30_000 });
 }
 
 /** Processes of these PID namespaces, or that have the folder in their command or environment. */

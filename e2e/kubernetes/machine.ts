@@ -66,12 +66,13 @@ export function findMachine(state: State, name: string): Machine {
 export async function killMachine(machine: Machine): Promise<void> {
   signal(machine.holder, 'SIGKILL');
   signal(machine.init, 'SIGKILL');
-  for (const guest of guestsOf(machine)) signal(guest, 'SIGKILL');
-  // The kernel lets a PID 1 go only after every other process of its namespace.
-  await until(`machine ${machine.name} is gone`, async () => !isAlive(machine.init), {
-    timeoutMs: GONE_TIMEOUT_MS,
-    everyMs: 10,
-  });
+  // The kernel lets a PID 1 go only after every other process of its namespace. Guests may fork while they are looked for.
+  const isGone = async () => {
+    const guests = guestsOf(machine);
+    for (const guest of guests) signal(guest, 'SIGKILL');
+    return guests.length === 0 && !isAlive(machine.init);
+  };
+  await until(`machine ${machine.name} is gone`, isGone, { timeoutMs: GONE_TIMEOUT_MS, everyMs: 10 });
 }
 
 /** Processes that only entered the machine's network, with their children: it does not hold them by their PIDs. */
