@@ -1,29 +1,11 @@
-import type { Lifecycle } from '@nacos-kube/core/lifecycle.ts';
 import type { ConfigService } from '../config/service.ts';
 import type { Distro } from '../distro/distro.ts';
-import type { Membership } from '../members/membership.ts';
-import type { Checks } from '../naming/checks.ts';
-import type { NamingService } from '../naming/service.ts';
-import type { PushDriver } from '../push/driver.ts';
-import type { NodeSettings } from '../settings/settings.ts';
-import type { Follower } from '../store/follow.ts';
+import type { Parts } from '../parts.ts';
 import { CONFIG_FIGURES, MEMBERS_FIGURES } from './figures.ts';
 import { type GaugeSource, type MetricSources, plainGauge } from './metrics.ts';
 
-export interface Measured {
-  readonly naming: NamingService;
-  readonly distro: Distro;
-  readonly push: PushDriver;
-  readonly config: ConfigService;
-  readonly checks: Checks;
-  readonly follower: Follower;
-  readonly membership: Membership;
-  readonly settings: NodeSettings;
-  readonly lifecycle: Lifecycle;
-}
-
 /** Every figure of a node, by name; each is read only when somebody scrapes. */
-export function metricSources(measured: Measured): MetricSources {
+export function metricSources(measured: Parts): MetricSources {
   const { naming, push, config, checks } = measured;
   const { counts } = push.hub;
   const configFigure = (name: string) => () => config.metrics()[name] ?? 0;
@@ -52,7 +34,7 @@ export function metricSources(measured: Measured): MetricSources {
   };
 }
 
-function nodeGauges({ lifecycle, settings, membership, follower }: Measured): GaugeSource[] {
+function nodeGauges({ lifecycle, settings, membership, follower }: Parts): GaugeSource[] {
   return [
     plainGauge('ready', '1 when this node may be given traffic', () => Number(lifecycle.isReady())),
     plainGauge('auth_enabled', '1 when accounts guard the public port', () => 0),
@@ -79,7 +61,7 @@ function nodeGauges({ lifecycle, settings, membership, follower }: Measured): Ga
   ];
 }
 
-function namingGauges({ naming, push, checks }: Measured): GaugeSource[] {
+function namingGauges({ naming, push, checks }: Parts): GaugeSource[] {
   return [
     plainGauge(
       'expiry_held',
@@ -99,7 +81,7 @@ function namingGauges({ naming, push, checks }: Measured): GaugeSource[] {
   ];
 }
 
-function distroGauges({ distro, settings }: Measured): GaugeSource[] {
+function distroGauges({ distro, settings }: Parts): GaugeSource[] {
   const perPeer = (
     name: string,
     help: string,

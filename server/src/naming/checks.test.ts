@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { type Endpoint, NetworkError, type TcpStream } from '@nacos-kube/core/host/host.ts';
 import { type Instance, instanceKey, NO_METADATA } from '@nacos-kube/core/model/instance.ts';
 import { serviceKey } from '@nacos-kube/core/model/names.ts';
+import { NO_SWITCHES } from '@nacos-kube/core/model/switches.ts';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { SIDECAR_LEASE_MS } from '@nacos-kube/core/wire/sidecar.ts';
 import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
@@ -36,7 +37,10 @@ async function start() {
   const host = new FakeHost();
   const registry = new Registry('m1');
   const ownership = { ...ALONE, isOwn: (service: string) => !service.endsWith('theirs') };
-  const naming = new NamingService(host, createMemoryStore(host, createMemoryDatabase()), registry, ownership);
+  const naming = new NamingService({
+    ...{ host, registry, ownership, switches: NO_SWITCHES },
+    store: createMemoryStore(host, createMemoryDatabase()),
+  });
   registry.putPersistent(id('own'), instance('10.0.0.1'));
   registry.putPersistent(id('mine'), instance('169.254.169.254'));
   registry.putPersistent(id('theirs'), instance('10.0.0.3'));

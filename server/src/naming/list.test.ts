@@ -22,7 +22,7 @@ const instance = (ip: string, more: Partial<Instance> = {}): Instance => ({
   ...more,
 });
 const shown = (instances: Instance[], clusters: string[] = [], healthyOnly = false) =>
-  shownInstances(instances, clusters, healthyOnly).map((one) => `${one.instance.ip} ${one.healthy}`);
+  shownInstances(instances, clusters, healthyOnly, 0).map((one) => `${one.instance.ip} ${one.healthy}`);
 
 test('unhealthy instances come first, disabled ones are left out', () => {
   const all = [instance('a'), instance('b', { healthy: false }), instance('c', { enabled: false })];

@@ -1,13 +1,10 @@
 import type { Instance } from '@nacos-kube/core/model/instance.ts';
-import { NO_METADATA } from '@nacos-kube/core/model/instance.ts';
+import { type ClusterSettings, newCluster } from '@nacos-kube/core/model/service.ts';
 import type { Agent } from '@nacos-kube/core/wire/naming-agent.ts';
 import { serviceChecksum } from '@nacos-kube/core/wire/naming-checksum.ts';
-import { type ClusterSettings, newCluster } from '@nacos-kube/core/wire/naming-cluster.ts';
 import { encodeHost, encodeListParts, type ListParts, nameShownTo } from '@nacos-kube/core/wire/naming-list.ts';
 import type { ServiceView } from './service-entry.ts';
 
-/** Share of healthy instances at or below which all are shown as healthy; float32 on the wire. */
-export const PROTECT_THRESHOLD = 0;
 /** Different questions about one service whose answers are kept until it changes. */
 export const KEPT_ANSWERS_MAX = 32;
 
@@ -38,23 +35,27 @@ export function listParts(view: ServiceView, question: ListQuestion): ListParts 
 export function buildListParts(view: ServiceView, { agent, clusterNames, healthyOnly }: ListQuestion): ListParts {
   const { name } = view.id;
   const shownName = nameShownTo(agent as Agent, name);
-  const shown = shownInstances(view.instances, clusterNames, healthyOnly);
+  const { protectThreshold, metadata } = view.settings;
+  const shown = shownInstances(view.instances, clusterNames, healthyOnly, protectThreshold);
   return encodeListParts({
     hosts: shown.map(({ instance, healthy }) => encodeHost(instance, shownName, healthy)),
     name,
     shownName,
     checksum: serviceChecksum({
       name,
-      protectThreshold: PROTECT_THRESHOLD,
+      protectThreshold,
       clusters: clustersOf(view),
       instances: view.instances,
     }),
-    metadata: NO_METADATA,
+    metadata,
   });
 }
 
-function clustersOf(view: ServiceView): ClusterSettings[] {
-  return [...new Set(view.instances.map((instance) => instance.cluster))].map(newCluster);
+/** Those that were set and those that instances brought into being, in this order. */
+export function clustersOf({ settings, instances }: ServiceView): ClusterSettings[] {
+  const clusters = new Map(settings.clusters);
+  for (const { cluster } of instances) if (!clusters.has(cluster)) clusters.set(cluster, newCluster(cluster));
+  return [...clusters.values()];
 }
 
 /** Which instances a list shows, and as how healthy (spec/naming.md 2, steps 4 to 9). Unhealthy ones come first. */
@@ -62,11 +63,12 @@ export function shownInstances(
   instances: readonly Instance[],
   clusterNames: readonly string[],
   healthyOnly: boolean,
+  protectThreshold: number,
 ): { readonly instance: Instance; readonly healthy: boolean }[] {
   const asked =
     clusterNames.length === 0 ? instances : instances.filter((instance) => clusterNames.includes(instance.cluster));
   const healthyCount = asked.reduce((count, instance) => count + (instance.healthy ? 1 : 0), 0);
-  const isProtected = Math.fround(healthyCount / asked.length) <= Math.fround(PROTECT_THRESHOLD);
+  const isProtected = Math.fround(healthyCount / asked.length) <= Math.fround(protectThreshold);
   return asked
     .map((instance) => ({ instance, healthy: instance.healthy || isProtected }))
     .filter(({ instance, healthy }) => instance.enabled && (healthy || !healthyOnly))

@@ -1,5 +1,6 @@
 import { type Instance, type InstanceKey, instanceKey, sameInstance } from '@nacos-kube/core/model/instance.ts';
-import { parseServiceKey, type ServiceId, type ServiceKey } from '@nacos-kube/core/model/names.ts';
+import { parseServiceKey, type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
+import type { ServiceSettings } from '@nacos-kube/core/model/service.ts';
 import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
 import { type Datum, datumsOf, datumsOfKey, isVerdict, TOMBSTONE_TTL_MS } from './datum.ts';
 import { DueQueue } from './due-queue.ts';
@@ -184,6 +185,16 @@ export class Registry {
     const verdict = entry.verdicts.retired(key, nowMs);
     if (verdict !== undefined) this.#services.digestOf(entry).remove(probed(key), verdict.stamp);
     const change = this.#changed(entry, [key], 'store', true);
+    this.#services.dispose(entry);
+    return change;
+  }
+
+  /** Undefined: the store has none. Subscribers are not told, as in the reference (spec/naming.md 4). */
+  setSettings(id: ServiceId, settings: ServiceSettings | undefined): RegistryChange | undefined {
+    if (settings === undefined && this.#services.get(serviceKey(id))?.settings === undefined) return undefined;
+    const entry = this.#services.entryOf(id);
+    entry.settings = settings;
+    const change = this.#changed(entry, [], 'store', false);
     this.#services.dispose(entry);
     return change;
   }

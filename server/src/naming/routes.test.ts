@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { HttpRequest } from '@nacos-kube/core/host/host.ts';
 import { createPipeline } from '@nacos-kube/core/http/pipeline.ts';
 import type { Call } from '@nacos-kube/core/http/route.ts';
+import { NO_SWITCHES } from '@nacos-kube/core/model/switches.ts';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
 import { ALONE } from './operation.ts';
@@ -27,7 +28,13 @@ const given = { now: () => 0, subscribe: () => false };
 test('a node that has not loaded yet refuses to say what is registered, rather than say that nothing is', async () => {
   const calls: string[] = [];
   const naming = { register: async () => void calls.push('register') } as unknown as NamingService;
-  const routes = namingRoutes({ naming, ...given, isLoaded: () => false, knowsPersistent: () => true });
+  const routes = namingRoutes({
+    naming,
+    ...given,
+    switches: NO_SWITCHES,
+    isLoaded: () => false,
+    knowsPersistent: () => true,
+  });
   const ask = async (method: string, path: string) =>
     routes.find((route) => route.method === method && route.path === path)!.handler(call);
   for (const path of ['/v1/ns/instance', '/v1/ns/instance/list', '/v1/ns/service/list'])
@@ -45,10 +52,18 @@ async function start() {
   const host = new FakeHost();
   const store = createMemoryStore(host, createMemoryDatabase());
   await store.start();
-  const naming = new NamingService(host, store, new Registry('m1'), ALONE);
+  const naming = new NamingService({
+    ...{ host, store, registry: new Registry('m1'), ownership: ALONE, switches: NO_SWITCHES },
+  });
   const handler = createPipeline({
     contextPath: '/nacos',
-    routes: namingRoutes({ naming, ...given, isLoaded: () => true, knowsPersistent: () => true }),
+    routes: namingRoutes({
+      naming,
+      ...given,
+      switches: NO_SWITCHES,
+      isLoaded: () => true,
+      knowsPersistent: () => true,
+    }),
     authorize() {},
     clientIp: (request) => request.remote.address,
     answerFailure: () => undefined,

@@ -4,6 +4,7 @@ import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
 import type { Call, Policy, Route } from '@nacos-kube/core/http/route.ts';
 import { instanceKey } from '@nacos-kube/core/model/instance.ts';
 import { serviceKey, splitGroupedName } from '@nacos-kube/core/model/names.ts';
+import type { Switches } from '@nacos-kube/core/model/switches.ts';
 import {
   decodeDeregister,
   decodeInstanceRequest,
@@ -37,6 +38,7 @@ export interface NamingRoutesOptions {
   readonly naming: NamingService;
   /** Wall clock, ms. */
   readonly now: () => number;
+  readonly switches: Switches;
   /** Signs the caller up for pushes; false when it cannot be pushed to and has to poll more often. */
   readonly subscribe: (request: ListRequest, call: Call) => boolean;
   /** False while this node has not yet heard from its peers what is registered. */

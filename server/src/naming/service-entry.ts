@@ -8,6 +8,7 @@ import {
   preservedMs,
 } from '@nacos-kube/core/model/instance.ts';
 import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
+import { NO_SERVICE_SETTINGS, type ServiceSettings } from '@nacos-kube/core/model/service.ts';
 import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
 import type { Queued } from './due-queue.ts';
 import { ProbeVerdicts } from './probe-verdicts.ts';
@@ -18,6 +19,7 @@ export interface ServiceView {
   readonly key: ServiceKey;
   /** Both kinds; persistent ones with the verdict of their checks. */
   readonly instances: readonly Instance[];
+  readonly settings: ServiceSettings;
 }
 
 /** A registered ephemeral instance and what this member knows of its beats. */
@@ -52,6 +54,8 @@ export class ServiceEntry {
   readonly tombstones = new Map<InstanceKey, Tombstone>();
   /** The newest stamp that this member has seen in this service. */
   newest: Stamp = { epoch: 0, sequence: 0, owner: '' };
+  /** As the store has them; undefined when nobody made or changed the service as such. */
+  settings: ServiceSettings | undefined;
   #view: ServiceView | undefined;
 
   constructor(id: ServiceId) {
@@ -65,6 +69,7 @@ export class ServiceEntry {
       id: this.id,
       key: this.key,
       instances: [...this.#ephemeralInstances(), ...this.persistentInstances()],
+      settings: this.settings ?? NO_SERVICE_SETTINGS,
     };
     return this.#view;
   }
@@ -87,7 +92,7 @@ export class ServiceEntry {
 
   /** Something a client could see. */
   get exists(): boolean {
-    return this.ephemeral.size > 0 || this.persistent.size > 0;
+    return this.ephemeral.size > 0 || this.persistent.size > 0 || this.settings !== undefined;
   }
 
   get isDisposable(): boolean {

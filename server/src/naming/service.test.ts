@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Instance, instanceKey, NO_METADATA } from '@nacos-kube/core/model/instance.ts';
 import { serviceKey } from '@nacos-kube/core/model/names.ts';
+import { NO_SWITCHES } from '@nacos-kube/core/model/switches.ts';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
 import { ALONE, type Operation, type OperationResult, type Ownership } from './operation.ts';
@@ -36,7 +37,10 @@ async function start(ownership: Partial<Ownership> = {}, instancesMax?: number) 
   const store = createMemoryStore(host, createMemoryDatabase());
   await store.start();
   const registry = new Registry('m1');
-  const naming = new NamingService(host, store, registry, { ...ALONE, ...ownership }, instancesMax);
+  const naming = new NamingService({
+    ...{ host, store, registry, switches: NO_SWITCHES, ownership: { ...ALONE, ...ownership } },
+    ...(instancesMax === undefined ? {} : { instancesMax }),
+  });
   const changes: RegistryChange[] = [];
   naming.changes.subscribe((change) => changes.push(change));
   naming.start();

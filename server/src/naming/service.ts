@@ -11,6 +11,7 @@ import {
   preservedMs,
 } from '@nacos-kube/core/model/instance.ts';
 import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
+import type { Switches } from '@nacos-kube/core/model/switches.ts';
 import { type DeregisterRequest, type UpdateRequest, wantsSnowflakeId } from '@nacos-kube/core/wire/naming.ts';
 import type { BeatRequest } from '@nacos-kube/core/wire/naming-beat.ts';
 import { updatedInstanceMissing, updatedServiceMissing } from '@nacos-kube/core/wire/naming-errors.ts';
@@ -25,6 +26,15 @@ import type { RegistryChange } from './registry-change.ts';
 export const INSTANCES_MAX = 2_000_000;
 const COLLECT_PERIOD_MS = 60_000;
 
+export interface NamingOptions {
+  readonly host: Host;
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly ownership: Ownership;
+  readonly switches: Switches;
+  readonly instancesMax?: number;
+}
+
 /** What clients ask of the registry, wherever it is carried out: here, at the owner, or in the store. */
 export class NamingService implements Part {
   readonly name = 'naming';
@@ -32,15 +42,17 @@ export class NamingService implements Part {
   readonly changes = new Changes<RegistryChange>();
   readonly registry: Registry;
   readonly expiry: Expiry;
+  readonly switches: Switches;
   readonly #host: Host;
   readonly #rows: PersistentRows;
   readonly #ownership: Ownership;
   readonly #instancesMax: number;
   readonly #timers: Timer[] = [];
 
-  constructor(host: Host, store: Store, registry: Registry, ownership: Ownership, instancesMax = INSTANCES_MAX) {
+  constructor({ host, store, registry, ownership, switches, instancesMax = INSTANCES_MAX }: NamingOptions) {
     this.#instancesMax = instancesMax;
     this.#host = host;
+    this.switches = switches;
     this.registry = registry;
     this.#rows = new PersistentRows(host, store, registry, (change) => this.changes.publish(change));
     this.#ownership = ownership;

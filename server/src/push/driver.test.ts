@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NetworkError } from '@nacos-kube/core/host/host.ts';
+import { NO_SWITCHES } from '@nacos-kube/core/model/switches.ts';
 import { FakeHost, type FakeUdpSocket } from '@nacos-kube/core/testing/fake-host.ts';
 import { decodePush, encodePushAck, PUSH_BYTES_MAX } from '@nacos-kube/core/wire/push.ts';
 import { PushDriver } from './driver.ts';
@@ -22,9 +23,14 @@ const at = (port: number, more: Partial<Subscription> = {}): Subscription => ({
 async function start(document: (view: PushView) => string = () => '{"hosts":[]}') {
   const host = new FakeHost();
   let built = 0;
-  const driver = new PushDriver(host, '127.0.0.1', (view) => {
-    built++;
-    return document(view);
+  const driver = new PushDriver({
+    host,
+    listen: '127.0.0.1',
+    switches: NO_SWITCHES,
+    document: (view) => {
+      built++;
+      return document(view);
+    },
   });
   await driver.start();
   const socket = host.network.sockets[0] as FakeUdpSocket;

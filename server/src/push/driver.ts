@@ -1,6 +1,7 @@
 import type { Endpoint, Host, Timer, UdpSocket } from '@nacos-kube/core/host/host.ts';
 import type { Part } from '@nacos-kube/core/lifecycle.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
+import type { Switches } from '@nacos-kube/core/model/switches.ts';
 import { decodePushAck, encodePush, PUSH_BYTES_MAX } from '@nacos-kube/core/wire/push.ts';
 import { PushHub, type PushView, type Send, type Subscription, viewKey } from './hub.ts';
 import { isAllowedTarget, isLoopback } from './target.ts';
@@ -12,9 +13,18 @@ const TOO_LARGE_MAX = 10_000;
 /** Pushes whose delay is remembered for the median that the metrics show. */
 const DELAYS_KEPT = 1_024;
 
+export interface PushOptions {
+  readonly host: Host;
+  readonly listen: string;
+  /** Builds the list that a view shows now. */
+  readonly document: (view: PushView) => string;
+  readonly switches: Switches;
+}
+
 /** Sends what the hub decides as UDP datagrams, and hands it the acks. */
 export class PushDriver implements Part {
   readonly name = 'push';
+  readonly switches: Switches;
   readonly #host: Host;
   readonly #listen: string;
   readonly #document: (view: PushView) => string;
@@ -28,11 +38,11 @@ export class PushDriver implements Part {
   /** Datagrams that were no ack of anything. */
   strayPackets = 0;
 
-  /** `document` builds the list that a view shows now. */
-  constructor(host: Host, listen: string, document: (view: PushView) => string) {
+  constructor({ host, listen, document, switches }: PushOptions) {
     this.#host = host;
     this.#listen = listen;
     this.#document = document;
+    this.switches = switches;
     // Above all numbers of an earlier run, and below 2^53 for centuries.
     this.#hub = new PushHub(host.clock.now() * 1_000);
   }

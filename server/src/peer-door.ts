@@ -1,0 +1,47 @@
+import { peerPort } from '@nacos-kube/core/model/member.ts';
+import type { SidecarLease } from '@nacos-kube/core/wire/sidecar.ts';
+import { distroRoutes } from './distro/routes.ts';
+import { authorizePeer } from './http/access.ts';
+import { Door } from './http/door.ts';
+import { PEER_REQUEST_BYTES_MAX } from './members/peer-client.ts';
+import type { Parts } from './parts.ts';
+import { sidecarRoutes } from './sidecar/routes.ts';
+
+/** The port that other members and the own sidecar call. */
+export function peerDoor(parts: Parts): Door {
+  const { host, settings, naming, distro, checks, membership, lifecycle, token } = parts;
+  return new Door(host, {
+    name: 'peer port',
+    address: settings.listen,
+    port: peerPort(settings.port),
+    contextPath: '',
+    bodyBytesMax: PEER_REQUEST_BYTES_MAX,
+    routes: [
+      ...membership.peerRoutes,
+      ...distroRoutes(distro, naming, membership.peers),
+      ...sidecarRoutes({
+        lease: () => leaseOf(parts),
+        take: (verdicts) => checks.takeOfSidecar(verdicts),
+        drain: () => lifecycle.drain(),
+      }),
+    ],
+    authorize: authorizePeer({ verifyPeer: membership.verifyPeer, sidecarToken: () => token.value }),
+    seal: membership.sealAnswer,
+    clientIp: (request) => request.remote.address,
+  });
+}
+
+/** What the sidecar is told each time it asks, and so keeps its lease. */
+function leaseOf({ settings, lifecycle, membership, distro, checks }: Parts): SidecarLease {
+  const { targets, guard } = checks.lease();
+  return {
+    member: settings.member,
+    isReady: lifecycle.isReady(),
+    notReadyReasons: lifecycle.notReadyReasons(),
+    memberList: membership.listState(),
+    members: membership.members().map(({ address, state }) => ({ address, state })),
+    lag: distro.lag().map(({ peer, waitingMs, entries }) => ({ peer, seconds: waitingMs / 1000, entries })),
+    targets,
+    guard: { forbidden: [...guard.forbidden], isLoopbackAllowed: guard.isLoopbackAllowed },
+  };
+}

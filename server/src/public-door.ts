@@ -1,0 +1,60 @@
+import type { Call } from '@nacos-kube/core/http/route.ts';
+import { serviceKey } from '@nacos-kube/core/model/names.ts';
+import { agentOf } from '@nacos-kube/core/wire/naming-agent.ts';
+import type { ListRequest } from '@nacos-kube/core/wire/naming-list.ts';
+import { listNamespaces } from './console/namespaces.ts';
+import { consoleRoutes } from './console/routes.ts';
+import { authorizePublic, clientIpOf } from './http/access.ts';
+import { Door } from './http/door.ts';
+import { refusedRoutes } from './http/refused.ts';
+import type { Metrics } from './metrics/metrics.ts';
+import { namingRoutes } from './naming/routes.ts';
+import { statusRoutes } from './naming/status-routes.ts';
+import type { Parts } from './parts.ts';
+
+/** The port that clients and operators call. */
+export function publicDoor(parts: Parts, metrics: Metrics): Door {
+  const { host, settings, store, naming, distro, config, membership, lifecycle, switches } = parts;
+  const { registry } = naming;
+  return new Door(host, {
+    name: 'public port',
+    address: settings.listen,
+    port: settings.port,
+    contextPath: settings.contextPath,
+    routes: [
+      ...namingRoutes({
+        naming,
+        switches,
+        now: () => host.clock.now(),
+        subscribe: (request, call) => subscribe(parts, request, call),
+        isLoaded: () => !distro.isStarting,
+        knowsPersistent: () => naming.notReadyReason() === undefined,
+      }),
+      ...statusRoutes({ registry, isReady: () => lifecycle.isReady(), isOwn: (key) => distro.ownership.isOwn(key) }),
+      ...config.routes,
+      ...consoleRoutes({
+        mode: settings.mode,
+        notReadyReasons: () => lifecycle.notReadyReasons(),
+        namespaces: () => listNamespaces(store),
+        countConfigs: (namespaceId) => store.countConfigs(namespaceId),
+      }),
+      ...membership.publicRoutes,
+      ...refusedRoutes(),
+      metrics.route(),
+    ],
+    authorize: authorizePublic,
+    clientIp: clientIpOf(settings.trustedProxies),
+    observe: (path, method, status) => metrics.observe(path, method, status),
+  });
+}
+
+/** False when the caller cannot be pushed to and has to poll more often. */
+function subscribe({ push }: Parts, request: ListRequest, call: Call): boolean {
+  const agent = agentOf(call.request.headers);
+  if (!agent.mayBePushed) return false;
+  const { service, clusters, clientIp, udpPort, app } = request;
+  const target = { address: clientIp, port: udpPort };
+  const view = { service: serviceKey(service), clusters, isGrouped: agent.isJavaSinceOne };
+  const subscription = { ...view, target, agent: call.request.headers['user-agent'] ?? '', app };
+  return push.subscribe(subscription, call.clientIp);
+}
