@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { newCluster } from '../model/service.ts';
 import {
   type ChecksummedInstance,
   instancesChecksum,
@@ -7,7 +8,7 @@ import {
   serviceChecksum,
   serviceText,
 } from './naming-checksum.ts';
-import { NEW_DEFAULT_CLUSTER, newCluster } from './naming-cluster.ts';
+import { NEW_DEFAULT_CLUSTER } from './naming-cluster.ts';
 
 const NAME = 'DEFAULT_GROUP@@demo';
 

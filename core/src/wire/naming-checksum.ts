@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import type { Instance } from '../model/instance.ts';
+import type { ClusterSettings } from '../model/service.ts';
 import { javaDouble, javaFloat, javaMapOrder } from './java-numbers.ts';
-import { type ClusterSettings, encodeUntypedHealthChecker } from './naming-cluster.ts';
+import { encodeUntypedHealthChecker } from './naming-cluster.ts';
 import { instanceSortText } from './naming-errors.ts';
 
 /** `marked` is a flag of Java members only. */

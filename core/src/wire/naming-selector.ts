@@ -1,15 +1,9 @@
 import { decodeComponent } from '../http/form.ts';
 import { badRequest } from '../http/protocol-error.ts';
+import { NO_SELECTOR, type Selector } from '../model/service.ts';
 import { parseObject } from './naming-metadata.ts';
 
 export const SELECTOR_CHARS_MAX = 4096;
-
-/** Of a service: which of its instances a consumer sees. Labels come from a CMDB; without one nothing is left out. */
-export type Selector =
-  | { readonly type: 'none' }
-  | { readonly type: 'label'; readonly expression: string; readonly labels: readonly string[] };
-
-export const NO_SELECTOR: Selector = { type: 'none' };
 
 /** Of a question for services: those that have, or one of whose instances has, this in its metadata. */
 export interface ListSelector {

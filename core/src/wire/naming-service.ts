@@ -3,17 +3,12 @@ import { badRequest } from '../http/protocol-error.ts';
 import type { Form } from '../http/route.ts';
 import type { Metadata } from '../model/instance.ts';
 import { DEFAULT_GROUP, type ServiceId, splitGroupedName } from '../model/names.ts';
+import type { ClusterSettings, Selector } from '../model/service.ts';
 import { javaFloat } from './java-numbers.ts';
-import { type ClusterSettings, encodeHealthChecker } from './naming-cluster.ts';
+import { encodeHealthChecker } from './naming-cluster.ts';
 import { decodeMetadata, encodeMetadata } from './naming-metadata.ts';
 import { checkNewService, checkText, decodeDeclaredService, decodeNamespace, decodeService } from './naming-names.ts';
-import {
-  decodeListSelector,
-  decodeSelector,
-  encodeSelector,
-  type ListSelector,
-  type Selector,
-} from './naming-selector.ts';
+import { decodeListSelector, decodeSelector, encodeSelector, type ListSelector } from './naming-selector.ts';
 
 /** Clients that want all of it ask for 2147483647. */
 export const SERVICE_PAGE_MAX = 1_000_000;
