@@ -8,6 +8,9 @@ const BEAT_MS = 5_000;
 const TIMEOUT_MS = 3_000;
 const PORT = 80;
 
+/** More than any checker looks back. */
+const ACKS_KEPT = 100;
+
 /** A sign of life that a node acknowledged. */
 export interface Ack {
   readonly atMs: number;
@@ -93,6 +96,7 @@ export class SimulatedClient {
   #acked(): void {
     if (this.state !== 'wanted') return;
     this.acks.push({ atMs: this.#nowMs(), by: this.#servers[this.#current]! });
+    if (this.acks.length > 2 * ACKS_KEPT) this.acks.splice(0, this.acks.length - ACKS_KEPT);
   }
 
   /** Tries each server once; the text of the answer, or undefined when none gave one. */

@@ -18,6 +18,11 @@ export interface SimulatedNode {
   readonly earlier: { readonly startedMs: number; readonly endedMs: number } | undefined;
 }
 
+export interface ClockFault {
+  readonly clockSkewMs: number;
+  readonly clockRate: number;
+}
+
 /** Nodes in one world, on one central truth that does not fail. */
 export class SimulatedCluster {
   readonly names: readonly string[];
@@ -30,11 +35,14 @@ export class SimulatedCluster {
   readonly #ended = new Map<string, number | undefined>();
   readonly #mutant: Mutant | undefined;
 
-  constructor(world: World, size: number, mutant?: Mutant) {
+  /** `clocks`: how wrong the clock of each node is. */
+  constructor(world: World, size: number, mutant?: Mutant, clocks: readonly ClockFault[] = []) {
     this.#world = world;
     this.#mutant = mutant;
     this.names = Array.from({ length: size }, (_, n) => `s${n + 1}`);
-    for (const [n, name] of this.names.entries()) world.process(name, { address: `10.0.0.${n + 1}` });
+    for (const [n, name] of this.names.entries()) {
+      world.process(name, { address: `10.0.0.${n + 1}`, ...clocks[n] });
+    }
   }
 
   /** `kill` leaves the disk, `crash` takes what was not synced. */

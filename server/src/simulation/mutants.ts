@@ -11,7 +11,10 @@ export const MUTANTS = [
   'no digests',
   'no journal',
 ] as const;
-export type Mutant = (typeof MUTANTS)[number];
+
+/** Those that no fault is needed for: hours of ordinary life show them. */
+export const SLOW_MUTANTS = ['late expiry', 'lost beats'] as const;
+export type Mutant = (typeof MUTANTS)[number] | (typeof SLOW_MUTANTS)[number];
 
 /** Breaks a node before it starts. */
 export function breakNode({ naming, distro }: NacosServer, mutant: Mutant): void {
@@ -38,6 +41,20 @@ export function breakNode({ naming, distro }: NacosServer, mutant: Mutant): void
       // F5: clients are let in before the peers have told what they know.
       distro.notReadyReason = () => undefined;
       return;
+    case 'late expiry': {
+      // F8: what is overdue is noticed long after.
+      const take = registry.takeOverdue.bind(registry);
+      registry.takeOverdue = (nowMs) => take(nowMs - 15_000);
+      return;
+    }
+    case 'lost beats': {
+      // A few beats in a hundred are acknowledged and forgotten.
+      const beat = registry.beat.bind(registry);
+      let count = 0;
+      registry.beat = (service, key, nowMs, isContested) =>
+        ++count % 100 < 4 ? 'known' : beat(service, key, nowMs, isContested);
+      return;
+    }
     case 'no follow':
       return; // its store is deaf
     case 'no digests':
