@@ -10,6 +10,8 @@ export interface Host {
   readonly network: Network;
   readonly disk: Disk;
   readonly log: Log;
+  readonly logLevels: LogLevels;
+  readonly machine: Machine;
   /** Adopts a promise nobody awaits: a rejection is logged under `name` and counted, never unhandled. */
   background(name: string, work: Promise<unknown>): void;
 }
@@ -47,6 +49,31 @@ export interface Log {
   area(name: string): Log;
 }
 export type LogFacts = Readonly<Record<string, unknown>>;
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'off';
+
+/** From which level on lines are written; it may change while the program runs. */
+export interface LogLevels {
+  /** Until the program ends; `main` is the log that belongs to no area. */
+  set(area: string, level: LogLevel): void;
+  of(area: string): LogLevel;
+}
+
+export interface Machine {
+  load(): MachineLoad;
+}
+
+/** Of the whole machine, not of this process alone; -1 where it is not known. */
+export interface MachineLoad {
+  /** Share of all cores that was busy since it was asked before, 0 to 1. */
+  readonly cpu: number;
+  /** Runnable tasks, mean of the last minute. */
+  readonly load: number;
+  /** Share of the memory that is in use, 0 to 1. */
+  readonly memory: number;
+}
+
+export const UNKNOWN_LOAD: MachineLoad = { cpu: -1, load: -1, memory: -1 };
 
 // ---------------------------------------------------------------------------------------------- network
 

@@ -1,4 +1,4 @@
-import type { Clock, Host, Log, LogFacts, Timer } from '../host/host.ts';
+import { type Clock, type Host, type Log, type LogFacts, type Timer, UNKNOWN_LOAD } from '../host/host.ts';
 import { describeError, textLine } from '../host/node/log-line.ts';
 import type { End } from './connection.ts';
 import { createSimDisk } from './disk.ts';
@@ -48,6 +48,9 @@ export class SimProcess implements EventOwner {
       network: createSimNetwork(kernel, this),
       disk: createSimDisk(kernel, this),
       log: this.#createLog('main'),
+      // The trace shows the same lines whatever a program of the world asks for.
+      logLevels: { set: () => {}, of: () => 'info' },
+      machine: { load: () => UNKNOWN_LOAD },
       background: (workName, work) => {
         work.catch((error) => this.host.log.error('background work failed', { work: workName, error }));
       },

@@ -10,6 +10,7 @@ import {
   type InboundResponse,
   type Log,
   type LogFacts,
+  type LogLevel,
   type Network,
   NetworkError,
   type OutboundRequest,
@@ -28,6 +29,12 @@ export class FakeHost implements Host {
   readonly clock = new FakeClock();
   readonly random: Random;
   readonly log = new FakeLog();
+  readonly levels = new Map<string, LogLevel>();
+  readonly logLevels = {
+    set: (area: string, level: LogLevel) => void this.levels.set(area, level),
+    of: (area: string) => this.levels.get(area) ?? 'info',
+  };
+  readonly machine = { load: () => ({ cpu: 0.25, load: 1.5, memory: 0.5 }) };
   readonly disk = new FakeDisk();
   readonly network = new FakeNetwork();
 

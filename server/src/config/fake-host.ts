@@ -35,6 +35,8 @@ export function createFakeHost(name = 'node-1', sharing?: FakeHost): FakeHost {
     clock: time,
     random: { float: () => 0, int: () => 0, bytes: (length) => new Uint8Array(length), uuid: () => 'uuid' },
     network: undefined as never,
+    logLevels: undefined as never,
+    machine: undefined as never,
     disk: fakeDisk(files, () => host),
     log: fakeLog(warnings),
     background(_name, work) {

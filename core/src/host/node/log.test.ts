@@ -103,3 +103,26 @@ test('values that cannot be put into words do not stop a line', () => {
   assert.equal(lines.length, 1);
   assert.ok((lines[0] as string).length < 5_000);
 });
+
+test('the level of an area changes while it is used, and no other with it', () => {
+  const { log, lines } = recording({ level: 'info' });
+  const [push, config] = [log.area('push'), log.area('config')];
+  push.debug('one');
+  log.levels.set('push', 'debug');
+  push.debug('two');
+  config.debug('three');
+  log.levels.set('push', 'error');
+  push.warn('four');
+  assert.deepEqual(
+    lines.map((line) => line.trim().split(': ')[1]),
+    ['two'],
+  );
+  assert.deepEqual([log.levels.of('push'), log.levels.of('config')], ['error', 'info']);
+});
+
+test('an area can be given its level before anything writes to it', () => {
+  const { log, lines } = recording({ level: 'info' });
+  log.levels.set('later', 'debug');
+  log.area('later').debug('here');
+  assert.equal(lines.length, 1);
+});

@@ -1,7 +1,6 @@
-import type { Log, LogFacts } from '../host.ts';
+import type { Log, LogFacts, LogLevel, LogLevels } from '../host.ts';
 import { jsonLine, type LogRecord, textLine } from './log-line.ts';
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'off';
 export type LogFormat = 'text' | 'json';
 
 /** Beyond it, lines of one second are counted instead of written: a fault in a loop must not fill the disk. */
@@ -22,8 +21,14 @@ export interface LogSettings {
   readonly write: (line: string) => void;
 }
 
-export function createLog(settings: LogSettings): Log {
-  const rankMin = RANK[settings.level];
+/** A log whose levels can be changed while it is used, each area's on its own. */
+export interface LeveledLog extends Log {
+  readonly levels: LogLevels;
+}
+
+export function createLog(settings: LogSettings): LeveledLog {
+  // By area; an area that has no log yet may have its level already.
+  const areas = new Map<string, { level: LogLevel }>();
   const format = settings.format === 'json' ? jsonLine : textLine;
   const secrets = (settings.secrets ?? []).filter((secret) => secret.length >= SECRET_LENGTH_MIN);
   let second = 0;
@@ -55,15 +60,31 @@ export function createLog(settings: LogSettings): Log {
     return false;
   };
 
+  const stateOf = (area: string): { level: LogLevel } => {
+    let state = areas.get(area);
+    if (state === undefined) {
+      state = { level: settings.level };
+      areas.set(area, state);
+    }
+    return state;
+  };
+
   const forArea = (area: string): Log => {
+    const state = stateOf(area);
     const at = (level: Exclude<LogLevel, 'off'>) => {
-      if (RANK[level] < rankMin) return () => {};
       return (message: string, facts?: LogFacts) => {
+        if (RANK[level] < RANK[state.level]) return;
         const timeMs = settings.now();
         if (admit(timeMs)) write({ timeMs, level, process: settings.process, area, message, facts });
       };
     };
     return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), area: forArea };
   };
-  return forArea('main');
+  const levels: LogLevels = {
+    set(area, level) {
+      stateOf(area).level = level;
+    },
+    of: (area) => areas.get(area)?.level ?? settings.level,
+  };
+  return { ...forArea('main'), levels };
 }

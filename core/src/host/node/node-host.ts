@@ -1,7 +1,8 @@
-import type { Host } from '../host.ts';
+import type { Host, LogLevel } from '../host.ts';
 import { createNodeClock } from './clock.ts';
 import { createNodeDisk } from './disk.ts';
-import { createLog, type LogFormat, type LogLevel } from './log.ts';
+import { createLog, type LogFormat } from './log.ts';
+import { createNodeMachine } from './machine.ts';
 import { createNodeNetwork } from './network.ts';
 import { nodeRandom } from './random.ts';
 
@@ -37,6 +38,8 @@ export function createNodeHost(settings: NodeHostSettings): NodeHost {
     network: createNodeNetwork(log.area('network')),
     disk: createNodeDisk(log.area('disk')),
     log,
+    logLevels: log.levels,
+    machine: createNodeMachine(() => performance.now()),
     background(workName, work) {
       work.catch((error) => {
         failures++;
