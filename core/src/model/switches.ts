@@ -47,6 +47,7 @@ export interface SwitchValues {
   /** Status to answer for targets that begin with the key. */
   readonly limitedUrlMap: ReadonlyMap<string, number>;
   readonly autoChangeHealthCheckEnabled: boolean;
+  readonly masters: readonly string[] | null;
   readonly incrementalList: readonly string[];
   readonly adWeightMap: ReadonlyMap<string, number>;
   readonly enableStandalone: boolean;
@@ -81,6 +82,7 @@ export const DEFAULT_SWITCHES: SwitchValues = {
   overriddenServerStatus: null,
   limitedUrlMap: new Map(),
   autoChangeHealthCheckEnabled: true,
+  masters: null,
   incrementalList: [],
   adWeightMap: new Map(),
   enableStandalone: true,
