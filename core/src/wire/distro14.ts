@@ -65,7 +65,7 @@ export function encodeDatums(datums: Datums): string {
   for (const [key, instances] of datums) {
     const quoted = JSON.stringify(key);
     const name = decodeInstancesKey(key)?.service.name ?? '';
-    const list = instances.map((instance) => encodeInstance(instance, name)).join(',');
+    const list = instances.map((instance) => encodeDatumInstance(instance, name)).join(',');
     texts.push(`${quoted}:{"key":${quoted},"value":{"instanceList":[${list}]},"timestamp":1}`);
   }
   return `{${texts.join(',')}}`;
@@ -113,7 +113,8 @@ export function decodeKeys(body: Uint8Array): string[] {
   return keys.split(',').filter((key) => key !== '');
 }
 
-function encodeInstance(instance: DatumInstance, name: string): string {
+/** An instance with every field that Java members know, as the catalog of the console shows it too. */
+export function encodeDatumInstance(instance: DatumInstance, name: string): string {
   const { instanceId, ip, port, weight, healthy, enabled, ephemeral, cluster, metadata } = instance;
   const interval = preservedMs(metadata, BEAT_INTERVAL_KEY, BEAT_INTERVAL_MS);
   const timeout = preservedMs(metadata, BEAT_TIMEOUT_KEY, BEAT_TIMEOUT_MS);

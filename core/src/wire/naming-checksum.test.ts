@@ -77,7 +77,7 @@ test('clusters stand in the order of a Java hash map, with their checkers and th
   assert.match(text, /"protectThreshold":0\.8,/);
   assert.match(
     text,
-    /\{"healthChecker":\{"path":"\/up","headers":"","expectedResponseCode":200\},"defIPPort":80,"defCkport":8081,"name":"my"/,
+    /\{"healthChecker":\{"path":"\/up","headers":"","expectedResponseCode":200\},"defIPPort":8081,"defCkport":8081,"name":"my"/,
   );
 });
 

@@ -55,7 +55,7 @@ function clustersText(clusters: readonly ClusterSettings[]): string {
     .map((name) => {
       const { healthChecker, checkPort, useInstancePort } = byName.get(name)!;
       return (
-        `{"healthChecker":${encodeUntypedHealthChecker(healthChecker)},"defIPPort":80,"defCkport":${checkPort}` +
+        `{"healthChecker":${encodeUntypedHealthChecker(healthChecker)},"defIPPort":${checkPort},"defCkport":${checkPort}` +
         `,"name":${JSON.stringify(name)},"useIPPort4Check":${useInstancePort},"sitegroup":""}`
       );
     })

@@ -26,6 +26,26 @@ export function updatedInstanceMissing(instance: PrintedInstance): ProtocolError
   return badRequest(`instance not exist: ${instanceSortText(instance)}`);
 }
 
+/** Of an edit of one of its clusters. */
+export function clusteredServiceMissing(name: string): ProtocolError {
+  return badRequest(`service not found:${name}`);
+}
+
+/** Of a question for its statuses. */
+export function statusServiceMissing(name: string): ProtocolError {
+  return new ProtocolError(404, `service: ${name} not found.`);
+}
+
+/** Of a question for its checksum. */
+export function checksumServiceMissing(name: string): ProtocolError {
+  return new ProtocolError(404, `serviceName not found: ${name}`);
+}
+
+/** Of a question for the times that its checks take. */
+export function checkedServiceMissing(): ProtocolError {
+  return badRequest("request service doesn't exist");
+}
+
 export function patchedInstanceMissing(): ProtocolError {
   return badRequest('instance not found');
 }

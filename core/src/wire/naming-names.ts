@@ -1,7 +1,14 @@
 import { optional } from '../http/parameters.ts';
 import { badRequest, type ProtocolError } from '../http/protocol-error.ts';
 import type { Form } from '../http/route.ts';
-import { DEFAULT_CLUSTER, DEFAULT_GROUP, groupedName, PUBLIC_NAMESPACE, type ServiceId } from '../model/names.ts';
+import {
+  DEFAULT_CLUSTER,
+  DEFAULT_GROUP,
+  groupedName,
+  PUBLIC_NAMESPACE,
+  parseServiceKey,
+  type ServiceId,
+} from '../model/names.ts';
 
 export const NAMESPACE_CHARS_MAX = 128;
 /** Of the grouped name. */
@@ -19,11 +26,24 @@ export function decodeService(form: Form): ServiceId {
   return decodeNamed(form, given);
 }
 
+/** `namespace##GROUP@@service`, or `GROUP@@service` of the public namespace: how members name a service to each other. */
+export function parseStatusKey(key: string): ServiceId {
+  const id = parseServiceKey(key) ?? { namespaceId: PUBLIC_NAMESPACE, name: key };
+  checkText(id.namespaceId, 'key', NAMESPACE_CHARS_MAX);
+  checkText(id.name, 'key', SERVICE_NAME_CHARS_MAX);
+  return id;
+}
+
+/** A parameter that calls of the other kind must have; the reference has two wordings for the same. */
+export function declared(form: Form, name: string): string {
+  const value = optional(form, name, '');
+  if (value === '') throw badRequest(`Parameter '${name}' is missing`);
+  return value;
+}
+
 /** The same for calls whose missing parameters are reported in the other wording of the reference. */
 export function decodeDeclaredService(form: Form): ServiceId {
-  const given = optional(form, 'serviceName', '');
-  if (given === '') throw badRequest("Parameter 'serviceName' is missing");
-  return decodeNamed(form, given);
+  return decodeNamed(form, declared(form, 'serviceName'));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { optional, required } from '../http/parameters.ts';
+import { optional, required, strictBoolean } from '../http/parameters.ts';
 import { badRequest } from '../http/protocol-error.ts';
 import type { Form } from '../http/route.ts';
 import type { Metadata } from '../model/instance.ts';
@@ -12,6 +12,7 @@ import { decodeListSelector, decodeSelector, encodeSelector, type ListSelector }
 
 /** Clients that want all of it ask for 2147483647. */
 export const SERVICE_PAGE_MAX = 1_000_000;
+export const EXPRESSION_CHARS_MAX = 256;
 
 export interface ServiceListRequest {
   readonly namespaceId: string;
@@ -41,6 +42,29 @@ export function decodeServiceList(form: Form): ServiceListRequest {
     pageSize: clampedInteger(required(form, 'pageSize'), 0, SERVICE_PAGE_MAX),
     selector: decodeListSelector(optional(form, 'selector', '')),
   };
+}
+
+export interface ServiceNamesRequest {
+  /** Undefined: of all namespaces. */
+  readonly namespaceId: string | undefined;
+  /** Part of a grouped name; empty: any. */
+  readonly part: string;
+  /** Only those that the answering member owns. */
+  readonly responsibleOnly: boolean;
+}
+
+export function decodeServiceNames(form: Form): ServiceNamesRequest {
+  return {
+    namespaceId: optional(form, 'namespaceId', '') === '' ? undefined : decodeNamespace(form),
+    part: checkText(optional(form, 'expr', ''), 'expr', EXPRESSION_CHARS_MAX),
+    responsibleOnly: strictBoolean(optional(form, 'responsibleOnly', 'false')),
+  };
+}
+
+/** Bare names by namespace; the count is that of the namespaces. */
+export function encodeServiceNames(names: ReadonlyMap<string, readonly string[]>): string {
+  const entries = [...names].map(([namespaceId, some]) => `${JSON.stringify(namespaceId)}:${JSON.stringify(some)}`);
+  return `{"services":{${entries.join(',')}},"count":${names.size}}`;
 }
 
 /** GET and DELETE of a service. */
@@ -100,7 +124,7 @@ function thresholdOf(text: string): number | undefined {
 }
 
 /** What cannot be read counts as 0, as in the reference, then the bounds hold. */
-function clampedInteger(text: string, min: number, max: number): number {
+export function clampedInteger(text: string, min: number, max: number): number {
   const value = /^-?\d{1,15}$/.test(text) ? Number(text) : 0;
   return Math.min(Math.max(value, min), max);
 }

@@ -58,19 +58,20 @@ export interface HealthRequest extends InstanceRequest {
   readonly healthy: boolean;
 }
 
-export function decodeRegister(form: Form): RegisterRequest {
-  const request = decodeWhole(form);
+/** `isEphemeralDefault`: the kind of an instance that names none. */
+export function decodeRegister(form: Form, isEphemeralDefault = true): RegisterRequest {
+  const request = decodeWhole(form, isEphemeralDefault);
   checkNewService(request.service);
   return request;
 }
 
-export function decodeDeregister(form: Form): DeregisterRequest {
+export function decodeDeregister(form: Form, isEphemeralDefault = true): DeregisterRequest {
   const service = decodeService(form);
-  return { service, ...decodeAddress(form, service), ephemeral: decodeEphemeral(form) };
+  return { service, ...decodeAddress(form, service), ephemeral: decodeEphemeral(form, isEphemeralDefault) };
 }
 
-export function decodeUpdate(form: Form, agent: Agent): UpdateRequest {
-  const request = decodeWhole(form);
+export function decodeUpdate(form: Form, agent: Agent, isEphemeralDefault = true): UpdateRequest {
+  const request = decodeWhole(form, isEphemeralDefault);
   if (!agent.isJavaSinceOne) checkNewService(request.service);
   return { ...request, mustExist: agent.isJavaSinceOne };
 }
@@ -162,7 +163,7 @@ export function decodeApp(text: string): string {
   return checkText(text, 'app', ADDRESS_CHARS_MAX);
 }
 
-function decodeWhole(form: Form): RegisterRequest {
+function decodeWhole(form: Form, isEphemeralDefault: boolean): RegisterRequest {
   const service = decodeService(form);
   const address = decodeAddress(form, service);
   return {
@@ -172,7 +173,7 @@ function decodeWhole(form: Form): RegisterRequest {
       weight: decodeWeight(optional(form, 'weight', '1')),
       healthy: lenientBoolean(optional(form, 'healthy', 'true')),
       enabled: lenientBoolean(optional(form, 'enabled', '') || optional(form, 'enable', 'true')),
-      ephemeral: decodeEphemeral(form),
+      ephemeral: decodeEphemeral(form, isEphemeralDefault),
       metadata: decodeMetadata(optional(form, 'metadata', '')),
       instanceId: simpleInstanceId(service.name, address),
       app: decodeApp(optional(form, 'app', DEFAULT_APP)),
@@ -187,6 +188,6 @@ function decodeAddress(form: Form, service: ServiceId): InstanceAddress {
   return address;
 }
 
-function decodeEphemeral(form: Form): boolean {
-  return lenientBoolean(optional(form, 'ephemeral', 'true'));
+function decodeEphemeral(form: Form, isEphemeralDefault: boolean): boolean {
+  return lenientBoolean(optional(form, 'ephemeral', String(isEphemeralDefault)));
 }
