@@ -1,99 +1,115 @@
-/** What is measured: for each row the requests, what must stand in each answer, and what has to be there before. */
+/** What is measured by throughput: for each row the requests, what each answer must be, and what is there before. */
+import type { Check } from './answer.ts';
+import { BEATEN, OK, type Requests, TRUE } from './requests.ts';
+
 export interface Row {
   readonly name: string;
   readonly connections: number;
   readonly requests: readonly string[];
-  readonly expect: string;
-  readonly prepare?: readonly string[];
+  readonly check: Check;
+  readonly prepare: readonly { readonly requests: readonly string[]; readonly check: Check }[];
+  /** What must be found afterwards. */
+  readonly proof: readonly { readonly request: string; readonly check: Check }[];
+  /** Takes away what the row made; a service or configuration that is gone already is no failure. */
+  readonly clean: readonly string[];
+  /** The store alone is a ceiling of it too. */
+  readonly isStored: boolean;
 }
 
-const AGENT = 'Nacos-Java-Client:v1.4.2';
-
-export function request(method: string, path: string, body = ''): string {
-  const type = body === '' ? '' : 'Content-Type: application/x-www-form-urlencoded;charset=UTF-8\r\n';
-  const head = `${method} /nacos${path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: ${AGENT}\r\n${type}`;
-  return `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
-}
-
-const register = (service: string, n: number): string =>
-  request(
-    'POST',
-    `/v1/ns/instance?serviceName=${service}&ip=10.1.${n >> 8}.${n & 255}&port=8080&weight=1.0&ephemeral=true`,
-  );
-
+const CONNECTIONS = 32;
 const LISTS = [1, 10, 100, 1000];
+const BEATING = 1_000;
+const REGISTERED = 20_000;
+const PUBLISHED = 2_000;
+export const PUBLISHERS = 64;
+export const CONTENT_BYTES = 1_024;
 
-/** Each instance of a list is kept alive for the whole run by long time-outs of its own. */
-function registerLasting(service: string, n: number): string {
-  const metadata = encodeURIComponent(
-    '{"preserved.heart.beat.timeout":"3600000","preserved.ip.delete.timeout":"3600000"}',
-  );
-  return request(
-    'POST',
-    `/v1/ns/instance?serviceName=${service}&ip=10.1.${n >> 8}.${n & 255}&port=8080&metadata=${metadata}`,
-  );
+export function rowsOf(to: Requests): readonly Row[] {
+  return [
+    register(to),
+    ...[false, true].map((isFull) => heartbeat(to, isFull)),
+    ...LISTS.map((hosts) => list(to, hosts)),
+    configGet(to),
+    configPublish(to),
+  ];
 }
 
-function beat(n: number, isFull: boolean): string {
-  const [ip, port] = [`10.1.${n >> 8}.${n & 255}`, 8080];
-  const serviceName = `DEFAULT_GROUP%40%40beats-${n % 100}`;
-  const query = `/v1/ns/instance/beat?serviceName=${serviceName}&clusterName=DEFAULT&ip=${ip}&port=${port}`;
-  if (!isFull) return request('PUT', query);
-  const full = {
-    port,
-    ip,
-    weight: 1,
-    serviceName: 'DEFAULT_GROUP@@beats',
-    cluster: 'DEFAULT',
-    metadata: {},
-    scheduled: false,
-  };
-  return request('PUT', query, `beat=${encodeURIComponent(JSON.stringify(full))}`);
-}
+const EMPTY = { connections: CONNECTIONS, prepare: [], proof: [], clean: [], isStored: false };
 
-const thousand = Array.from({ length: 1_000 }, (_, n) => n);
-const content = 'x'.repeat(1_024);
-
-export const ROWS: readonly Row[] = [
-  ...LISTS.map((hosts) => ({
-    name: `instance list, ${hosts} host${hosts === 1 ? '' : 's'}`,
-    connections: 32,
-    prepare: Array.from({ length: hosts }, (_, n) => registerLasting(`list-${hosts}`, n)),
-    requests: [
-      request(
-        'GET',
-        `/v1/ns/instance/list?serviceName=DEFAULT_GROUP%40%40list-${hosts}&clusters=&healthyOnly=false&udpPort=0`,
-      ),
-    ],
-    expect: '"lastRefTime"',
-  })),
-  {
-    name: 'heartbeat, light',
-    connections: 32,
-    prepare: thousand.map((n) => register(`beats-${n % 100}`, n)),
-    requests: thousand.map((n) => beat(n, false)),
-    expect: '10200',
-  },
-  { name: 'heartbeat, full', connections: 32, requests: thousand.map((n) => beat(n, true)), expect: '10200' },
-  {
+function register(to: Requests): Row {
+  const services = upTo(1_000).map((n) => `register-${n}`);
+  const serviceOf = (n: number): string => services[n % services.length]!;
+  const instances = upTo(REGISTERED);
+  return {
+    ...EMPTY,
     name: 'register',
-    connections: 32,
-    requests: Array.from({ length: 20_000 }, (_, n) => register(`register-${n % 1_000}`, n)),
-    expect: 'ok',
-  },
-  {
+    requests: instances.map((n) => to.register(serviceOf(n), n)),
+    check: OK,
+    clean: [...instances.map((n) => to.deregister(serviceOf(n), n)), ...services.map(to.removeService)],
+  };
+}
+
+function heartbeat(to: Requests, isFull: boolean): Row {
+  const name = isFull ? 'full' : 'light';
+  const services = upTo(100).map((n) => `beats-${name}-${n}`);
+  const serviceOf = (n: number): string => services[n % services.length]!;
+  const instances = upTo(BEATING);
+  return {
+    ...EMPTY,
+    name: `heartbeat, ${name}`,
+    prepare: [{ requests: instances.map((n) => to.register(serviceOf(n), n, { isLasting: true })), check: OK }],
+    requests: instances.map((n) => to.beat(serviceOf(n), n, isFull)),
+    check: BEATEN,
+    clean: [...instances.map((n) => to.deregister(serviceOf(n), n)), ...services.map(to.removeService)],
+  };
+}
+
+function list(to: Requests, count: number): Row {
+  const service = `list-${count}`;
+  const instances = upTo(count);
+  return {
+    ...EMPTY,
+    name: `instance list, ${count} host${count === 1 ? '' : 's'}`,
+    prepare: [{ requests: instances.map((n) => to.register(service, n, { isLasting: true })), check: OK }],
+    requests: [to.list(service)],
+    check: { text: '"hosts":[{', full: { kind: 'hosts', count } },
+    clean: [...instances.map((n) => to.deregister(service, n)), to.removeService(service)],
+  };
+}
+
+function configGet(to: Requests): Row {
+  const content = contentOf('get');
+  return {
+    ...EMPTY,
     name: 'config get, 1 KB',
-    connections: 32,
-    prepare: [request('POST', '/v1/cs/configs', `dataId=bench&group=DEFAULT_GROUP&content=${content}`)],
-    requests: [request('GET', '/v1/cs/configs?dataId=bench&group=DEFAULT_GROUP&tenant=')],
-    expect: content,
-  },
-  {
+    prepare: [{ requests: [to.publish('get', content)], check: TRUE }],
+    requests: [to.getConfig('get')],
+    check: { text: content, full: { kind: 'body', equals: content } },
+    clean: [to.removeConfig('get')],
+  };
+}
+
+/** Each configuration in turn, and then each with another text: no publish repeats what is stored. */
+function configPublish(to: Requests): Row {
+  const dataIds = upTo(PUBLISHED).map((n) => `publish-${n}`);
+  const proven = dataIds[0]!;
+  return {
+    ...EMPTY,
     name: 'config publish, 1 KB, durable',
-    connections: 64,
-    requests: Array.from({ length: 2_000 }, (_, n) =>
-      request('POST', '/v1/cs/configs', `dataId=publish-${n}&group=DEFAULT_GROUP&content=${n}${content}`),
-    ),
-    expect: 'true',
-  },
-];
+    connections: PUBLISHERS,
+    requests: ['a', 'b'].flatMap((variant) => dataIds.map((dataId) => to.publish(dataId, contentOf(variant + dataId)))),
+    check: TRUE,
+    proof: [{ request: to.getConfig(proven), check: { text: `${proven} xxx`, full: { kind: 'text' } } }],
+    clean: dataIds.map(to.removeConfig),
+    isStored: true,
+  };
+}
+
+/** 1 KB that begins with the name. */
+export function contentOf(name: string): string {
+  return `${name} `.padEnd(CONTENT_BYTES, 'x');
+}
+
+export function upTo(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, n) => n);
+}

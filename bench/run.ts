@@ -1,247 +1,186 @@
-/**
- * `npm run bench`: a node beside a bare node:http handler that answers the same bytes, row by row in one run.
- *
- *     npm run bench -- [--seconds 3] [--rounds 3] [--only TEXT] [--json FILE] [--readme]
- */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import type { LoadOrder, LoadResult } from './load.ts';
-import { ROWS, type Row } from './rows.ts';
+/** `npm run bench`: see `options.ts` for what it takes, `rows.ts` and `scenes.ts` for what it measures. */
+import { randomInt } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { CEILINGS, Ceiling } from './ceilings.ts';
+import { HELP, OptionError, type Options, parseOptions } from './options.ts';
+import { lineOf, machineOf, type Report, type SceneResult, sceneLines, tablesOf, writeReadme } from './report.ts';
+import { type Requests, requestsFor } from './requests.ts';
+import { rowsOf } from './rows.ts';
+import { SCENES, type Scene } from './scenes.ts';
+import { type Server, startNode } from './server.ts';
+import { InterruptedError, Stage } from './stage.ts';
+import { measureRow, type RowResult } from './throughput.ts';
 
-const here = import.meta.dirname;
-const CLOCK_TICKS = 100;
-const WARM_MS = 700;
+const READY_MS_MAX = 20_000;
+const WARM_MS = 400;
+const QUICK_WARM_MS = 100;
+/** Of one row, beside its rounds: preparing and cleaning. */
+const ROW_GRACE_MS = 120_000;
+const [FAILED, MISUSED, INTERRUPTED] = [1, 2, 130];
 
-interface Measured {
-  readonly perSecond: number;
-  /** Answers per second of CPU that the server used. */
-  readonly perCpuSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly generatorCpu: number;
-}
-
-interface RowResult {
-  readonly name: string;
-  readonly node: Measured;
-  readonly bare: Measured;
-  /** Median over the rounds of node over bare, each per second of server CPU. */
-  readonly ratio: number;
-}
-
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '3' },
-    rounds: { type: 'string', default: '3' },
-    only: { type: 'string', default: '' },
-    json: { type: 'string' },
-    readme: { type: 'boolean', default: false },
-  },
-});
-const durationMs = Number(values.seconds) * 1_000;
-const rounds = Number(values.rounds);
-
-const data = await mkdtemp(join(tmpdir(), 'nacos-kube-bench-'));
-const children: ChildProcess[] = [];
-try {
-  const results = await runAll();
-  const report = {
-    commit: commit(),
-    cpu: cpus()[0]?.model,
-    cores: cpus().length,
-    node: process.version,
-    rounds,
-    seconds: durationMs / 1_000,
-    results,
-  };
-  const table = tableOf(results);
-  console.log(`\n${table}`);
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  if (values.readme) writeReadme(table, report.commit);
-} finally {
-  for (const child of children) child.kill('SIGKILL');
-  rmSync(data, { recursive: true, force: true });
-}
-
-async function runAll(): Promise<RowResult[]> {
-  const port = 20_000 + Math.floor(Math.random() * 10_000);
-  const node = start([
-    'bin/nacos-kube.ts',
-    'server',
-    '--port',
-    String(port),
-    '--data',
-    data,
-    '--listen',
-    '127.0.0.1',
-    '--log-level',
-    'warn',
-  ]);
-  await untilReady(port);
-  const bare = start(['bench/bare.ts']);
-  const [line] = (await once(bare.stdout!, 'data')) as [Buffer];
-  const barePort = Number(String(line));
-  const results: RowResult[] = [];
-  for (const row of ROWS.filter((one) => one.name.includes(values.only))) {
-    results.push(await measureRow(row, { node, port }, { node: bare, port: barePort }));
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args);
+  if (options.isHelp) {
+    console.log(HELP);
+    return 0;
   }
-  return results;
-}
-
-async function measureRow(row: Row, target: Served, ceiling: Served): Promise<RowResult> {
-  process.stdout.write(`${row.name.padEnd(32)}`);
-  for (const request of row.prepare ?? []) await exchange(target.port, request);
-  const answer = await exchange(target.port, row.requests[0]!);
-  await teach(ceiling.port, answer);
-  await load(target, row, WARM_MS);
-  await load(ceiling, row, WARM_MS);
-  const pairs: { readonly node: Measured; readonly bare: Measured }[] = [];
-  for (let round = 0; round < rounds; round++) {
-    pairs.push({ node: await load(target, row, durationMs), bare: await load(ceiling, row, durationMs) });
+  const run = new Run(options);
+  if (options.isList) {
+    console.log(run.names.join('\n'));
+    return 0;
   }
-  const ratio = median(pairs.map((pair) => pair.node.perCpuSecond / pair.bare.perCpuSecond));
-  const result = {
-    name: row.name,
-    node: medianOf(pairs.map((pair) => pair.node)),
-    bare: medianOf(pairs.map((pair) => pair.bare)),
-    ratio,
-  };
-  const { node, bare } = result;
-  console.log(
-    `${round(node.perSecond)}/s  p50 ${node.p50Ms.toFixed(2)} p99 ${node.p99Ms.toFixed(2)} ms  ${round(node.perCpuSecond)}/CPU s` +
-      `  bare ${round(bare.perCpuSecond)}/CPU s  ratio ${ratio.toFixed(2)}  generator ${(node.generatorCpu * 100).toFixed(0)} % CPU`,
-  );
-  return result;
-}
-
-interface Served {
-  readonly node: ChildProcess;
-  readonly port: number;
-}
-
-async function load({ node, port }: Served, row: Row, forMs: number): Promise<Measured> {
-  const { connections, requests, expect } = row;
-  const order: LoadOrder = { port, connections, requests, expect, durationMs: forMs };
-  const generator = spawn(process.execPath, [join(here, 'load.ts')], { stdio: ['pipe', 'pipe', 'inherit'] });
-  generator.stdin.end(JSON.stringify(order));
-  const cpuBefore = cpuSeconds(node.pid!);
-  const chunks: Buffer[] = [];
-  generator.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-  const [code] = (await once(generator, 'exit')) as [number];
-  if (code !== 0) throw new Error(`the load generator of "${row.name}" failed`);
-  const result = JSON.parse(Buffer.concat(chunks).toString()) as LoadResult;
-  if (result.wrong > 0) throw new Error(`${result.wrong} of ${result.answers} answers of "${row.name}" were wrong`);
-  return {
-    perSecond: result.answers / (result.elapsedMs / 1_000),
-    perCpuSecond: result.answers / (cpuSeconds(node.pid!) - cpuBefore),
-    p50Ms: result.p50Ms,
-    p99Ms: result.p99Ms,
-    generatorCpu: result.ownCpu,
-  };
-}
-
-function start(args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, args, { cwd: join(here, '..'), stdio: ['pipe', 'pipe', 'inherit'] });
-  children.push(child);
-  return child;
-}
-
-async function untilReady(port: number): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    const isReady = await fetch(`http://127.0.0.1:${port}/nacos/v1/console/health/readiness`).then(
-      (response) => response.ok,
-      () => false,
-    );
-    if (isReady) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  if (!run.names.some((name) => run.isWanted(name))) {
+    throw new OptionError(`no row is named so; there are:\n  ${run.names.join('\n  ')}`);
   }
-  throw new Error('the node did not become ready within 10 s');
+  return run.perform();
 }
 
-/** One request as it stands, and the whole answer. */
-async function exchange(port: number, request: string): Promise<Buffer> {
-  const socket = connect({ port, host: '127.0.0.1' });
-  socket.write(request.replace('\r\n', '\r\nConnection: close\r\n'));
-  const chunks: Buffer[] = [];
-  for await (const chunk of socket) chunks.push(chunk as Buffer);
-  const answer = Buffer.concat(chunks);
-  if (!answer.subarray(0, 12).equals(Buffer.from('HTTP/1.1 200'))) throw new Error(`not answered 200: ${answer}`);
-  return answer;
+class Run {
+  readonly #options: Options;
+  readonly #stage = new Stage();
+  /** Unique, so that nothing of a server in use collides. */
+  readonly #prefix = `bench-${randomInt(36 ** 6).toString(36)}-`;
+  readonly #rows: RowResult[] = [];
+  readonly #scenes: SceneResult[] = [];
+  readonly #failures: { readonly name: string; readonly message: string }[] = [];
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  get names(): readonly string[] {
+    const rows = rowsOf(requestsFor('', '', '')).map(({ name }) => name);
+    return [...rows, ...SCENES.filter((scene) => this.#isPossible(scene)).map(({ name }) => name)];
+  }
+
+  isWanted(name: string): boolean {
+    const { only } = this.#options;
+    return only.length === 0 || only.some((text) => name.includes(text));
+  }
+
+  async perform(): Promise<number> {
+    const interrupt = (): void => {
+      if (this.#stage.isInterrupted) process.exit(INTERRUPTED);
+      console.error('\ninterrupted: ending what was started (again: leave at once)');
+      this.#stage.interrupt();
+    };
+    process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+    try {
+      await this.#measureRows();
+      for (const scene of SCENES) if (this.#isPossible(scene)) await this.#measureScene(scene);
+    } finally {
+      await this.#stage.close();
+      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    }
+    if (this.#stage.isInterrupted) return INTERRUPTED;
+    return this.#tell();
+  }
+
+  async #measureRows(): Promise<void> {
+    const { isQuick, seconds, rounds, target } = this.#options;
+    if (!rowsOf(requestsFor('', '', '')).some(({ name }) => this.isWanted(name))) return;
+    await this.#guarded('rows', async () => {
+      const server = await this.#server();
+      const ceilings =
+        target === undefined ? await Promise.all(CEILINGS.map((kind) => Ceiling.start(this.#stage, kind))) : [];
+      const timing = { warmMs: isQuick ? QUICK_WARM_MS : WARM_MS, roundMs: seconds * 1_000, rounds };
+      const deadlineMs = ROW_GRACE_MS + rounds * (1 + ceilings.length) * 3 * (timing.warmMs + timing.roundMs);
+      for (const row of rowsOf(this.#requests(server)).filter(({ name }) => this.isWanted(name))) {
+        await this.#guarded(row.name, async () => {
+          const measured = await within(deadlineMs, measureRow(this.#stage, server, ceilings, row, timing));
+          this.#rows.push(measured);
+          console.log(lineOf(measured));
+        });
+      }
+      await this.#stage.endAll();
+    });
+  }
+
+  async #measureScene(scene: Scene): Promise<void> {
+    if (!this.isWanted(scene.name)) return;
+    await this.#guarded(scene.name, async () => {
+      const { isQuick, rounds } = this.#options;
+      const context = {
+        stage: this.#stage,
+        rounds,
+        isQuick,
+        server: () => this.#server(),
+        requests: (server: Server) => this.#requests(server),
+      };
+      try {
+        const result = await within(scene.deadlineMs, scene.run(context));
+        this.#scenes.push(result);
+        console.log(sceneLines(result));
+      } finally {
+        await this.#stage.endAll();
+      }
+    });
+  }
+
+  /** A row that fails is told and the next one is measured. */
+  async #guarded(name: string, work: () => Promise<void>): Promise<void> {
+    if (this.#stage.isInterrupted) return;
+    try {
+      await work();
+    } catch (error) {
+      if (this.#stage.isInterrupted || error instanceof InterruptedError) return;
+      const message = error instanceof Error ? error.message : String(error);
+      this.#failures.push({ name, message });
+      console.error(`${name} failed: ${message}`);
+    }
+  }
+
+  #isPossible({ needsOwnNode }: Scene): boolean {
+    return this.#options.target === undefined || !needsOwnNode;
+  }
+
+  async #server(): Promise<Server> {
+    const { target } = this.#options;
+    return target === undefined
+      ? startNode(this.#stage, this.#stage.folder(), READY_MS_MAX)
+      : { ...target, isOurs: false };
+  }
+
+  #requests({ contextPath, host, port }: Server): Requests {
+    return requestsFor(contextPath, `${host}:${port}`, this.#prefix);
+  }
+
+  #tell(): number {
+    const { seconds, rounds, target, json, isReadme } = this.#options;
+    const address = target === undefined ? null : `${target.host}:${target.port}${target.contextPath}`;
+    const [rows, scenes, failures] = [this.#rows, this.#scenes, this.#failures];
+    const report: Report = { ...machineOf(), seconds, rounds, target: address, rows, scenes, failures };
+    console.log(`\n${tablesOf(report)}`);
+    if (address !== null) console.log(`\n${leftBehind(address)}`);
+    if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
+    if (failures.length > 0) {
+      console.error(`\nfailed: ${failures.map(({ name }) => name).join(', ')}`);
+      return FAILED;
+    }
+    if (isReadme) writeReadme(report);
+    return 0;
+  }
 }
 
-async function teach(barePort: number, answer: Buffer): Promise<void> {
-  const headEnd = answer.indexOf('\r\n\r\n');
-  const lines = answer.subarray(0, headEnd).toString().split('\r\n').slice(1);
-  const own = new Set(['content-length', 'connection', 'date', 'keep-alive']);
-  const headers = Object.fromEntries(
-    lines
-      .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)])
-      .filter(([name]) => !own.has(name!.toLowerCase())),
-  );
-  await fetch(`http://127.0.0.1:${barePort}/answer`, {
-    method: 'POST',
-    headers: { 'x-answer-headers': JSON.stringify(headers) },
-    body: answer.subarray(headEnd + 4),
+function leftBehind(address: string): string {
+  return `Left behind on ${address}: the history of configurations that were published and removed. Instances that were not taken away, since a row failed, end by themselves after at most an hour.`;
+}
+
+async function within<T>(deadlineMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${deadlineMs} ms`)), deadlineMs);
   });
-}
-
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-function medianOf(all: readonly Measured[]): Measured {
-  const of = (name: keyof Measured): number => median(all.map((one) => one[name]));
-  return {
-    perSecond: of('perSecond'),
-    perCpuSecond: of('perCpuSecond'),
-    p50Ms: of('p50Ms'),
-    p99Ms: of('p99Ms'),
-    generatorCpu: of('generatorCpu'),
-  };
-}
-
-function round(value: number): string {
-  return (value >= 1_000 ? Math.round(value / 100) * 100 : Math.round(value)).toLocaleString('en');
-}
-
-function tableOf(results: readonly RowResult[]): string {
-  const lines = results.map(
-    ({ name, node, bare, ratio }) =>
-      `| ${name} | ${round(node.perSecond)} | ${node.p50Ms.toFixed(2)} / ${node.p99Ms.toFixed(2)} | ${round(node.perCpuSecond)} | ${round(bare.perCpuSecond)} | ${ratio.toFixed(2)} |`,
-  );
-  return [
-    '| what | per second | p50 / p99 ms | per CPU second | bare node:http | ratio |',
-    '|---|---:|---:|---:|---:|---:|',
-    ...lines,
-  ].join('\n');
-}
-
-function writeReadme(table: string, commitId: string): void {
-  const path = join(here, '..', 'README.md');
-  const text = readFileSync(path, 'utf8');
-  const marked = /<!-- bench -->[\s\S]*<!-- \/bench -->/;
-  if (!marked.test(text)) throw new Error('README.md has no place marked <!-- bench --> ... <!-- /bench -->');
-  const note = `Commit ${commitId}, ${cpus().length} cores, Node ${process.version}; medians of ${rounds} rounds of ${durationMs / 1_000} s.`;
-  writeFileSync(path, text.replace(marked, `<!-- bench -->\n${table}\n\n${note}\n<!-- /bench -->`));
-}
-
-function commit(): string {
   try {
-    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: here }).toString().trim();
-  } catch {
-    return 'unknown';
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(`npm run bench: ${error instanceof OptionError ? error.message : (error as Error).stack}`);
+  process.exitCode = error instanceof OptionError ? MISUSED : FAILED;
 }
