@@ -1,11 +1,16 @@
 import type { Namespace } from '@nacos-kube/core/model/namespace.ts';
 import {
+  type CapacityLimits,
+  CONFIGS_PER_SEARCH_MAX,
+  type ConfigQuery,
   type ConfigWrite,
+  type Operator,
   RECORD_KEY_BYTES_MAX,
   RECORD_VALUE_BYTES_MAX,
   RECORDS_PER_WRITE_MAX,
   type StoredRecord,
   StoreError,
+  type VariantWrite,
 } from './store.ts';
 
 /** The columns of the 1.4 schema, so that what one engine takes every other takes too. */
@@ -21,7 +26,10 @@ const TEXT_LENGTHS_MAX = {
   sourceIp: 50,
   sourceUser: 512,
   tag: 128,
+  betaIps: 1024,
 } as const;
+/** Longer than any name that it could find. */
+const QUERY_TEXT_LENGTH_MAX = 512;
 const SCHEMA_BYTES_MAX = 65_535;
 const TAGS_PER_CONFIG_MAX = 64;
 /** In UTF-16 units, as `maxContent` of the protocol counts. */
@@ -41,17 +49,15 @@ export function isTimeToForget(revision: number, kept: number, writtenAtOnce = 1
   return Math.floor(revision / every) !== Math.floor((revision - writtenAtOnce) / every);
 }
 export const HISTORY_KEPT_DAYS = 30;
+export const HISTORY_PER_SEARCH_MAX = 500;
+/** In UTF-16 units; what a search may bring at once. */
+export const SEARCH_BYTES_MAX = 128 * 1024 * 1024;
 
 export function checkConfigWrite(write: ConfigWrite): void {
-  checkText('dataId', write.dataId);
-  checkText('group', write.group);
-  checkText('namespaceId', write.namespaceId);
-  checkText('appName', write.appName);
+  checkTexts(write);
   checkText('description', write.description);
   checkText('use', write.use);
   checkText('effect', write.effect);
-  checkText('sourceIp', write.by.ip);
-  checkText('sourceUser', write.by.user);
   for (const tag of write.tags ?? []) checkText('tag', tag);
   if (write.tags !== undefined && write.tags.length > TAGS_PER_CONFIG_MAX) {
     throw new StoreError('invalid', `${write.tags.length} tags: at most ${TAGS_PER_CONFIG_MAX} are stored`);
@@ -59,12 +65,75 @@ export function checkConfigWrite(write: ConfigWrite): void {
   if (write.schema !== null && Buffer.byteLength(write.schema) > SCHEMA_BYTES_MAX) {
     throw new StoreError('invalid', `the schema is over ${SCHEMA_BYTES_MAX} bytes`);
   }
+}
+
+export function checkVariantWrite(write: VariantWrite): void {
+  checkTexts(write);
+  checkText('betaIps', write.betaIps);
+  if (write.variant.kind === 'beta') return;
+  checkText('tag', write.variant.tag);
+  if (write.variant.tag === '') throw new StoreError('invalid', 'the name of a tag is empty');
+}
+
+function checkTexts(write: {
+  readonly dataId: string;
+  readonly group: string;
+  readonly namespaceId: string;
+  readonly appName: string | undefined;
+  readonly content: string;
+  readonly by: Operator;
+}): void {
+  checkText('dataId', write.dataId);
+  checkText('group', write.group);
+  checkText('namespaceId', write.namespaceId);
+  checkText('appName', write.appName);
+  checkText('sourceIp', write.by.ip);
+  checkText('sourceUser', write.by.user);
   if (write.content.length > CONTENT_LENGTH_MAX) {
     throw new StoreError('invalid', `the content is over ${CONTENT_LENGTH_MAX} characters`);
   }
   if (!write.content.isWellFormed()) {
     throw new StoreError('invalid', 'the content holds half a surrogate pair, which no UTF-8 text can keep');
   }
+}
+
+export function checkConfigQuery(query: ConfigQuery): void {
+  const texts = [query.namespaceId, query.dataId?.text, query.group?.text, query.appName, ...query.tags];
+  for (const text of texts) {
+    if (text === undefined) continue;
+    if (text.length > QUERY_TEXT_LENGTH_MAX) {
+      throw new StoreError('invalid', `a text to search for is over ${QUERY_TEXT_LENGTH_MAX} characters`);
+    }
+    if (!text.isWellFormed()) throw new StoreError('invalid', 'a text to search for holds half a surrogate pair');
+  }
+  if (query.tags.length > TAGS_PER_CONFIG_MAX) {
+    throw new StoreError('invalid', `${query.tags.length} tags to search for: at most ${TAGS_PER_CONFIG_MAX}`);
+  }
+}
+
+/** Those that could be an id, each once. */
+export function checkIds(ids: readonly string[]): readonly string[] {
+  if (ids.length > CONFIGS_PER_SEARCH_MAX) {
+    throw new StoreError('invalid', `${ids.length} ids at once: at most ${CONFIGS_PER_SEARCH_MAX}`);
+  }
+  return [...new Set(ids)].filter(isId);
+}
+
+const ID_MAX = 2n ** 63n - 1n;
+
+/** Whether an id could be of something: `0` is of nothing. */
+export function isId(id: string): boolean {
+  return /^[1-9]\d{0,18}$/.test(id) && BigInt(id) <= ID_MAX;
+}
+
+export function pageOffset(offset: number): number {
+  if (!Number.isSafeInteger(offset) || offset < 0) throw new StoreError('invalid', `a page from item ${offset} on`);
+  return offset;
+}
+
+export function requireSearchBytes(bytes: number): void {
+  if (bytes <= SEARCH_BYTES_MAX) return;
+  throw new StoreError('invalid', `the contents found are over ${SEARCH_BYTES_MAX} characters: ask for fewer at once`);
 }
 
 export function checkRecords(records: readonly StoredRecord[]): void {
@@ -80,6 +149,7 @@ export function checkRecords(records: readonly StoredRecord[]): void {
       throw new StoreError('invalid', `record ${record.kind} ${record.key} holds half a surrogate pair`);
     }
     if (record.kind === 'namespace') parseNamespace(record);
+    if (record.kind === 'capacity') parseCapacity(record);
   }
 }
 
@@ -103,6 +173,44 @@ export function parseNamespace({ key, value }: StoredRecord): Namespace {
 
 export function namespaceRecord({ id, name, description }: Namespace): StoredRecord {
   return { kind: 'namespace', key: id, value: JSON.stringify({ id, name, description }) };
+}
+
+export interface CapacityOf {
+  readonly kind: 'group' | 'tenant';
+  readonly name: string;
+}
+
+/** Whose capacity the key of a record means; undefined when it is no such key. */
+export function capacityOf(key: string): CapacityOf | undefined {
+  const found = /^(group|tenant):(.*)$/s.exec(key);
+  return found === null ? undefined : { kind: found[1] as CapacityOf['kind'], name: found[2]! };
+}
+
+const CAPACITY_MAX = 2 ** 32 - 1;
+
+/** Limits have columns of their own in the 1.4 schema too. */
+export function parseCapacity({ key, value }: StoredRecord): CapacityOf & { readonly limits: CapacityLimits } {
+  const of = capacityOf(key);
+  if (of === undefined) throw new StoreError('invalid', `capacity ${key} is neither of a group nor of a tenant`);
+  checkText(of.kind === 'group' ? 'group' : 'namespaceId', of.name);
+  let parsed: Partial<CapacityLimits> | null;
+  try {
+    parsed = JSON.parse(value) as Partial<CapacityLimits> | null;
+  } catch (cause) {
+    throw new StoreError('invalid', `capacity ${key} is no JSON document`, { cause });
+  }
+  const { quota = -1, maxSize = -1, maxAggrCount = -1, maxAggrSize = -1 } = parsed ?? {};
+  for (const limit of [quota, maxSize, maxAggrCount, maxAggrSize]) {
+    if (Number.isInteger(limit) && limit >= 0 && limit <= CAPACITY_MAX) continue;
+    throw new StoreError('invalid', `capacity ${key} needs four whole numbers from 0 to ${CAPACITY_MAX}`);
+  }
+  return { ...of, limits: { quota, maxSize, maxAggrCount, maxAggrSize } };
+}
+
+export function capacityRecord({ kind, name }: CapacityOf, limits: CapacityLimits): StoredRecord {
+  const { quota, maxSize, maxAggrCount, maxAggrSize } = limits;
+  const value = JSON.stringify({ quota, maxSize, maxAggrCount, maxAggrSize });
+  return { kind: 'capacity', key: `${kind}:${name}`, value };
 }
 
 export function checkRecordKey(key: string): void {

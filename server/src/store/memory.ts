@@ -1,24 +1,34 @@
 import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
-import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
+import type { Config, ConfigKey, ConfigVariant, VariantId } from '@nacos-kube/core/model/config.ts';
 import {
   CHANGES_KEPT,
   CHANGES_PER_PAGE_MAX,
+  checkConfigQuery,
   checkConfigWrite,
+  checkIds,
   checkRecordKey,
   checkRecords,
+  checkVariantWrite,
+  HISTORY_PER_SEARCH_MAX,
   ITEMS_PER_PAGE_MAX,
+  isId,
   isTimeToForget,
   OPERATION_DEADLINE_MS,
+  pageOffset,
   pageSize,
   pageStart,
+  requireSearchBytes,
 } from './bounds.ts';
-import { type ConfigHistory, configAfter, type HistoryReader, isExpected } from './history.ts';
+import { type ConfigHistory, factsAfter, type HistoryEntry, isExpected, variantAfter, variantText } from './history.ts';
 import {
   type Change,
   type ChangedThing,
   type ChangePage,
+  CONFIGS_PER_SEARCH_MAX,
+  type ConfigQuery,
   type ConfigWrite,
   type ConfigWritten,
+  type Found,
   type Operator,
   type Page,
   type RecordKind,
@@ -27,7 +37,9 @@ import {
   type StoredRecord,
   StoreError,
   type StoreErrorKind,
+  type VariantWrite,
 } from './store.ts';
+import { fitsText } from './text-query.ts';
 
 /** What a test or simulation does to an engine (all stores on it) or to one store's way there. */
 export interface StoreFaults {
@@ -45,7 +57,7 @@ export interface MemoryDatabase {
   readonly changesKept: number;
 }
 
-export interface MemoryStore extends Store, HistoryReader {
+export interface MemoryStore extends Store {
   /** Between this store and its database only, as when one node is cut off. */
   readonly faults: StoreFaults;
 }
@@ -64,7 +76,9 @@ const HISTORY_KEPT = 10_000;
 class Database implements MemoryDatabase {
   readonly faults = noFaults();
   readonly changesKept: number;
-  readonly configs = new Map<string, { readonly id: number; readonly config: Config }>();
+  /** A Map keeps the order of first insertion, and so of the ids. */
+  readonly configs = new Map<string, Config>();
+  readonly variants = new Map<string, { readonly id: number; readonly variant: ConfigVariant }>();
   readonly records = new Map<string, StoredRecord>();
   readonly history: ConfigHistory[] = [];
   readonly changes: Change[] = [];
@@ -130,46 +144,102 @@ class MemoryStoreOf implements MemoryStore {
   async putConfig(write: ConfigWrite): Promise<ConfigWritten> {
     checkConfigWrite(write);
     return this.#write(() => {
-      const old = this.#database.configs.get(configId(write));
-      if (!isExpected(write.expectedMd5, old?.config.md5)) return { outcome: 'conflict' };
+      const old = this.#database.configs.get(keyText(write));
+      if (!isExpected(write.expectedMd5, old?.md5)) return { outcome: 'conflict' };
       const nowMs = this.#host.clock.now();
-      const config = configAfter(write, old?.config, nowMs);
-      this.#database.configs.set(configId(write), { id: old?.id ?? this.#database.nextId(), config });
-      this.#remember(old === undefined ? 'I' : 'U', old?.id ?? 0, old?.config ?? config, write.by, nowMs);
+      const { content, md5 } = write;
+      const id = old?.id ?? String(this.#database.nextId());
+      const config = { id, ...keyOf(write), content, md5, ...factsAfter(write, old, nowMs) };
+      this.#database.configs.set(keyText(write), config);
+      this.#remember(old === undefined ? 'I' : 'U', old?.id ?? '0', old ?? config, write.by, nowMs);
       return { outcome: 'written', revision: this.#database.note({ kind: 'config', key: keyOf(write) }, false) };
     });
   }
 
   removeConfig(key: ConfigKey, by: Operator): Promise<boolean> {
-    return this.#write(() => {
-      const old = this.#database.configs.get(configId(key));
-      if (old === undefined) return false;
-      this.#database.configs.delete(configId(key));
-      this.#remember('D', old.id, old.config, by, this.#host.clock.now());
-      this.#database.note({ kind: 'config', key: keyOf(key) }, true);
-      return true;
-    });
+    return this.#write(() => this.#remove(key, by));
   }
 
   getConfig(key: ConfigKey): Promise<Config | undefined> {
-    return this.#call(() => this.#database.configs.get(configId(key))?.config);
+    return this.#call(() => this.#database.configs.get(keyText(key)));
   }
 
   async scanConfigs(limit: number, after?: string): Promise<Page<Config>> {
     const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
     const start = pageStart(after);
     return this.#call(() => {
-      // A Map keeps the order of first insertion, and so of the ids.
-      const rows = [...this.#database.configs.values()].filter((row) => row.id > start);
-      const next = rows.length > size ? String(rows[size - 1]!.id) : undefined;
-      return { items: rows.slice(0, size).map((row) => row.config), next };
+      const rows = [...this.#database.configs.values()].filter((config) => Number(config.id) > start);
+      return { items: rows.slice(0, size), next: rows.length > size ? rows[size - 1]!.id : undefined };
     });
   }
 
   countConfigs(namespaceId: string): Promise<number> {
     return this.#call(
-      () => [...this.#database.configs.values()].filter((row) => row.config.namespaceId === namespaceId).length,
+      () => [...this.#database.configs.values()].filter((config) => config.namespaceId === namespaceId).length,
     );
+  }
+
+  async searchConfigs(query: ConfigQuery): Promise<Found<Config>> {
+    checkConfigQuery(query);
+    const offset = pageOffset(query.offset);
+    const size = pageSize(query.limit, CONFIGS_PER_SEARCH_MAX);
+    return this.#call(() => {
+      const fitting = [...this.#database.configs.values()].filter((config) => fits(query, config));
+      return { items: boundedBytes(fitting.slice(offset, offset + size)), total: fitting.length };
+    });
+  }
+
+  async getConfigs(ids: readonly string[]): Promise<readonly Config[]> {
+    const wanted = new Set(checkIds(ids));
+    return this.#call(() =>
+      boundedBytes([...this.#database.configs.values()].filter((config) => wanted.has(config.id))),
+    );
+  }
+
+  async removeConfigs(ids: readonly string[], by: Operator): Promise<number> {
+    const wanted = new Set(checkIds(ids));
+    return this.#write(() => {
+      const found = [...this.#database.configs.values()].filter((config) => wanted.has(config.id));
+      for (const config of found) this.#remove(config, by);
+      return found.length;
+    });
+  }
+
+  async putVariant(write: VariantWrite): Promise<Revision> {
+    checkVariantWrite(write);
+    return this.#write(() => {
+      const text = variantKeyText(write, write.variant);
+      const old = this.#database.variants.get(text);
+      const variant = variantAfter(write, old?.variant, this.#host.clock.now());
+      this.#database.variants.set(text, { id: old?.id ?? this.#database.nextId(), variant });
+      return this.#database.note({ kind: 'variant', key: keyOf(write) }, false);
+    });
+  }
+
+  removeVariant(key: ConfigKey, variant: VariantId): Promise<boolean> {
+    return this.#write(() => {
+      const wasThere = this.#database.variants.delete(variantKeyText(key, variant));
+      if (wasThere) this.#database.note({ kind: 'variant', key: keyOf(key) }, true);
+      return wasThere;
+    });
+  }
+
+  getVariants(key: ConfigKey): Promise<readonly ConfigVariant[]> {
+    return this.#call(() =>
+      [...this.#database.variants.values()]
+        .map((row) => row.variant)
+        .filter((variant) => keyText(variant) === keyText(key)),
+    );
+  }
+
+  async scanVariants(limit: number, after?: string): Promise<Page<ConfigVariant>> {
+    const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
+    const start = pageStart(after);
+    return this.#call(() => {
+      const rows = [...this.#database.variants.values()].filter((row) => row.id > start);
+      const next = rows.length > size ? String(rows[size - 1]!.id) : undefined;
+      return { items: rows.slice(0, size).map((row) => row.variant), next };
+    });
   }
 
   putRecord(record: StoredRecord): Promise<Revision> {
@@ -226,12 +296,22 @@ class MemoryStoreOf implements MemoryStore {
     });
   }
 
-  async history(key: ConfigKey, limit: number): Promise<readonly ConfigHistory[]> {
+  async searchHistory(key: ConfigKey, offset: number, limit: number): Promise<Found<HistoryEntry>> {
+    const start = pageOffset(offset);
+    const size = pageSize(limit, HISTORY_PER_SEARCH_MAX);
+    return this.#call(() => {
+      const past = this.#database.history.filter((entry) => keyText(entry) === keyText(key)).reverse();
+      return { items: past.slice(start, start + size).map(({ content, ...entry }) => entry), total: past.length };
+    });
+  }
+
+  getHistory(nid: string): Promise<ConfigHistory | undefined> {
+    return this.#call(() => this.#database.history.find((entry) => entry.nid === nid));
+  }
+
+  previousHistory(configId: string): Promise<ConfigHistory | undefined> {
     return this.#call(() =>
-      this.#database.history
-        .filter((entry) => configId(entry) === configId(key))
-        .reverse()
-        .slice(0, limit),
+      isId(configId) ? this.#database.history.findLast((entry) => entry.configId === configId) : undefined,
     );
   }
 
@@ -248,10 +328,19 @@ class MemoryStoreOf implements MemoryStore {
     });
   }
 
-  #remember(operation: 'I' | 'U' | 'D', id: number, past: Config, by: Operator, atMs: number): void {
+  #remove(key: ConfigKey, by: Operator): boolean {
+    const old = this.#database.configs.get(keyText(key));
+    if (old === undefined) return false;
+    this.#database.configs.delete(keyText(key));
+    this.#remember('D', old.id, old, by, this.#host.clock.now());
+    this.#database.note({ kind: 'config', key: keyOf(key) }, true);
+    return true;
+  }
+
+  #remember(operation: 'I' | 'U' | 'D', configId: string, past: Config, by: Operator, atMs: number): void {
     const { dataId, group, namespaceId, content, md5, appName } = past;
     this.#database.remember({
-      ...{ nid: this.#database.nextId(), configId: id, operation, dataId, group, namespaceId },
+      ...{ nid: String(this.#database.nextId()), configId, operation, dataId, group, namespaceId },
       ...{ content, md5, appName, sourceIp: by.ip, sourceUser: by.user, atMs },
     });
   }
@@ -281,8 +370,25 @@ function noFaults(): StoreFaults {
   return { down: undefined, delayMs: 0, losesAnswers: false };
 }
 
-function configId(key: ConfigKey): string {
+function fits(query: ConfigQuery, config: Config): boolean {
+  const { namespaceId, dataId, group, appName, tags } = query;
+  if (config.namespaceId !== namespaceId) return false;
+  if (!fitsText(dataId, config.dataId) || !fitsText(group, config.group)) return false;
+  if (appName !== undefined && config.appName !== appName) return false;
+  return tags.length === 0 || tags.some((tag) => config.tags.includes(tag));
+}
+
+function boundedBytes(configs: readonly Config[]): readonly Config[] {
+  requireSearchBytes(configs.reduce((sum, config) => sum + config.content.length, 0));
+  return configs;
+}
+
+function keyText(key: ConfigKey): string {
   return JSON.stringify([key.namespaceId, key.group, key.dataId]);
+}
+
+function variantKeyText(key: ConfigKey, variant: VariantId): string {
+  return `${keyText(key)} ${variantText(variant)}`;
 }
 
 function keyOf({ dataId, group, namespaceId }: ConfigKey): ConfigKey {

@@ -1,7 +1,7 @@
 import type { Clock } from '@nacos-kube/core/host/host.ts';
 import { readKey, readRecordKey } from './mysql-read.ts';
 import { ABANDONED_AFTER_S, type MysqlSession, type Row } from './mysql-session.ts';
-import type { Change, ChangePage, RecordKind, Revision } from './store.ts';
+import type { Change, ChangedThing, ChangePage, Revision } from './store.ts';
 
 /**
  * Ids are taken when a change is written and become visible when it commits, so they appear out of order, and a reader
@@ -134,10 +134,10 @@ export class MysqlFeed {
 const FORGOTTEN_AT_ONCE = 5000;
 
 function readChange(row: Row): Change {
-  const kind = row['kind'] as 'config' | RecordKind;
+  const kind = row['kind'] as ChangedThing['kind'];
   return {
     revision: Number(row['id']),
-    what: kind === 'config' ? { kind, key: readKey(row) } : { kind, key: readRecordKey(row) },
+    what: kind === 'config' || kind === 'variant' ? { kind, key: readKey(row) } : { kind, key: readRecordKey(row) },
     removed: Number(row['removed']) === 1,
   };
 }

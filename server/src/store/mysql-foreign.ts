@@ -1,7 +1,8 @@
 import type { Clock } from '@nacos-kube/core/host/host.ts';
 import { LATE_MS } from './mysql-feed.ts';
-import { CONFIG_MARK_SQL, NAMESPACE_MARK_SQL } from './mysql-marks.ts';
-import { readKey, readRecordKey } from './mysql-read.ts';
+import { FOUND_MAX, tellRecords, tellRemovedVariants, tellVariants } from './mysql-foreign-rows.ts';
+import { CONFIG_MARK_SQL } from './mysql-marks.ts';
+import { readKey } from './mysql-read.ts';
 import type { MysqlSession } from './mysql-session.ts';
 import { noteConfig } from './mysql-write.ts';
 
@@ -9,7 +10,6 @@ import { noteConfig } from './mysql-write.ts';
 const LOOK_BACK_S = 10;
 const LOOK_BACK_S_MAX = 300;
 const HISTORY_LOOK_BACK_ROWS = 1000;
-const FOUND_MAX = 1000;
 const LOCK = `CONCAT(DATABASE(), '.nk_foreign')`;
 /** The search by time has no index to use, so it takes at most this part of the time. */
 const SEARCH_SHARE = 1 / 20;
@@ -47,7 +47,9 @@ export class MysqlForeign {
       const found = [
         await this.#tellConfigs(session, historySql(this.#seen[0]!.nid)),
         await this.#searchByTime(session),
-        await tellNamespaces(session),
+        await tellRecords(session, 'namespace'),
+        await tellRecords(session, 'group'),
+        await tellRecords(session, 'tenant'),
       ];
       return found.some(Boolean);
     } finally {
@@ -70,11 +72,16 @@ export class MysqlForeign {
     if (startedAt < this.#notBefore) return false;
     const sinceMs = startedAt - (this.#searchedAt ?? startedAt);
     const lookBackS = Math.min(LOOK_BACK_S_MAX, Math.ceil(sinceMs / 1000) + LOOK_BACK_S);
-    const found = await this.#tellConfigs(session, rowsSql(lookBackS));
+    const found = [
+      await this.#tellConfigs(session, rowsSql(lookBackS)),
+      await tellVariants(session, 'beta', lookBackS),
+      await tellVariants(session, 'tag', lookBackS),
+      await tellRemovedVariants(session),
+    ];
     this.#searchedAt = startedAt;
     const tookMs = this.#clock.monotonic() - startedAt;
     this.#notBefore = startedAt + tookMs / SEARCH_SHARE;
-    return found;
+    return found.some(Boolean);
   }
 
   async #tellConfigs(session: MysqlSession, sql: string): Promise<boolean> {
@@ -109,34 +116,4 @@ function rowsSql(lookBackS: number): string {
       SELECT c.data_id, c.group_id, c.tenant_id, ${CONFIG_MARK_SQL} AS mark, ${toldOf('c')} AS told
       FROM config_info c WHERE c.gmt_modified >= NOW() - INTERVAL ${lookBackS} SECOND
     ) found WHERE NOT told <=> mark LIMIT ${FOUND_MAX}`;
-}
-
-async function tellNamespaces(session: MysqlSession): Promise<boolean> {
-  const changed = await session.rowsOfText(`
-    SELECT * FROM (
-      SELECT t.tenant_id, ${NAMESPACE_MARK_SQL} AS mark,
-        (SELECT IF(n.removed, '', n.mark) FROM nk_change n
-         WHERE n.kind = 'namespace' AND n.record_key = CAST(CONVERT(t.tenant_id USING utf8mb4) AS BINARY)
-         ORDER BY n.id DESC LIMIT 1) AS told
-      FROM tenant_info t WHERE t.kp = '1' AND t.tenant_id <> ''
-    ) found WHERE NOT told <=> mark LIMIT ${FOUND_MAX}`);
-  for (const row of changed) {
-    await session.change(`INSERT INTO nk_change (kind, removed, record_key, mark) VALUES ('namespace', 0, ?, ?)`, [
-      String(row['tenant_id']),
-      String(row['mark']),
-    ]);
-  }
-  const removed = await session.rowsOfText(`
-    SELECT last.record_key FROM nk_change last
-    JOIN (SELECT MAX(id) AS id FROM nk_change WHERE kind = 'namespace' GROUP BY record_key) newest ON newest.id = last.id
-    WHERE last.removed = 0 AND NOT EXISTS (
-      SELECT 1 FROM tenant_info t
-      WHERE t.kp = '1' AND CAST(CONVERT(t.tenant_id USING utf8mb4) AS BINARY) = last.record_key
-    ) LIMIT ${FOUND_MAX}`);
-  for (const row of removed) {
-    await session.change(`INSERT INTO nk_change (kind, removed, record_key) VALUES ('namespace', 1, ?)`, [
-      readRecordKey(row),
-    ]);
-  }
-  return changed.length + removed.length > 0;
 }

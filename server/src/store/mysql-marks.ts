@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { parseNamespace } from './bounds.ts';
-import type { ConfigWrite, StoredRecord } from './store.ts';
+import { parseCapacity, parseNamespace } from './bounds.ts';
+import type { ConfigWrite, StoredRecord, VariantWrite } from './store.ts';
 
 /**
  * A mark is short for what followers would read: equal marks, nothing to tell. Each is made here for our own writes, and
@@ -12,8 +12,25 @@ export function configMark({ md5, type }: ConfigWrite): string {
 /** The md5 is taken of the content, since a hand that edits it may leave the column alone. */
 export const CONFIG_MARK_SQL = `CONCAT(MD5(c.content), ':', COALESCE(c.type, ''))`;
 
-export function namespaceMark(record: StoredRecord): string {
-  const { name, description } = parseNamespace(record);
-  return createHash('md5').update(`${name}\n${description}`).digest('hex');
+export function variantMark({ md5, variant, betaIps }: VariantWrite): string {
+  return `${md5}:${variant.kind === 'beta' ? md5Of(betaIps) : ''}`;
 }
+export const BETA_MARK_SQL = `CONCAT(MD5(v.content), ':', MD5(COALESCE(v.beta_ips, '')))`;
+export const TAG_MARK_SQL = `CONCAT(MD5(v.content), ':')`;
+
+/** Of a record that engines on the 1.4 schema keep in columns; else empty, for nobody else writes it. */
+export function recordMark(record: StoredRecord): string {
+  if (record.kind === 'namespace') {
+    const { name, description } = parseNamespace(record);
+    return md5Of(`${name}\n${description}`);
+  }
+  if (record.kind !== 'capacity') return '';
+  const { quota, maxSize, maxAggrCount, maxAggrSize } = parseCapacity(record).limits;
+  return `${quota},${maxSize},${maxAggrCount},${maxAggrSize}`;
+}
+export const CAPACITY_MARK_SQL = `CONCAT_WS(',', t.quota, t.max_size, t.max_aggr_count, t.max_aggr_size)`;
 export const NAMESPACE_MARK_SQL = `MD5(CONCAT(COALESCE(t.tenant_name, ''), '\\n', COALESCE(t.tenant_desc, '')))`;
+
+function md5Of(text: string): string {
+  return createHash('md5').update(text, 'utf8').digest('hex');
+}

@@ -1,105 +1,52 @@
 import { createHash } from 'node:crypto';
 import { CONFIG_TYPES, type Config, type ConfigKey, type ConfigType } from '@nacos-kube/core/model/config.ts';
-import { namespaceRecord, PAGE_BYTES_MAX, pageStart } from './bounds.ts';
-import type { ConfigHistory } from './history.ts';
-import type { MysqlSession, Row } from './mysql-session.ts';
-import type { Page, RecordKind, StoredRecord } from './store.ts';
+import { PAGE_BYTES_MAX } from './bounds.ts';
+import { ID_VALUE, type MysqlSession, type Row } from './mysql-session.ts';
+import type { Page } from './store.ts';
 
 const CONFIG_COLUMNS = `c.id, c.data_id, c.group_id, c.tenant_id, c.content, c.type, c.app_name, c.c_desc, c.c_use, c.effect,
   c.c_schema, c.src_ip, c.src_user, UNIX_TIMESTAMP(c.gmt_create) AS created, UNIX_TIMESTAMP(c.gmt_modified) AS modified`;
-const BY_KEY = 'data_id = ? AND group_id = ? AND tenant_id = ?';
+export const BY_KEY = 'data_id = ? AND group_id = ? AND tenant_id = ?';
 
 export async function getConfig(session: MysqlSession, key: ConfigKey): Promise<Config | undefined> {
   const row = await session.row(`SELECT ${CONFIG_COLUMNS} FROM config_info c WHERE ${BY_KEY}`, keyValues(key));
   if (row === undefined) return undefined;
-  const id = Number(row['id']);
-  return readConfig(row, (await tagsOf(session, id - 1, id)).get(id));
+  return readConfig(row, (await tagsOf(session, [row])).get(String(row['id'])));
 }
 
-export async function scanConfigs(session: MysqlSession, limit: number, after?: string): Promise<Page<Config>> {
-  const start = pageStart(after);
+export async function scanConfigs(session: MysqlSession, limit: number, after: string): Promise<Page<Config>> {
   // Lengths first: nobody knows how large the contents are, and a page must stay small.
   const sizes = await session.rows(
-    `SELECT id, LENGTH(content) AS bytes FROM config_info WHERE id > ? ORDER BY id LIMIT ${limit + 1}`,
-    [start],
+    `SELECT id, LENGTH(content) AS bytes FROM config_info WHERE id > ${ID_VALUE} ORDER BY id LIMIT ${limit + 1}`,
+    [after],
   );
+  const { ids, isMore } = pageOf(sizes, limit);
+  return { items: await readConfigs(session, ids), next: isMore ? ids.at(-1) : undefined };
+}
+
+/** Of rows with their sizes, those of one page. */
+export function pageOf(sizes: readonly Row[], limit: number): { ids: readonly string[]; isMore: boolean } {
   let count = 0;
   for (let bytes = 0; count < Math.min(limit, sizes.length) && bytes <= PAGE_BYTES_MAX; count += 1) {
     bytes += Number(sizes[count]!['bytes']);
   }
-  if (count === 0) return { items: [], next: undefined };
-  const end = Number(sizes[count - 1]!['id']);
-  const rows = await session.rows(
-    `SELECT ${CONFIG_COLUMNS} FROM config_info c WHERE c.id > ? AND c.id <= ? ORDER BY c.id`,
-    [start, end],
+  return { ids: sizes.slice(0, count).map((row) => String(row['id'])), isMore: count < sizes.length };
+}
+
+/** By ids that were checked to be digits. */
+export async function readConfigs(session: MysqlSession, ids: readonly string[]): Promise<readonly Config[]> {
+  if (ids.length === 0) return [];
+  const rows = await session.rowsOfText(
+    `SELECT ${CONFIG_COLUMNS} FROM config_info c WHERE c.id IN (${ids.join(', ')}) ORDER BY c.id`,
   );
-  const tags = await tagsOf(session, start, end);
-  return {
-    items: rows.map((row) => readConfig(row, tags.get(Number(row['id'])))),
-    next: count < sizes.length ? String(end) : undefined,
-  };
+  const tags = await tagsOf(session, rows);
+  return rows.map((row) => readConfig(row, tags.get(String(row['id']))));
 }
 
 export async function countConfigs(session: MysqlSession, namespaceId: string): Promise<number> {
   const row = await session.row('SELECT COUNT(*) AS n FROM config_info WHERE tenant_id = ?', [namespaceId]);
   return Number(row?.['n']);
 }
-
-export async function history(session: MysqlSession, key: ConfigKey, limit: number): Promise<readonly ConfigHistory[]> {
-  const rows = await session.rows(
-    `SELECT h.*, UNIX_TIMESTAMP(h.gmt_modified) AS modified FROM his_config_info h WHERE ${BY_KEY}
-     ORDER BY nid DESC LIMIT ${limit}`,
-    keyValues(key),
-  );
-  return rows.map((row) => ({
-    ...readKey(row),
-    nid: Number(row['nid']),
-    configId: Number(row['id']),
-    operation: textOf(row['op_type']).trim() as 'I' | 'U' | 'D',
-    content: textOf(row['content']),
-    md5: textOf(row['md5']),
-    appName: textOf(row['app_name']),
-    sourceIp: textOf(row['src_ip']),
-    sourceUser: row['src_user'] as string | null,
-    atMs: Number(row['modified']) * 1000,
-  }));
-}
-
-export async function getRecord(
-  session: MysqlSession,
-  kind: RecordKind,
-  key: string,
-): Promise<StoredRecord | undefined> {
-  if (kind === 'namespace') {
-    const row = await session.row(`${NAMESPACES} AND tenant_id = ?`, [key]);
-    return row === undefined ? undefined : readNamespace(row);
-  }
-  const row = await session.row('SELECT value FROM nk_record WHERE kind = ? AND record_key = ?', [kind, key]);
-  return row === undefined ? undefined : { kind, key, value: textOf(row['value']) };
-}
-
-export async function scanRecords(
-  session: MysqlSession,
-  kind: RecordKind,
-  limit: number,
-  after: string,
-): Promise<Page<StoredRecord>> {
-  const rows =
-    kind === 'namespace'
-      ? await session.rows(`${NAMESPACES} AND tenant_id > ? ORDER BY tenant_id LIMIT ${limit + 1}`, [after])
-      : await session.rows(
-          `SELECT record_key, value FROM nk_record WHERE kind = ? AND record_key > ? ORDER BY record_key LIMIT ${limit + 1}`,
-          [kind, after],
-        );
-  const records = rows.slice(0, limit).map((row): StoredRecord => {
-    if (kind === 'namespace') return readNamespace(row);
-    return { kind, key: readRecordKey(row), value: textOf(row['value']) };
-  });
-  return { items: records, next: rows.length > limit ? records.at(-1)?.key : undefined };
-}
-
-/** The id '' is no namespace: public is never stored. */
-const NAMESPACES = `SELECT tenant_id, tenant_name, tenant_desc FROM tenant_info WHERE kp = '1' AND tenant_id <> ''`;
 
 export function readRecordKey(row: Row): string {
   return (row['record_key'] as Buffer).toString('utf8');
@@ -113,17 +60,10 @@ export function readKey(row: Row): ConfigKey {
   };
 }
 
-function readNamespace(row: Row): StoredRecord {
-  return namespaceRecord({
-    id: textOf(row['tenant_id']),
-    name: textOf(row['tenant_name']),
-    description: textOf(row['tenant_desc']),
-  });
-}
-
 function readConfig(row: Row, tags: readonly string[] = []): Config {
   const content = textOf(row['content']);
   return {
+    id: String(row['id']),
     ...readKey(row),
     content,
     // As Java's dump does: the column may be empty or stale where somebody wrote by hand.
@@ -142,15 +82,15 @@ function readConfig(row: Row, tags: readonly string[] = []): Config {
   };
 }
 
-/** Of the configs with an id over `after`, up to `to`. */
-async function tagsOf(session: MysqlSession, after: number, to: number): Promise<ReadonlyMap<number, string[]>> {
-  const rows = await session.rows(
-    'SELECT id, tag_name FROM config_tags_relation WHERE id > ? AND id <= ? ORDER BY nid',
-    [after, to],
+async function tagsOf(session: MysqlSession, configs: readonly Row[]): Promise<ReadonlyMap<string, string[]>> {
+  const tags = new Map<string, string[]>();
+  if (configs.length === 0) return tags;
+  const ids = configs.map((row) => String(row['id'])).join(', ');
+  const rows = await session.rowsOfText(
+    `SELECT id, tag_name FROM config_tags_relation WHERE id IN (${ids}) ORDER BY nid`,
   );
-  const tags = new Map<number, string[]>();
   for (const row of rows) {
-    const id = Number(row['id']);
+    const id = String(row['id']);
     tags.set(id, [...(tags.get(id) ?? []), textOf(row['tag_name'])]);
   }
   return tags;
@@ -160,6 +100,6 @@ function keyValues({ dataId, group, namespaceId }: ConfigKey): string[] {
   return [dataId, group, namespaceId];
 }
 
-function textOf(value: unknown): string {
+export function textOf(value: unknown): string {
   return value === null || value === undefined ? '' : String(value);
 }

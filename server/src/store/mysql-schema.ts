@@ -10,6 +10,23 @@ const TIMES = `
 /** The 1.4 script says utf8, of which MySQL leaves out what lies beyond the BMP; a table made by it is taken as it is. */
 const TABLE = 'ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin';
 
+function capacityTable(name: 'group_id' | 'tenant_id'): string {
+  const number = 'int(10) unsigned NOT NULL DEFAULT 0';
+  return `(
+    id bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+    ${name} varchar(128) NOT NULL DEFAULT '',
+    quota ${number},
+    \`usage\` ${number},
+    max_size ${number},
+    max_aggr_count ${number},
+    max_aggr_size ${number},
+    max_history_count ${number},
+    ${TIMES},
+    PRIMARY KEY (id),
+    UNIQUE KEY uk_${name} (${name})
+  ) ${TABLE}`;
+}
+
 /** The tables of Nacos 1.4 that are used here, to be read and written by Java nodes as well. */
 const SHARED_TABLES: Readonly<Record<string, string>> = {
   config_info: `(
@@ -61,6 +78,38 @@ const SHARED_TABLES: Readonly<Record<string, string>> = {
     KEY idx_gmt_modified (gmt_modified),
     KEY idx_did (data_id)
   ) ${TABLE}`,
+  config_info_beta: `(
+    id bigint(20) NOT NULL AUTO_INCREMENT,
+    data_id varchar(255) NOT NULL,
+    group_id varchar(128) NOT NULL,
+    app_name varchar(128) DEFAULT NULL,
+    content longtext NOT NULL,
+    beta_ips varchar(1024) DEFAULT NULL,
+    md5 varchar(32) DEFAULT NULL,
+    ${TIMES},
+    src_user text,
+    src_ip varchar(50) DEFAULT NULL,
+    tenant_id varchar(128) DEFAULT '',
+    PRIMARY KEY (id),
+    UNIQUE KEY uk_configinfobeta_datagrouptenant (data_id, group_id, tenant_id)
+  ) ${TABLE}`,
+  config_info_tag: `(
+    id bigint(20) NOT NULL AUTO_INCREMENT,
+    data_id varchar(255) NOT NULL,
+    group_id varchar(128) NOT NULL,
+    tenant_id varchar(128) DEFAULT '',
+    tag_id varchar(128) NOT NULL,
+    app_name varchar(128) DEFAULT NULL,
+    content longtext NOT NULL,
+    md5 varchar(32) DEFAULT NULL,
+    ${TIMES},
+    src_user text,
+    src_ip varchar(50) DEFAULT NULL,
+    PRIMARY KEY (id),
+    UNIQUE KEY uk_configinfotag_datagrouptenanttag (data_id, group_id, tenant_id, tag_id)
+  ) ${TABLE}`,
+  group_capacity: capacityTable('group_id'),
+  tenant_capacity: capacityTable('tenant_id'),
   tenant_info: `(
     id bigint(20) NOT NULL AUTO_INCREMENT,
     kp varchar(128) NOT NULL,
@@ -118,6 +167,12 @@ const NEEDED_COLUMNS: Readonly<Record<string, string>> = {
   config_tags_relation: 'id, tag_name, tag_type, data_id, group_id, tenant_id, nid',
   his_config_info:
     'id, nid, data_id, group_id, app_name, content, md5, gmt_create, gmt_modified, src_user, src_ip, op_type, tenant_id',
+  config_info_beta:
+    'id, data_id, group_id, app_name, content, beta_ips, md5, gmt_create, gmt_modified, src_user, src_ip, tenant_id',
+  config_info_tag:
+    'id, data_id, group_id, tenant_id, tag_id, app_name, content, md5, gmt_create, gmt_modified, src_user, src_ip',
+  group_capacity: 'group_id, quota, `usage`, max_size, max_aggr_count, max_aggr_size, gmt_create, gmt_modified',
+  tenant_capacity: 'tenant_id, quota, `usage`, max_size, max_aggr_count, max_aggr_size, gmt_create, gmt_modified',
   tenant_info: 'kp, tenant_id, tenant_name, tenant_desc, create_source, gmt_create, gmt_modified',
 };
 

@@ -18,6 +18,9 @@ const LOCK_WAIT_S = 2;
 export type Row = Readonly<Record<string, unknown>>;
 export type SqlValue = string | number | null;
 
+/** A parameter that is an id as text; as it is, it would be compared as a floating point number. */
+export const ID_VALUE = 'CAST(? AS UNSIGNED)';
+
 /** How much longer one call may take. */
 export class Patience {
   readonly #clock: Clock;
@@ -119,12 +122,12 @@ export class MysqlSession {
     return (await this.rows(sql, values))[0];
   }
 
-  /** With the number of rows it met and the id that it made. */
-  async change(sql: string, values: readonly SqlValue[] = []): Promise<{ met: number; id: number }> {
+  /** With the number of rows it met and the id that it made: a text, for others' ids are beyond 2^53. */
+  async change(sql: string, values: readonly SqlValue[] = []): Promise<{ met: number; id: string }> {
     const header = await this.#wait<ResultSetHeader>((done) =>
       this.#connection.execute<ResultSetHeader>(sql, [...values], done),
     );
-    return { met: header.affectedRows, id: Number(header.insertId) };
+    return { met: header.affectedRows, id: String(header.insertId) };
   }
 
   /** For what cannot be prepared. */

@@ -1,28 +1,39 @@
 import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
-import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
+import type { Config, ConfigKey, ConfigVariant, VariantId } from '@nacos-kube/core/model/config.ts';
 import {
   CHANGES_KEPT,
   CHANGES_PER_PAGE_MAX,
+  checkConfigQuery,
   checkConfigWrite,
+  checkIds,
   checkRecordKey,
   checkRecords,
+  checkVariantWrite,
   HISTORY_KEPT_DAYS,
+  HISTORY_PER_SEARCH_MAX,
   ITEMS_PER_PAGE_MAX,
+  isId,
+  pageOffset,
   pageSize,
-  pageStart,
 } from './bounds.ts';
-import type { ConfigHistory, HistoryReader } from './history.ts';
+import type { ConfigHistory, HistoryEntry } from './history.ts';
 import { HOLD_MS, MysqlFeed } from './mysql-feed.ts';
 import { MysqlForeign } from './mysql-foreign.ts';
 import { MysqlPool } from './mysql-pool.ts';
 import * as read from './mysql-read.ts';
+import * as records from './mysql-records.ts';
 import { makeSchema } from './mysql-schema.ts';
+import * as search from './mysql-search.ts';
 import { type MysqlSettings, readParameters } from './mysql-settings.ts';
+import * as variants from './mysql-variants.ts';
 import * as write from './mysql-write.ts';
 import {
   type ChangePage,
+  CONFIGS_PER_SEARCH_MAX,
+  type ConfigQuery,
   type ConfigWrite,
   type ConfigWritten,
+  type Found,
   type Operator,
   type Page,
   type RecordKind,
@@ -30,9 +41,10 @@ import {
   type Store,
   type StoredRecord,
   StoreError,
+  type VariantWrite,
 } from './store.ts';
 
-export function createMysqlStore(host: Host, settings: MysqlSettings): Store & HistoryReader {
+export function createMysqlStore(host: Host, settings: MysqlSettings): Store {
   return new MysqlStore(host, settings);
 }
 
@@ -44,7 +56,7 @@ const HISTORY_EVERY_MS = 10 * 60 * 1000;
 const HISTORY_FORGOTTEN_AT_ONCE = 1000;
 
 /** On the schema of Nacos 1.4, shared with whoever else uses it; what is ours alone is in tables `nk_*`. */
-class MysqlStore implements Store, HistoryReader {
+class MysqlStore implements Store {
   readonly kind = 'mysql';
   readonly #host: Host;
   readonly #settings: MysqlSettings;
@@ -89,7 +101,7 @@ class MysqlStore implements Store, HistoryReader {
 
   async putConfig(config: ConfigWrite): Promise<ConfigWritten> {
     checkConfigWrite(config);
-    if (isPadded(config)) throw new StoreError('invalid', 'MySQL cannot tell names apart that end in a blank');
+    refusePadded(config);
     return this.#pool.transact((session) => write.putConfig(session, config));
   }
 
@@ -105,36 +117,89 @@ class MysqlStore implements Store, HistoryReader {
 
   async scanConfigs(limit: number, after?: string): Promise<Page<Config>> {
     const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
-    pageStart(after);
-    return this.#pool.read((session) => read.scanConfigs(session, size, after));
+    if (after !== undefined && !isId(after)) throw new StoreError('invalid', `no page starts after ${after}`);
+    return this.#pool.read((session) => read.scanConfigs(session, size, after ?? '0'));
   }
 
   countConfigs(namespaceId: string): Promise<number> {
     return this.#pool.read((session) => read.countConfigs(session, namespaceId));
   }
 
+  async searchConfigs(query: ConfigQuery): Promise<Found<Config>> {
+    checkConfigQuery(query);
+    const offset = pageOffset(query.offset);
+    const limit = pageSize(query.limit, CONFIGS_PER_SEARCH_MAX);
+    return this.#pool.read((session) => search.searchConfigs(session, { ...query, offset, limit }));
+  }
+
+  async getConfigs(ids: readonly string[]): Promise<readonly Config[]> {
+    const checked = checkIds(ids);
+    return this.#pool.read((session) => search.getConfigs(session, checked));
+  }
+
+  async removeConfigs(ids: readonly string[], by: Operator): Promise<number> {
+    const checked = checkIds(ids);
+    return this.#pool.transact((session) => write.removeConfigs(session, checked, by));
+  }
+
+  async putVariant(variant: VariantWrite): Promise<Revision> {
+    checkVariantWrite(variant);
+    refusePadded(variant, variant.variant);
+    return this.#pool.transact((session) => variants.putVariant(session, variant));
+  }
+
+  async removeVariant(key: ConfigKey, variant: VariantId): Promise<boolean> {
+    if (isPadded(key, variant)) return false;
+    return this.#pool.transact((session) => variants.removeVariant(session, key, variant));
+  }
+
+  async getVariants(key: ConfigKey): Promise<readonly ConfigVariant[]> {
+    if (isPadded(key)) return [];
+    return this.#pool.read((session) => variants.getVariants(session, key));
+  }
+
+  async scanVariants(limit: number, after?: string): Promise<Page<ConfigVariant>> {
+    const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
+    return this.#pool.read((session) => variants.scanVariants(session, size, after));
+  }
+
+  async searchHistory(key: ConfigKey, offset: number, limit: number): Promise<Found<HistoryEntry>> {
+    const start = pageOffset(offset);
+    const size = pageSize(limit, HISTORY_PER_SEARCH_MAX);
+    if (isPadded(key)) return { items: [], total: 0 };
+    return this.#pool.read((session) => search.searchHistory(session, key, start, size));
+  }
+
+  async getHistory(nid: string): Promise<ConfigHistory | undefined> {
+    return isId(nid) ? this.#pool.read((session) => search.getHistory(session, nid)) : undefined;
+  }
+
+  async previousHistory(configId: string): Promise<ConfigHistory | undefined> {
+    return isId(configId) ? this.#pool.read((session) => search.previousHistory(session, configId)) : undefined;
+  }
+
   putRecord(record: StoredRecord): Promise<Revision> {
     return this.putRecords([record]);
   }
 
-  async putRecords(records: readonly StoredRecord[]): Promise<Revision> {
-    checkRecords(records);
-    if (records.length === 0) return this.revision();
-    return this.#pool.transact((session) => write.putRecords(session, records));
+  async putRecords(written: readonly StoredRecord[]): Promise<Revision> {
+    checkRecords(written);
+    if (written.length === 0) return this.revision();
+    return this.#pool.transact((session) => records.putRecords(session, written));
   }
 
   async removeRecord(kind: RecordKind, key: string): Promise<boolean> {
     checkRecordKey(key);
-    return this.#pool.transact((session) => write.removeRecord(session, kind, key));
+    return this.#pool.transact((session) => records.removeRecord(session, kind, key));
   }
 
   getRecord(kind: RecordKind, key: string): Promise<StoredRecord | undefined> {
-    return this.#pool.read((session) => read.getRecord(session, kind, key));
+    return this.#pool.read((session) => records.getRecord(session, kind, key));
   }
 
   async scanRecords(kind: RecordKind, limit: number, after = ''): Promise<Page<StoredRecord>> {
     const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
-    return this.#pool.read((session) => read.scanRecords(session, kind, size, after));
+    return this.#pool.read((session) => records.scanRecords(session, kind, size, after));
   }
 
   revision(): Promise<Revision> {
@@ -153,10 +218,6 @@ class MysqlStore implements Store, HistoryReader {
       }
       await this.#host.clock.sleep(WAIT_MS);
     }
-  }
-
-  history(key: ConfigKey, limit: number): Promise<readonly ConfigHistory[]> {
-    return this.#pool.read((session) => read.history(session, key, limit));
   }
 
   /** Called only for what this process finds out by itself; other nodes' writes come by polling. */
@@ -203,6 +264,11 @@ class MysqlStore implements Store, HistoryReader {
 }
 
 /** The comparison of the 1.4 tables pads with blanks, so such a name would meet another's row. */
-function isPadded(key: ConfigKey): boolean {
-  return [key.dataId, key.group, key.namespaceId].some((name) => name.endsWith(' '));
+function isPadded(key: ConfigKey, variant?: VariantId): boolean {
+  const names = [key.dataId, key.group, key.namespaceId, variant?.kind === 'tag' ? variant.tag : ''];
+  return names.some((name) => name.endsWith(' '));
+}
+
+function refusePadded(key: ConfigKey, variant?: VariantId): void {
+  if (isPadded(key, variant)) throw new StoreError('invalid', 'MySQL cannot tell names apart that end in a blank');
 }

@@ -1,14 +1,17 @@
-import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
-import type { ConfigHistory } from './history.ts';
+import type { Config, ConfigKey, ConfigVariant, VariantId } from '@nacos-kube/core/model/config.ts';
+import type { ConfigHistory, HistoryEntry } from './history.ts';
 import type {
   ChangePage,
+  ConfigQuery,
   ConfigWrite,
+  Found,
   Operator,
   Page,
   RecordKind,
   Revision,
   StoredRecord,
   StoreErrorKind,
+  VariantWrite,
 } from './store.ts';
 
 /** Handed to a worker when it starts. A reader can write nothing, by the mode its file is opened in. */
@@ -21,11 +24,15 @@ export interface SqliteWorkerData {
 export type WriteCommand =
   | { readonly op: 'put-config'; readonly write: ConfigWrite; readonly nowMs: number }
   | { readonly op: 'remove-config'; readonly key: ConfigKey; readonly by: Operator; readonly nowMs: number }
+  | { readonly op: 'remove-configs'; readonly ids: readonly number[]; readonly by: Operator; readonly nowMs: number }
+  | { readonly op: 'put-variant'; readonly write: VariantWrite; readonly nowMs: number }
+  | { readonly op: 'remove-variant'; readonly key: ConfigKey; readonly variant: VariantId }
   | { readonly op: 'put-records'; readonly records: readonly StoredRecord[] }
   | { readonly op: 'remove-record'; readonly kind: RecordKind; readonly key: string };
 
 export type WriteResult =
-  | { readonly outcome: 'written'; readonly revision: Revision }
+  /** `changes`: how many there are of it, the last of which made the revision. */
+  | { readonly outcome: 'written'; readonly revision: Revision; readonly changes: number }
   | { readonly outcome: 'conflict' | 'absent' };
 
 /** What a worker can be asked, with its answer. */
@@ -37,17 +44,29 @@ export interface SqliteCalls {
   getConfig(key: ConfigKey): Config | undefined;
   scanConfigs(limit: number, afterId: number): ScannedConfigs;
   countConfigs(namespaceId: string): number;
+  searchConfigs(query: ConfigQuery): FoundConfigs;
+  getConfigsById(ids: readonly number[]): FoundConfigs;
+  getVariants(key: ConfigKey): readonly ConfigVariant[];
+  scanVariants(limit: number, afterId: number): ScannedVariants;
+  searchHistory(key: ConfigKey, offset: number, limit: number): Found<HistoryEntry>;
+  getHistory(nid: number): ConfigHistory | undefined;
+  previousHistory(configId: number): ConfigHistory | undefined;
   getRecord(kind: RecordKind, key: string): StoredRecord | undefined;
   scanRecords(kind: RecordKind, limit: number, after: string): ScannedRecords;
   revision(): Revision;
   changes(from: Revision, limit: number): ChangePage;
-  history(key: ConfigKey, limit: number): readonly ConfigHistory[];
   /** Another number whenever anybody has committed. */
   dataVersion(): number;
 }
 
 /** Rows that do not fit their checksum are left out of the page and named. */
 export interface ScannedConfigs extends Page<Config> {
+  readonly damaged: readonly string[];
+}
+export interface ScannedVariants extends Page<ConfigVariant> {
+  readonly damaged: readonly string[];
+}
+export interface FoundConfigs extends Found<Config> {
   readonly damaged: readonly string[];
 }
 export interface ScannedRecords extends Page<StoredRecord> {

@@ -1,8 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
+import type { Config, ConfigKey, ConfigVariant } from '@nacos-kube/core/model/config.ts';
 import { PAGE_BYTES_MAX } from './bounds.ts';
-import type { ConfigHistory } from './history.ts';
-import type { ScannedConfigs, ScannedRecords } from './sqlite-messages.ts';
+import type { ScannedConfigs, ScannedRecords, ScannedVariants } from './sqlite-messages.ts';
 import {
   type ConfigRow,
   DamagedRowError,
@@ -10,11 +9,13 @@ import {
   readChangedThing,
   readConfig,
   readRecord,
+  readVariant,
+  type VariantRow,
 } from './sqlite-row.ts';
-import type { ChangePage, RecordKind, Revision, StoredRecord } from './store.ts';
+import type { ChangedThing, ChangePage, RecordKind, Revision, StoredRecord } from './store.ts';
 
-const CONFIG_COLUMNS = 'id, namespace_id, group_id, data_id, md5, facts, checksum, content';
-const BY_KEY = 'namespace_id = ? AND group_id = ? AND data_id = ?';
+export const CONFIG_COLUMNS = 'id, namespace_id, group_id, data_id, md5, facts, checksum, content';
+export const BY_KEY = 'namespace_id = ? AND group_id = ? AND data_id = ?';
 
 /** The statements of a reader; each call is one short read transaction, which never holds a checkpoint up. */
 export class SqliteReads {
@@ -25,7 +26,8 @@ export class SqliteReads {
   readonly #scanRecords: StatementSync;
   readonly #kept: StatementSync;
   readonly #changes: StatementSync;
-  readonly #history: StatementSync;
+  readonly #getVariants: StatementSync;
+  readonly #scanVariants: StatementSync;
   readonly #dataVersion: StatementSync;
 
   constructor(database: DatabaseSync) {
@@ -39,7 +41,8 @@ export class SqliteReads {
       'SELECT (SELECT min(revision) FROM changes) AS oldest, (SELECT max(revision) FROM changes) AS newest',
     );
     this.#changes = prepare('SELECT * FROM changes WHERE revision > ? ORDER BY revision LIMIT ?');
-    this.#history = prepare(`SELECT * FROM config_history WHERE ${BY_KEY} ORDER BY nid DESC LIMIT ?`);
+    this.#getVariants = prepare(`SELECT * FROM variant WHERE ${BY_KEY} ORDER BY id`);
+    this.#scanVariants = prepare('SELECT * FROM variant WHERE id > ? ORDER BY id LIMIT ?');
     this.#dataVersion = prepare('PRAGMA data_version');
   }
 
@@ -77,7 +80,7 @@ export class SqliteReads {
     // Rows first: what is forgotten in between then shows as a gap, never as a page with a hole.
     const rows = this.#changes.all(from, limit) as {
       revision: number;
-      kind: RecordKind;
+      kind: ChangedThing['kind'];
       key: string;
       removed: 0 | 1;
     }[];
@@ -91,21 +94,15 @@ export class SqliteReads {
     return { gap: false, changes, upTo: changes.at(-1)?.revision ?? from };
   }
 
-  history(key: ConfigKey, limit: number): readonly ConfigHistory[] {
-    return this.#history.all(key.namespaceId, key.group, key.dataId, limit).map((row) => ({
-      nid: row['nid'] as number,
-      configId: row['config_id'] as number,
-      operation: row['operation'] as 'I' | 'U' | 'D',
-      dataId: row['data_id'] as string,
-      group: row['group_id'] as string,
-      namespaceId: row['namespace_id'] as string,
-      content: row['content'] as string,
-      md5: row['md5'] as string,
-      appName: row['app_name'] as string,
-      sourceIp: row['source_ip'] as string,
-      sourceUser: row['source_user'] as string | null,
-      atMs: row['at_ms'] as number,
-    }));
+  getVariants(key: ConfigKey): readonly ConfigVariant[] {
+    const rows = this.#getVariants.all(key.namespaceId, key.group, key.dataId) as unknown as VariantRow[];
+    return rows.map(readVariant);
+  }
+
+  scanVariants(limit: number, afterId: number): ScannedVariants {
+    const rows = this.#scanVariants.iterate(afterId, limit + 1) as unknown as IterableIterator<VariantRow>;
+    const page = collect(rows, limit, readVariant, (row) => row.content.length);
+    return { ...page, next: page.last === undefined ? undefined : String(page.last.id) };
   }
 
   dataVersion(): number {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Config, ConfigKey, ConfigType } from '@nacos-kube/core/model/config.ts';
-import type { ChangedThing, RecordKind, StoredRecord } from './store.ts';
+import type { Config, ConfigKey, ConfigType, ConfigVariant, VariantId } from '@nacos-kube/core/model/config.ts';
+import { type ConfigFacts, type ConfigHistory, type HistoryEntry, readVariantText, variantText } from './history.ts';
+import type { ChangedThing, StoredRecord } from './store.ts';
 
 export interface ConfigRow {
   readonly id: number;
@@ -13,35 +14,44 @@ export interface ConfigRow {
   readonly content: string;
 }
 
+export interface VariantRow extends ConfigRow {
+  readonly variant: string;
+}
+
+export interface HistoryRow {
+  readonly nid: number;
+  readonly config_id: number;
+  readonly namespace_id: string;
+  readonly group_id: string;
+  readonly data_id: string;
+  readonly operation: 'I' | 'U' | 'D';
+  readonly md5: string;
+  readonly app_name: string;
+  readonly source_ip: string;
+  readonly source_user: string | null;
+  readonly at_ms: number;
+}
+
 export interface RecordRow {
-  readonly kind: RecordKind;
+  readonly kind: StoredRecord['kind'];
   readonly key: string;
   readonly value: string;
   readonly checksum: string;
 }
 
-/** All of a config that is neither its key, md5 nor content. */
-type ConfigFacts = Omit<Config, keyof ConfigKey | 'md5' | 'content'>;
-
-export function factsOf(config: Config): string {
-  const facts: ConfigFacts = {
-    type: config.type,
-    appName: config.appName,
-    description: config.description,
-    use: config.use,
-    effect: config.effect,
-    schema: config.schema,
-    tags: config.tags,
-    createdMs: config.createdMs,
-    modifiedMs: config.modifiedMs,
-    sourceIp: config.sourceIp,
-    sourceUser: config.sourceUser,
-  };
-  return JSON.stringify(facts);
-}
+type VariantFacts = Omit<ConfigVariant, keyof ConfigKey | 'variant' | 'md5' | 'content'>;
 
 export function parseFacts(facts: string): ConfigFacts {
   return JSON.parse(facts) as ConfigFacts & { type: ConfigType };
+}
+
+export function variantFactsOf(variant: ConfigVariant): string {
+  const { appName, betaIps, createdMs, modifiedMs, sourceIp, sourceUser } = variant;
+  return JSON.stringify({ appName, betaIps, createdMs, modifiedMs, sourceIp, sourceUser } satisfies VariantFacts);
+}
+
+export function parseVariantFacts(facts: string): VariantFacts {
+  return JSON.parse(facts) as VariantFacts;
 }
 
 /** A row that sqlite handed out, but that is not what was written: a flipped bit, a foreign hand. */
@@ -54,7 +64,39 @@ export function readConfig(row: ConfigRow): Config {
   if (row.checksum !== configChecksum({ namespaceId, group, dataId }, md5, facts) || md5Of(content) !== md5) {
     throw new DamagedRowError(`config ${namespaceId}+${group}+${dataId} does not fit its checksum`);
   }
-  return { namespaceId, group, dataId, content, md5, ...parseFacts(facts) };
+  return { id: String(row.id), namespaceId, group, dataId, content, md5, ...parseFacts(facts) };
+}
+
+export function readVariant(row: VariantRow): ConfigVariant {
+  const { namespace_id: namespaceId, group_id: group, data_id: dataId, md5, facts, content } = row;
+  const variant = readVariantText(row.variant);
+  const key = { namespaceId, group, dataId };
+  if (row.checksum !== variantChecksum(key, variant, md5, facts) || md5Of(content) !== md5) {
+    throw new DamagedRowError(`${row.variant} of config ${namespaceId}+${group}+${dataId} does not fit its checksum`);
+  }
+  return { ...key, variant, content, md5, ...parseVariantFacts(facts) };
+}
+
+export function readHistoryEntry(row: HistoryRow): HistoryEntry {
+  return {
+    nid: String(row.nid),
+    configId: String(row.config_id),
+    operation: row.operation,
+    dataId: row.data_id,
+    group: row.group_id,
+    namespaceId: row.namespace_id,
+    md5: row.md5,
+    appName: row.app_name,
+    sourceIp: row.source_ip,
+    sourceUser: row.source_user,
+    atMs: row.at_ms,
+  };
+}
+
+export function readHistory(row: HistoryRow & { readonly content: string }): ConfigHistory {
+  const { content } = row;
+  if (md5Of(content) !== row.md5) throw new DamagedRowError(`history row ${row.nid} does not fit its md5`);
+  return { ...readHistoryEntry(row), content };
 }
 
 export function readRecord(row: RecordRow): StoredRecord {
@@ -69,6 +111,10 @@ export function configChecksum(key: ConfigKey, md5: string, facts: string): stri
   return md5Of(`${configChangeKey(key)}${md5}${facts}`);
 }
 
+export function variantChecksum(key: ConfigKey, variant: VariantId, md5: string, facts: string): string {
+  return md5Of(`${configChangeKey(key)}${variantText(variant)} ${md5}${facts}`);
+}
+
 export function recordChecksum(record: StoredRecord): string {
   return md5Of(`${record.kind} ${record.key} ${record.value}`);
 }
@@ -77,8 +123,8 @@ export function configChangeKey({ namespaceId, group, dataId }: ConfigKey): stri
   return JSON.stringify([namespaceId, group, dataId]);
 }
 
-export function readChangedThing(kind: RecordKind | 'config', key: string): ChangedThing {
-  if (kind !== 'config') return { kind, key };
+export function readChangedThing(kind: ChangedThing['kind'], key: string): ChangedThing {
+  if (kind !== 'config' && kind !== 'variant') return { kind, key };
   const [namespaceId, group, dataId] = JSON.parse(key) as [string, string, string];
   return { kind, key: { dataId, group, namespaceId } };
 }

@@ -1,8 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { SqliteFailure, SqliteWorkerData } from './sqlite-messages.ts';
 
-const SCHEMA_VERSION = 1;
-
 /** What turns version n - 1 into n stands at n - 1; a step that was released never changes. */
 const STEPS: readonly string[] = [
   `
@@ -49,7 +47,28 @@ const STEPS: readonly string[] = [
     removed INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE variant (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    namespace_id TEXT NOT NULL,
+    group_id TEXT NOT NULL,
+    data_id TEXT NOT NULL,
+    -- 'beta', or 'tag:' and the name
+    variant TEXT NOT NULL,
+    md5 TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    content TEXT NOT NULL,
+    UNIQUE (namespace_id, group_id, data_id, variant)
+  ) STRICT;
+  -- For searches that name no group; a write over a config leaves it alone.
+  CREATE INDEX config_data_id ON config (namespace_id, data_id);
+  -- The history of a config that stands is found by its key, of one that is gone by the row of its end. So no publish
+  -- pays for an index over all ids.
+  CREATE INDEX config_history_end ON config_history (config_id) WHERE operation = 'D';
+  `,
 ];
+const SCHEMA_VERSION = STEPS.length;
 
 /**
  * Opens the file for a role. Throws errors of sqlite, which `failureOf` reads, and `ForeignSchemaError`.
@@ -84,7 +103,10 @@ function migrate(database: DatabaseSync): void {
   database.exec('BEGIN IMMEDIATE');
   try {
     // Asked again under the lock: another process may have made the schema meanwhile.
-    const version = requireVersion(database, [0, SCHEMA_VERSION]);
+    const version = requireVersion(
+      database,
+      Array.from({ length: SCHEMA_VERSION + 1 }, (_, older) => older),
+    );
     for (const step of STEPS.slice(version)) database.exec(step);
     database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     database.exec('COMMIT');

@@ -4,7 +4,9 @@ import type { SqliteAnswer, SqliteCalls, SqliteQuestion, SqliteWorkerData } from
 import { SqliteReads } from './sqlite-read.ts';
 import { DamagedRowError } from './sqlite-row.ts';
 import { failureOf, openDatabase } from './sqlite-schema.ts';
+import { SqliteSearches } from './sqlite-search.ts';
 import { SqliteWrites } from './sqlite-write.ts';
+import { StoreError } from './store.ts';
 
 /**
  * Answers one question after the other; it never waits and knows no time: whoever is told `busy` asks again.
@@ -28,6 +30,7 @@ function answerTo({ id, call, args }: SqliteQuestion): SqliteAnswer {
     if (error instanceof DamagedRowError) {
       return { id, failure: { kind: 'misconfigured', message: `sqlite file ${data.path}: ${error.message}` } };
     }
+    if (error instanceof StoreError) return { id, failure: { kind: error.kind, message: error.message } };
     const failure = failureOf(error, data.path);
     if (failure.kind !== 'busy') close();
     return { id, failure };
@@ -41,6 +44,7 @@ function open(): NonNullable<typeof opened> {
     return { database, calls: { open: () => null, write: (group) => writes.apply(group) } };
   }
   const reads = new SqliteReads(database);
+  const searches = new SqliteSearches(database);
   return {
     database,
     calls: {
@@ -52,7 +56,13 @@ function open(): NonNullable<typeof opened> {
       scanRecords: (kind, limit, after) => reads.scanRecords(kind, limit, after),
       revision: () => reads.revision(),
       changes: (from, limit) => reads.changes(from, limit),
-      history: (key, limit) => reads.history(key, limit),
+      searchConfigs: (query) => searches.configs(query),
+      getConfigsById: (ids) => searches.configsById(ids),
+      getVariants: (key) => reads.getVariants(key),
+      scanVariants: (limit, afterId) => reads.scanVariants(limit, afterId),
+      searchHistory: (key, offset, limit) => searches.history(key, offset, limit),
+      getHistory: (nid) => searches.getHistory(nid),
+      previousHistory: (configId) => searches.previousHistory(configId),
       dataVersion: () => reads.dataVersion(),
     },
   };

@@ -1,10 +1,18 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
 import { HISTORY_KEPT_DAYS, isTimeToForget } from './bounds.ts';
-import { configAfter, isExpected } from './history.ts';
+import { factsAfter, isExpected, variantAfter, variantText } from './history.ts';
 import type { WriteCommand, WriteResult } from './sqlite-messages.ts';
-import { configChangeKey, configChecksum, factsOf, parseFacts, recordChecksum } from './sqlite-row.ts';
-import type { ConfigWrite, Operator, RecordKind, Revision, StoredRecord } from './store.ts';
+import {
+  configChangeKey,
+  configChecksum,
+  parseFacts,
+  parseVariantFacts,
+  recordChecksum,
+  variantChecksum,
+  variantFactsOf,
+} from './sqlite-row.ts';
+import type { ChangedThing, ConfigWrite, Operator, Revision, StoredRecord, VariantWrite } from './store.ts';
 
 const HISTORY_KEPT_MS = HISTORY_KEPT_DAYS * 24 * 3600 * 1000;
 const HISTORY_FORGOTTEN_AT_ONCE = 2000;
@@ -21,6 +29,10 @@ export class SqliteWrites {
   readonly #delete: StatementSync;
   readonly #rememberNew: StatementSync;
   readonly #rememberOld: StatementSync;
+  readonly #findKey: StatementSync;
+  readonly #findVariant: StatementSync;
+  readonly #putVariant: StatementSync;
+  readonly #removeVariant: StatementSync;
   readonly #putRecord: StatementSync;
   readonly #removeRecord: StatementSync;
   readonly #note: StatementSync;
@@ -47,6 +59,16 @@ export class SqliteWrites {
       `INSERT INTO config_history (${historyColumns})
        SELECT id, namespace_id, group_id, data_id, ?, md5, ?, ?, ?, ?, content FROM config WHERE id = ?`,
     );
+    this.#findKey = prepare('SELECT namespace_id, group_id, data_id FROM config WHERE id = ?');
+    const variantColumns = 'namespace_id, group_id, data_id, variant';
+    const byVariant = 'namespace_id = ? AND group_id = ? AND data_id = ? AND variant = ?';
+    this.#findVariant = prepare(`SELECT facts FROM variant WHERE ${byVariant}`);
+    this.#putVariant = prepare(
+      `INSERT INTO variant (${variantColumns}, md5, facts, checksum, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (${variantColumns}) DO UPDATE
+       SET md5 = excluded.md5, facts = excluded.facts, checksum = excluded.checksum, content = excluded.content`,
+    );
+    this.#removeVariant = prepare(`DELETE FROM variant WHERE ${byVariant}`);
     this.#putRecord = prepare(
       `INSERT INTO record (kind, key, value, checksum) VALUES (?, ?, ?, ?)
        ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, checksum = excluded.checksum`,
@@ -76,6 +98,16 @@ export class SqliteWrites {
         return this.#put(command.write, command.nowMs);
       case 'remove-config':
         return this.#remove(command.key, command.by, command.nowMs);
+      case 'remove-configs':
+        return this.#removeAll(command.ids, command.by, command.nowMs);
+      case 'put-variant':
+        return this.#putVariantOf(command.write, command.nowMs);
+      case 'remove-variant': {
+        const { namespaceId, group, dataId } = command.key;
+        const { changes } = this.#removeVariant.run(namespaceId, group, dataId, variantText(command.variant));
+        if (changes === 0) return { outcome: 'absent' };
+        return this.#written('variant', configChangeKey(command.key), true);
+      }
       case 'put-records':
         return this.#putRecords(command.records);
       case 'remove-record': {
@@ -90,13 +122,13 @@ export class SqliteWrites {
     const { namespaceId, group, dataId, md5, content } = write;
     const found = this.#findConfig(write);
     if (!isExpected(write.expectedMd5, found?.md5)) return { outcome: 'conflict' };
-    const config = configAfter(write, found?.old, nowMs);
-    const facts = factsOf(config);
+    const after = factsAfter(write, found?.old, nowMs);
+    const facts = JSON.stringify(after);
     const checksum = configChecksum(write, md5, facts);
     const { ip, user } = write.by;
     if (found === undefined) {
       this.#insert.run(namespaceId, group, dataId, md5, facts, checksum, content);
-      this.#rememberNew.run(namespaceId, group, dataId, md5, config.appName, ip, user, nowMs, content);
+      this.#rememberNew.run(namespaceId, group, dataId, md5, after.appName, ip, user, nowMs, content);
     } else {
       this.#rememberOld.run('U', found.old.appName, ip, user, nowMs, found.id);
       this.#update.run(md5, facts, checksum, content, found.id);
@@ -112,13 +144,38 @@ export class SqliteWrites {
     return this.#written('config', configChangeKey(key), true);
   }
 
+  #removeAll(ids: readonly number[], by: Operator, nowMs: number): WriteResult {
+    let revision = 0;
+    let changes = 0;
+    for (const id of ids) {
+      const row = this.#findKey.get(id) as { namespace_id: string; group_id: string; data_id: string } | undefined;
+      if (row === undefined) continue;
+      const key = { namespaceId: row.namespace_id, group: row.group_id, dataId: row.data_id };
+      const result = this.#remove(key, by, nowMs);
+      if (result.outcome !== 'written') continue;
+      revision = result.revision;
+      changes += result.changes;
+    }
+    return changes === 0 ? { outcome: 'absent' } : { outcome: 'written', revision, changes };
+  }
+
+  #putVariantOf(write: VariantWrite, nowMs: number): WriteResult {
+    const { namespaceId, group, dataId, md5, content } = write;
+    const text = variantText(write.variant);
+    const old = this.#findVariant.get(namespaceId, group, dataId, text) as { facts: string } | undefined;
+    const facts = variantFactsOf(variantAfter(write, old && parseVariantFacts(old.facts), nowMs));
+    const checksum = variantChecksum(write, write.variant, md5, facts);
+    this.#putVariant.run(namespaceId, group, dataId, text, md5, facts, checksum, content);
+    return this.#written('variant', configChangeKey(write), false);
+  }
+
   #putRecords(records: readonly StoredRecord[]): WriteResult {
     let revision = 0;
     for (const record of records) {
       this.#putRecord.run(record.kind, record.key, record.value, recordChecksum(record));
       revision = this.#noteChange(record.kind, record.key, false);
     }
-    return { outcome: 'written', revision };
+    return { outcome: 'written', revision, changes: records.length };
   }
 
   #findConfig(
@@ -130,18 +187,18 @@ export class SqliteWrites {
     return row === undefined ? undefined : { id: row.id, md5: row.md5, old: parseFacts(row.facts) };
   }
 
-  #written(kind: RecordKind | 'config', key: string, removed: boolean): WriteResult {
-    return { outcome: 'written', revision: this.#noteChange(kind, key, removed) };
+  #written(kind: ChangedThing['kind'], key: string, removed: boolean): WriteResult {
+    return { outcome: 'written', revision: this.#noteChange(kind, key, removed), changes: 1 };
   }
 
-  #noteChange(kind: RecordKind | 'config', key: string, removed: boolean): Revision {
+  #noteChange(kind: ChangedThing['kind'], key: string, removed: boolean): Revision {
     return Number(this.#note.run(kind, key, removed ? 1 : 0).lastInsertRowid);
   }
 
   /** Old changes and history, a bounded number of rows at a time. */
   #forget(group: readonly WriteCommand[], results: readonly WriteResult[]): void {
     const newest = results.reduce((max, result) => ('revision' in result ? Math.max(max, result.revision) : max), 0);
-    const written = group.reduce((n, command) => n + ('records' in command ? command.records.length : 1), 0);
+    const written = results.reduce((n, result) => n + ('changes' in result ? result.changes : 0), 0);
     if (newest === 0 || !isTimeToForget(newest, this.#changesKept, written)) return;
     this.#database.prepare('DELETE FROM changes WHERE revision <= ?').run(newest - this.#changesKept);
     const nowMs = group.reduce((max, command) => ('nowMs' in command ? Math.max(max, command.nowMs) : max), 0);

@@ -152,7 +152,7 @@ describe('the sqlite store', () => {
     newer.exec('PRAGMA user_version = 99');
     newer.close();
     const error = await assertRefused('misconfigured', open(path));
-    assert.match(error.message, /its schema has version 99, this program knows 1/);
+    assert.match(error.message, /its schema has version 99, this program knows 2/);
 
     const foreign = new DatabaseSync(newPath());
     foreign.exec('CREATE TABLE songs (title TEXT)');

@@ -1,22 +1,32 @@
 import { DiskError, type Host, type Timer } from '@nacos-kube/core/host/host.ts';
-import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
+import type { Config, ConfigKey, ConfigVariant, VariantId } from '@nacos-kube/core/model/config.ts';
 import {
   CHANGES_KEPT,
   CHANGES_PER_PAGE_MAX,
+  checkConfigQuery,
   checkConfigWrite,
+  checkIds,
   checkRecordKey,
   checkRecords,
+  checkVariantWrite,
+  HISTORY_PER_SEARCH_MAX,
   ITEMS_PER_PAGE_MAX,
+  isId,
+  pageOffset,
   pageSize,
   pageStart,
 } from './bounds.ts';
-import type { ConfigHistory, HistoryReader } from './history.ts';
+import type { ConfigHistory, HistoryEntry } from './history.ts';
 import { SqliteGroups } from './sqlite-group.ts';
+import type { WriteResult } from './sqlite-messages.ts';
 import { SqliteThread } from './sqlite-thread.ts';
 import {
   type ChangePage,
+  CONFIGS_PER_SEARCH_MAX,
+  type ConfigQuery,
   type ConfigWrite,
   type ConfigWritten,
+  type Found,
   type Operator,
   type Page,
   type RecordKind,
@@ -24,6 +34,7 @@ import {
   type Store,
   type StoredRecord,
   StoreError,
+  type VariantWrite,
 } from './store.ts';
 
 export interface SqliteSettings {
@@ -32,7 +43,7 @@ export interface SqliteSettings {
   readonly changesKept?: number;
 }
 
-export function createSqliteStore(host: Host, settings: SqliteSettings): Store & HistoryReader {
+export function createSqliteStore(host: Host, settings: SqliteSettings): Store {
   return new SqliteStore(host, settings);
 }
 
@@ -42,7 +53,7 @@ const HINT_EVERY_MS = 25;
  * One file, shared by the processes of one machine. Two worker threads, so that neither an fsync nor a slow disk ever
  * holds the main thread: one writes in groups, one reads.
  */
-class SqliteStore implements Store, HistoryReader {
+class SqliteStore implements Store {
   readonly kind = 'sqlite';
   readonly #host: Host;
   readonly #path: string;
@@ -84,7 +95,7 @@ class SqliteStore implements Store, HistoryReader {
     checkConfigWrite(write);
     const command = { op: 'put-config', write, nowMs: this.#host.clock.now() } as const;
     const result = await this.#groups.write(command, Buffer.byteLength(write.content));
-    return result.outcome === 'written' ? result : { outcome: 'conflict' };
+    return result.outcome === 'written' ? { outcome: 'written', revision: result.revision } : { outcome: 'conflict' };
   }
 
   async removeConfig(key: ConfigKey, by: Operator): Promise<boolean> {
@@ -106,6 +117,62 @@ class SqliteStore implements Store, HistoryReader {
     return this.#reader.ask('countConfigs', namespaceId);
   }
 
+  async searchConfigs(query: ConfigQuery): Promise<Found<Config>> {
+    checkConfigQuery(query);
+    const offset = pageOffset(query.offset);
+    const limit = pageSize(query.limit, CONFIGS_PER_SEARCH_MAX);
+    const found = await this.#reader.ask('searchConfigs', { ...query, offset, limit });
+    this.#report(found.damaged);
+    return { items: found.items, total: found.total };
+  }
+
+  async getConfigs(ids: readonly string[]): Promise<readonly Config[]> {
+    const { items, damaged } = await this.#reader.ask('getConfigsById', numbersOf(checkIds(ids)));
+    this.#report(damaged);
+    return items;
+  }
+
+  async removeConfigs(ids: readonly string[], by: Operator): Promise<number> {
+    const nowMs = this.#host.clock.now();
+    const result = await this.#groups.write({ op: 'remove-configs', ids: numbersOf(checkIds(ids)), by, nowMs }, 0);
+    return result.outcome === 'written' ? result.changes : 0;
+  }
+
+  async putVariant(write: VariantWrite): Promise<Revision> {
+    checkVariantWrite(write);
+    const command = { op: 'put-variant', write, nowMs: this.#host.clock.now() } as const;
+    return revisionOf(await this.#groups.write(command, Buffer.byteLength(write.content)));
+  }
+
+  async removeVariant(key: ConfigKey, variant: VariantId): Promise<boolean> {
+    const result = await this.#groups.write({ op: 'remove-variant', key, variant }, 0);
+    return result.outcome === 'written';
+  }
+
+  getVariants(key: ConfigKey): Promise<readonly ConfigVariant[]> {
+    return this.#reader.ask('getVariants', key);
+  }
+
+  async scanVariants(limit: number, after?: string): Promise<Page<ConfigVariant>> {
+    const page = await this.#reader.ask('scanVariants', pageSize(limit, ITEMS_PER_PAGE_MAX), pageStart(after));
+    this.#report(page.damaged);
+    return { items: page.items, next: page.next };
+  }
+
+  async searchHistory(key: ConfigKey, offset: number, limit: number): Promise<Found<HistoryEntry>> {
+    return this.#reader.ask('searchHistory', key, pageOffset(offset), pageSize(limit, HISTORY_PER_SEARCH_MAX));
+  }
+
+  async getHistory(nid: string): Promise<ConfigHistory | undefined> {
+    const [number] = numbersOf([nid]);
+    return number === undefined ? undefined : this.#reader.ask('getHistory', number);
+  }
+
+  async previousHistory(configId: string): Promise<ConfigHistory | undefined> {
+    const [number] = numbersOf([configId]);
+    return number === undefined ? undefined : this.#reader.ask('previousHistory', number);
+  }
+
   putRecord(record: StoredRecord): Promise<Revision> {
     return this.putRecords([record]);
   }
@@ -114,8 +181,7 @@ class SqliteStore implements Store, HistoryReader {
     checkRecords(records);
     if (records.length === 0) return this.revision();
     const bytes = records.reduce((sum, record) => sum + record.value.length, 0);
-    const result = await this.#groups.write({ op: 'put-records', records }, bytes);
-    return 'revision' in result ? result.revision : 0;
+    return revisionOf(await this.#groups.write({ op: 'put-records', records }, bytes));
   }
 
   async removeRecord(kind: RecordKind, key: string): Promise<boolean> {
@@ -142,10 +208,6 @@ class SqliteStore implements Store, HistoryReader {
     return this.#reader.ask('changes', from, pageSize(limit, CHANGES_PER_PAGE_MAX));
   }
 
-  history(key: ConfigKey, limit: number): Promise<readonly ConfigHistory[]> {
-    return this.#reader.ask('history', key, limit);
-  }
-
   onHint(run: () => void): void {
     this.#hintReaders.push(run);
   }
@@ -167,6 +229,16 @@ class SqliteStore implements Store, HistoryReader {
   #report(damaged: readonly string[]): void {
     for (const what of damaged) this.#host.log.error('a damaged row is left out', { path: this.#path, what });
   }
+}
+
+/** Of what cannot but be written. */
+function revisionOf(result: WriteResult): Revision {
+  return result.outcome === 'written' ? result.revision : 0;
+}
+
+/** Sqlite counts from 1 on, so what is no number here is no id of its rows. */
+function numbersOf(ids: readonly string[]): readonly number[] {
+  return ids.filter(isId).map(Number).filter(Number.isSafeInteger);
 }
 
 async function makeDirectoryOf(host: Host, path: string): Promise<void> {

@@ -1,4 +1,5 @@
-import type { Config, ConfigKey, ConfigType } from '@nacos-kube/core/model/config.ts';
+import type { Config, ConfigKey, ConfigType, ConfigVariant, VariantId } from '@nacos-kube/core/model/config.ts';
+import type { ConfigHistory, HistoryEntry } from './history.ts';
 
 /**
  * The central truth: configurations with their history, and small JSON records (persistent instances, service
@@ -19,6 +20,31 @@ export interface Store {
   /** All formal configurations in pages, in a fixed order; `after` is the `next` of the page before. */
   scanConfigs(limit: number, after?: string): Promise<Page<Config>>;
   countConfigs(namespaceId: string): Promise<number>;
+  /**
+   * Those that fit, in a fixed order, at most `CONFIGS_PER_SEARCH_MAX` of them, and how many fit in all. A page whose
+   * contents are over `SEARCH_BYTES_MAX` is refused as `invalid`; so are texts no query needs (`checkConfigQuery`).
+   */
+  searchConfigs(query: ConfigQuery): Promise<Found<Config>>;
+  /** By their ids, at most `CONFIGS_PER_SEARCH_MAX`, in the order of a search; those not there are left out. */
+  getConfigs(ids: readonly string[]): Promise<readonly Config[]>;
+  /**
+   * All of them in one transaction, with history, at most `CONFIGS_PER_SEARCH_MAX`; those that are not there are left
+   * out. Returns how many went.
+   */
+  removeConfigs(ids: readonly string[], by: Operator): Promise<number>;
+
+  /** Row and revision in one transaction; variants have no history (spec/config.md 4.2). */
+  putVariant(write: VariantWrite): Promise<Revision>;
+  removeVariant(key: ConfigKey, variant: VariantId): Promise<boolean>;
+  /** All variants of one configuration; the configuration itself may be absent. */
+  getVariants(key: ConfigKey): Promise<readonly ConfigVariant[]>;
+  scanVariants(limit: number, after?: string): Promise<Page<ConfigVariant>>;
+
+  /** Past writes of one configuration, the newest first; their contents come one by one, by `getHistory`. */
+  searchHistory(key: ConfigKey, offset: number, limit: number): Promise<Found<HistoryEntry>>;
+  getHistory(nid: string): Promise<ConfigHistory | undefined>;
+  /** The newest past write of the configuration with this id, never an `I`: that has no id of a configuration. */
+  previousHistory(configId: string): Promise<ConfigHistory | undefined>;
 
   putRecord(record: StoredRecord): Promise<Revision>;
   /** Several records as one transaction; at most `RECORDS_PER_WRITE_MAX`. */
@@ -46,6 +72,29 @@ export interface Page<T> {
   readonly next: string | undefined;
 }
 
+export interface Found<T> {
+  readonly items: readonly T[];
+  /** Of all that fit, beyond this page too. */
+  readonly total: number;
+}
+
+export interface ConfigQuery {
+  readonly namespaceId: string;
+  /** Undefined: any. */
+  readonly dataId: TextQuery | undefined;
+  readonly group: TextQuery | undefined;
+  readonly appName: string | undefined;
+  /** Has at least one of them; empty: any. */
+  readonly tags: readonly string[];
+  readonly offset: number;
+  readonly limit: number;
+}
+
+/** `equals`: the text itself; `like`: `*` stands for any text, all else for itself. Upper and lower case differ. */
+export type TextQuery = { readonly kind: 'equals' | 'like'; readonly text: string };
+
+export const CONFIGS_PER_SEARCH_MAX = 500;
+
 export interface Operator {
   readonly ip: string;
   readonly user: string | null;
@@ -68,6 +117,16 @@ export interface ConfigWrite extends ConfigKey {
   readonly expectedMd5?: string;
 }
 
+export interface VariantWrite extends ConfigKey {
+  readonly variant: VariantId;
+  readonly content: string;
+  readonly md5: string;
+  /** Undefined keeps the old one. */
+  readonly appName: string | undefined;
+  readonly betaIps: string;
+  readonly by: Operator;
+}
+
 export type ConfigWritten =
   | { readonly outcome: 'written'; readonly revision: Revision }
   /** `expectedMd5` did not fit; nothing was written. */
@@ -75,9 +134,19 @@ export type ConfigWritten =
 
 /**
  * `instance`: key `namespace##GROUP@@service##ip:port:cluster`; `service`: `namespace##GROUP@@service`; `namespace`: id,
- * and its value is a `Namespace` of the model, since engines on the 1.4 schema keep it in columns.
+ * and its value is a `Namespace` of the model, since engines on the 1.4 schema keep it in columns; `switch`: `switches`,
+ * the one record of them; `capacity`: `group:` or `tenant:` and its name, and its value is a `CapacityLimits` as JSON,
+ * kept in columns by the same engines.
  */
-export type RecordKind = 'instance' | 'service' | 'namespace' | 'switch';
+export type RecordKind = 'instance' | 'service' | 'namespace' | 'switch' | 'capacity';
+
+/** Of the configurations of a group, a namespace or (group with the empty name) the cluster; 0: as the settings say. */
+export interface CapacityLimits {
+  readonly quota: number;
+  readonly maxSize: number;
+  readonly maxAggrCount: number;
+  readonly maxAggrSize: number;
+}
 
 export interface StoredRecord {
   readonly kind: RecordKind;
@@ -96,7 +165,7 @@ export interface Change {
   readonly removed: boolean;
 }
 export type ChangedThing =
-  | { readonly kind: 'config'; readonly key: ConfigKey }
+  | { readonly kind: 'config' | 'variant'; readonly key: ConfigKey }
   | { readonly kind: RecordKind; readonly key: string };
 
 export type ChangePage =

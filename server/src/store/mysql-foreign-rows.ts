@@ -1,0 +1,104 @@
+import type { VariantId } from '@nacos-kube/core/model/config.ts';
+import { readVariantText } from './history.ts';
+import { BETA_MARK_SQL, CAPACITY_MARK_SQL, NAMESPACE_MARK_SQL, TAG_MARK_SQL } from './mysql-marks.ts';
+import { readKey, readRecordKey } from './mysql-read.ts';
+import { noteRecord } from './mysql-records.ts';
+import type { MysqlSession } from './mysql-session.ts';
+import { noteVariant } from './mysql-variants.ts';
+
+/** At one look; what is beyond it the next look finds. */
+export const FOUND_MAX = 1000;
+
+/** Rows with a recent `gmt_modified`, where row and feed differ. */
+export async function tellVariants(
+  session: MysqlSession,
+  kind: VariantId['kind'],
+  lookBackS: number,
+): Promise<boolean> {
+  const rows = await session.rowsOfText(`
+    SELECT * FROM (
+      SELECT v.data_id, v.group_id, v.tenant_id, ${textSql(kind)} AS record_key,
+        ${kind === 'beta' ? BETA_MARK_SQL : TAG_MARK_SQL} AS mark,
+        (SELECT IF(n.removed, '', n.mark) FROM nk_change n
+         WHERE n.kind = 'variant' AND ${SAME_KEY} AND n.record_key = ${textSql(kind)}
+         ORDER BY n.id DESC LIMIT 1) AS told
+      FROM config_info_${kind} v WHERE v.gmt_modified >= NOW() - INTERVAL ${lookBackS} SECOND
+    ) found WHERE NOT told <=> mark LIMIT ${FOUND_MAX}`);
+  for (const row of rows) {
+    await noteVariant(session, readKey(row), readVariantText(readRecordKey(row)), String(row['mark']));
+  }
+  return rows.length > 0;
+}
+
+/** An end leaves no trace in these tables, so it is found by what the feed still says of rows that are gone. */
+export async function tellRemovedVariants(session: MysqlSession): Promise<boolean> {
+  const gone = (kind: VariantId['kind']) =>
+    `NOT EXISTS (SELECT 1 FROM config_info_${kind} v WHERE ${SAME_KEY} AND n.record_key = ${textSql(kind)})`;
+  const rows = await session.rowsOfText(`
+    SELECT n.data_id, n.group_id, n.tenant_id, n.record_key FROM nk_change n
+    JOIN (
+      SELECT MAX(id) AS id FROM nk_change WHERE kind = 'variant' GROUP BY data_id, group_id, tenant_id, record_key
+    ) newest ON newest.id = n.id
+    WHERE n.removed = 0 AND ${gone('beta')} AND ${gone('tag')} LIMIT ${FOUND_MAX}`);
+  for (const row of rows) await noteVariant(session, readKey(row), readVariantText(readRecordKey(row)), undefined);
+  return rows.length > 0;
+}
+
+const same = (column: string) => `n.${column} = CONVERT(v.${column} USING utf8mb4) COLLATE utf8mb4_bin`;
+const SAME_KEY = `${same('data_id')} AND ${same('group_id')} AND ${same('tenant_id')}`;
+
+function textSql(kind: VariantId['kind']): string {
+  return bytesSql(kind === 'beta' ? `'beta'` : `CONCAT('tag:', v.tag_id)`);
+}
+
+function bytesSql(text: string): string {
+  return `CAST(CONVERT(${text} USING utf8mb4) AS BINARY)`;
+}
+
+/** Records that are columns of the 1.4 schema: small tables, compared as a whole. */
+const TABLES = {
+  namespace: {
+    kind: 'namespace',
+    prefix: '',
+    from: 'tenant_info',
+    where: `t.kp = '1' AND t.tenant_id <> ''`,
+    key: bytesSql('t.tenant_id'),
+    mark: NAMESPACE_MARK_SQL,
+  },
+  // Rows without limits are there to count only, unless limits were told before.
+  group: {
+    kind: 'capacity',
+    prefix: 'group:',
+    from: 'group_capacity',
+    where: 'TRUE',
+    key: bytesSql(`CONCAT('group:', t.group_id)`),
+    mark: CAPACITY_MARK_SQL,
+  },
+  tenant: {
+    kind: 'capacity',
+    prefix: 'tenant:',
+    from: 'tenant_capacity',
+    where: 'TRUE',
+    key: bytesSql(`CONCAT('tenant:', t.tenant_id)`),
+    mark: CAPACITY_MARK_SQL,
+  },
+} as const;
+
+export async function tellRecords(session: MysqlSession, table: keyof typeof TABLES): Promise<boolean> {
+  const { kind, prefix, from, where, key, mark } = TABLES[table];
+  const changed = await session.rowsOfText(`
+    SELECT * FROM (
+      SELECT ${key} AS record_key, ${mark} AS mark,
+        (SELECT IF(n.removed, '', n.mark) FROM nk_change n
+         WHERE n.kind = '${kind}' AND n.record_key = ${key} ORDER BY n.id DESC LIMIT 1) AS told
+      FROM ${from} t WHERE ${where}
+    ) found WHERE NOT told <=> mark AND NOT (told IS NULL AND mark = '0,0,0,0') LIMIT ${FOUND_MAX}`);
+  for (const row of changed) await noteRecord(session, kind, readRecordKey(row), String(row['mark']));
+  const removed = await session.rowsOfText(`
+    SELECT last.record_key FROM nk_change last
+    JOIN (SELECT MAX(id) AS id FROM nk_change WHERE kind = '${kind}' GROUP BY record_key) newest ON newest.id = last.id
+    WHERE last.removed = 0 AND last.record_key LIKE '${prefix}%'
+      AND NOT EXISTS (SELECT 1 FROM ${from} t WHERE ${where} AND ${key} = last.record_key) LIMIT ${FOUND_MAX}`);
+  for (const row of removed) await noteRecord(session, kind, readRecordKey(row), undefined);
+  return changed.length + removed.length > 0;
+}
