@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { agentOf, parseAgent } from './naming-agent.ts';
+import { DEFAULT_SWITCHES } from '../model/switches.ts';
+import { agentOf, PUSH_VERSIONS, parseAgent, pushVersionsOf } from './naming-agent.ts';
 
 test('who may be pushed is told by prefix and version', () => {
   const table: readonly (readonly [string, boolean])[] = [
@@ -53,4 +54,16 @@ test('the agent is the user agent, else the client version', () => {
   assert.equal(agentOf({ 'user-agent': ' ', 'client-version': 'Nacos-DNS:v1.0.0' }).kind, 'dns');
   assert.equal(agentOf({ 'client-version': '1.4.8' }).kind, 'other');
   assert.equal(agentOf({}).kind, 'other');
+});
+
+test('operators may ask for newer clients than those that understand pushes', () => {
+  const since = pushVersionsOf({ ...DEFAULT_SWITCHES, pushJavaVersion: '1.4.0', pushCVersion: '2.0.0' });
+  assert.deepEqual(pushVersionsOf(DEFAULT_SWITCHES), PUSH_VERSIONS);
+  const mayBePushed = (agent: string) => parseAgent(agent, since).mayBePushed;
+  assert.deepEqual(
+    ['Nacos-Java-Client:v1.3.9', 'Nacos-Java-Client:v1.4.0', 'vip-client4cpp:v1.9.9', 'Nacos-Go-Client:v0.1.0'].map(
+      mayBePushed,
+    ),
+    [false, true, false, true],
+  );
 });

@@ -1,4 +1,5 @@
 import type { HttpHeaders } from '../host/host.ts';
+import type { SwitchValues } from '../model/switches.ts';
 
 /** Which program calls, as far as answers depend on it. */
 export interface Agent {
@@ -15,29 +16,43 @@ export interface Agent {
 
 export type Version = readonly [major: number, minor: number, patch: number];
 
-/** The prefixes, case-sensitive, and the version from which a client understands pushes. */
-const PUSHED: readonly (readonly [prefix: string, kind: Agent['kind'], since: Version])[] = [
-  ['Nacos-Java-Client', 'java', [0, 1, 0]],
-  ['Nacos-Go-Client', 'go', [0, 1, 0]],
-  ['Nacos-CSharp-Client', 'csharp', [0, 9, 0]],
-  ['Nacos-C-Client', 'c', [1, 0, 12]],
-  ['vip-client4cpp', 'c', [1, 0, 12]],
-  ['Nacos-DNS', 'dns', [0, 4, 3]],
+type PushedKind = Exclude<Agent['kind'], 'other'>;
+
+/** The versions from which clients are pushed to. */
+export type PushVersions = Readonly<Record<PushedKind, Version>>;
+
+/** From these on they understand pushes; operators may ask for more. */
+export const PUSH_VERSIONS: PushVersions = {
+  java: [0, 1, 0],
+  go: [0, 1, 0],
+  csharp: [0, 9, 0],
+  c: [1, 0, 12],
+  dns: [0, 4, 3],
+};
+
+/** Case-sensitive. */
+const PREFIXES: readonly (readonly [prefix: string, kind: PushedKind])[] = [
+  ['Nacos-Java-Client', 'java'],
+  ['Nacos-Go-Client', 'go'],
+  ['Nacos-CSharp-Client', 'csharp'],
+  ['Nacos-C-Client', 'c'],
+  ['vip-client4cpp', 'c'],
+  ['Nacos-DNS', 'dns'],
 ];
 
 const OTHER: Agent = { kind: 'other', version: [0, 0, 0], mayBePushed: false, isJavaSinceOne: false };
 
 /** `User-Agent`, else `Client-Version`. */
-export function agentOf(headers: HttpHeaders): Agent {
-  return parseAgent(headers['user-agent']?.trim() || headers['client-version'] || '');
+export function agentOf(headers: HttpHeaders, since: PushVersions = PUSH_VERSIONS): Agent {
+  return parseAgent(headers['user-agent']?.trim() || headers['client-version'] || '', since);
 }
 
-export function parseAgent(userAgent: string): Agent {
-  for (const [prefix, kind, since] of PUSHED) {
+export function parseAgent(userAgent: string, since: PushVersions = PUSH_VERSIONS): Agent {
+  for (const [prefix, kind] of PREFIXES) {
     if (!userAgent.startsWith(prefix)) continue;
     const version = versionOf(userAgent);
     const isJavaSinceOne = kind === 'java' && isAtLeast(version, [1, 0, 0]);
-    return { kind, version, mayBePushed: isAtLeast(version, since), isJavaSinceOne };
+    return { kind, version, mayBePushed: isAtLeast(version, since[kind]), isJavaSinceOne };
   }
   return OTHER;
 }
@@ -46,7 +61,11 @@ export function parseAgent(userAgent: string): Agent {
 function versionOf(userAgent: string): Version {
   const at = userAgent.indexOf(':v');
   if (at < 0) return OTHER.version;
-  const parts = userAgent.slice(at + 2, at + 66).split(/[-_./;:]/, 3);
+  return parseVersion(userAgent.slice(at + 2, at + 66));
+}
+
+function parseVersion(text: string): Version {
+  const parts = text.split(/[-_./;:]/, 3);
   const number = (index: number) => Number(/^\d{1,9}/.exec(parts[index] ?? '')?.[0] ?? 0);
   return [number(0), number(1), number(2)];
 }
@@ -54,4 +73,15 @@ function versionOf(userAgent: string): Version {
 function isAtLeast(version: Version, least: Version): boolean {
   const difference = version[0] - least[0] || version[1] - least[1] || version[2] - least[2];
   return difference >= 0;
+}
+
+/** The switches in the form that agents are judged by. */
+export function pushVersionsOf(switches: SwitchValues): PushVersions {
+  return {
+    java: parseVersion(switches.pushJavaVersion),
+    go: parseVersion(switches.pushGoVersion),
+    csharp: parseVersion(switches.pushCSharpVersion),
+    c: parseVersion(switches.pushCVersion),
+    dns: parseVersion(switches.pushPythonVersion),
+  };
 }

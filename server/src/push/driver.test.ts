@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NetworkError } from '@nacos-kube/core/host/host.ts';
-import { NO_SWITCHES } from '@nacos-kube/core/model/switches.ts';
+import { DEFAULT_SWITCHES, type SwitchValues } from '@nacos-kube/core/model/switches.ts';
 import { FakeHost, type FakeUdpSocket } from '@nacos-kube/core/testing/fake-host.ts';
 import { decodePush, encodePushAck, PUSH_BYTES_MAX } from '@nacos-kube/core/wire/push.ts';
 import { PushDriver } from './driver.ts';
@@ -23,10 +23,11 @@ const at = (port: number, more: Partial<Subscription> = {}): Subscription => ({
 async function start(document: (view: PushView) => string = () => '{"hosts":[]}') {
   const host = new FakeHost();
   let built = 0;
+  const switches: { current: SwitchValues } = { current: DEFAULT_SWITCHES };
   const driver = new PushDriver({
     host,
     listen: '127.0.0.1',
-    switches: NO_SWITCHES,
+    switches,
     document: (view) => {
       built++;
       return document(view);
@@ -34,7 +35,7 @@ async function start(document: (view: PushView) => string = () => '{"hosts":[]}'
   });
   await driver.start();
   const socket = host.network.sockets[0] as FakeUdpSocket;
-  return { host, driver, socket, builtCount: () => built };
+  return { host, driver, socket, switches, builtCount: () => built };
 }
 
 test('a list is built and packed once for all who see the same', async () => {
@@ -130,4 +131,42 @@ test('only the caller itself may be pushed to, or this machine when it calls by 
   assert.equal(isAllowedTarget('10.0.0.1', '127.0.0.1', own), true);
   assert.equal(isAllowedTarget('10.0.0.6', '127.0.0.1', own), false);
   assert.equal(isAllowedTarget('10.0.0.1', CLIENT, own), false);
+});
+
+test('while pushing is switched off nobody is signed up and nothing is sent', async () => {
+  const { driver, socket, switches } = await start();
+  assert.equal(driver.subscribe(at(1), CLIENT), true);
+  switches.current = { ...DEFAULT_SWITCHES, pushEnabled: false };
+  assert.equal(driver.subscribe(at(2), CLIENT), false);
+  driver.changed(service);
+  assert.equal(socket.sent.length, 0);
+  switches.current = DEFAULT_SWITCHES;
+  driver.changed(service);
+  assert.equal(socket.sent.length, 1);
+});
+
+test('how long a subscription lasts without being refreshed is a switch', async () => {
+  const { host, driver, socket, switches } = await start();
+  switches.current = { ...DEFAULT_SWITCHES, defaultPushCacheMillis: 30_000 };
+  driver.subscribe(at(1), CLIENT);
+  await host.advance(29_000);
+  driver.changed(service);
+  assert.equal(socket.sent.length, 1);
+  switches.current = DEFAULT_SWITCHES;
+  driver.changed(service);
+  await host.advance(1_000);
+  assert.equal(socket.sent.length, 1);
+});
+
+test('what nobody has acknowledged yet can be looked at', async () => {
+  const { driver, socket } = await start();
+  for (let port = 1; port <= 3; port++) driver.subscribe(at(port), CLIENT);
+  driver.changed(service);
+  const { sequence } = decodePush(socket.sent[0]!.bytes)!;
+  assert.deepEqual(driver.unacknowledged(2), [
+    { data: '{"hosts":[]}', sequence },
+    { data: '{"hosts":[]}', sequence },
+  ]);
+  socket.receive(encodePushAck(sequence), socket.sent[0]!.target);
+  assert.equal(driver.unacknowledged(10).length, 2);
 });

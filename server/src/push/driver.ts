@@ -2,7 +2,7 @@ import type { Endpoint, Host, Timer, UdpSocket } from '@nacos-kube/core/host/hos
 import type { Part } from '@nacos-kube/core/lifecycle.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Switches } from '@nacos-kube/core/model/switches.ts';
-import { decodePushAck, encodePush, PUSH_BYTES_MAX } from '@nacos-kube/core/wire/push.ts';
+import { decodePushAck, encodePush, PUSH_BYTES_MAX, type Push } from '@nacos-kube/core/wire/push.ts';
 import { PushHub, type PushView, type Send, type Subscription, viewKey } from './hub.ts';
 import { isAllowedTarget, isLoopback } from './target.ts';
 
@@ -44,7 +44,7 @@ export class PushDriver implements Part {
     this.#document = document;
     this.switches = switches;
     // Above all numbers of an earlier run, and below 2^53 for centuries.
-    this.#hub = new PushHub(host.clock.now() * 1_000);
+    this.#hub = new PushHub(host.clock.now() * 1_000, () => switches.current.defaultPushCacheMillis);
   }
 
   async start(): Promise<void> {
@@ -68,6 +68,7 @@ export class PushDriver implements Part {
 
   /** False: this caller cannot be pushed to (another's address, muted, too long a list), so it must poll more often. */
   subscribe(subscription: Subscription, clientIp: string): boolean {
+    if (!this.switches.current.pushEnabled) return false;
     if (!isAllowedTarget(subscription.target.address, clientIp, () => this.#host.network.addresses())) {
       this.#hub.counts.refused++;
       return false;
@@ -75,7 +76,15 @@ export class PushDriver implements Part {
     return this.#hub.subscribe(subscription, this.#now()) && !this.#tooLarge.has(viewKey(subscription));
   }
 
+  /** Pushes without an ack so far, with the list as it is now. */
+  unacknowledged(max: number): Push[] {
+    return this.#hub.awaiting(max).map(({ subscription, sequence }) => ({
+      ...{ data: this.#document(subscription), sequence },
+    }));
+  }
+
   changed(service: ServiceKey): void {
+    if (!this.switches.current.pushEnabled) return;
     this.#send(this.#hub.changed(service, this.#now()));
   }
 

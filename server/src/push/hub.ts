@@ -67,9 +67,15 @@ export class PushHub {
   #sequence: number;
   readonly counts: PushCounts = { sent: 0, acked: 0, failed: 0, refused: 0, tooLarge: 0 };
 
-  /** `firstSequence` must lie above those of an earlier run, and every number below 2^53. */
-  constructor(firstSequence: number) {
+  readonly #zombieMs: () => number;
+
+  /**
+   * `firstSequence` must lie above those of an earlier run, and every number below 2^53. `zombieMs`: after how long
+   * without being refreshed a subscription ends.
+   */
+  constructor(firstSequence: number, zombieMs: () => number = () => ZOMBIE_MS) {
     this.#sequence = firstSequence;
+    this.#zombieMs = zombieMs;
   }
 
   get subscriptionCount(): number {
@@ -104,7 +110,7 @@ export class PushHub {
 
   subscribers(service: ServiceKey, nowMs: number): Subscription[] {
     const subscribers = this.#watched.get(service)?.subscribers.values() ?? [];
-    return [...subscribers].filter((one) => nowMs - one.refreshedMs <= ZOMBIE_MS).map((one) => one.subscription);
+    return [...subscribers].filter((one) => nowMs - one.refreshedMs <= this.#zombieMs()).map((one) => one.subscription);
   }
 
   changed(service: ServiceKey, nowMs: number): Send[] {
@@ -165,6 +171,17 @@ export class PushHub {
     this.counts.tooLarge++;
   }
 
+  /** Pushes that were sent and may still be acknowledged, the oldest first. */
+  get awaitingCount(): number {
+    return this.#awaiting.size;
+  }
+
+  awaiting(max: number): Send[] {
+    return [...this.#awaiting.values().take(max)].flatMap(({ subscription, awaiting }) =>
+      awaiting === undefined ? [] : [{ subscription, sequence: awaiting.sequence }],
+    );
+  }
+
   /** Targets whose misses are remembered. */
   get missedCount(): number {
     return this.#missed.size;
@@ -203,7 +220,7 @@ export class PushHub {
   #retry(subscriber: Subscriber, nowMs: number): Send[] {
     const { awaiting } = subscriber;
     if (awaiting === undefined || nowMs - awaiting.sentMs < ACK_TIMEOUT_MS) return [];
-    if (!awaiting.isResend && nowMs - subscriber.refreshedMs <= ZOMBIE_MS) {
+    if (!awaiting.isResend && nowMs - subscriber.refreshedMs <= this.#zombieMs()) {
       return [this.#send(subscriber, ++this.#sequence, nowMs, true)];
     }
     this.#miss(subscriber, nowMs);
@@ -229,7 +246,7 @@ export class PushHub {
 
   #dropZombies(service: ServiceKey, watched: Watched, nowMs: number): void {
     for (const [key, subscriber] of watched.subscribers) {
-      if (nowMs - subscriber.refreshedMs <= ZOMBIE_MS) continue;
+      if (nowMs - subscriber.refreshedMs <= this.#zombieMs()) continue;
       watched.subscribers.delete(key);
       this.#forgetAwaiting(subscriber);
       this.#subscriptions--;
