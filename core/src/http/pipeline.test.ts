@@ -128,3 +128,20 @@ test('every answer is observed once, by route and never by what stood in the req
 test('two routes for one call are a mistake that shows at once', () => {
   assert.throws(() => start([get('/a', () => text('1')), get('/a', () => text('2'))]), /two routes for GET \/a/);
 });
+
+test('the duration that is observed reaches from the request to its answer', async () => {
+  let nowMs = 100;
+  const durations: number[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const held = get('/held', () => promise.then(() => text('done')));
+  const { ask } = start([held], {
+    now: () => nowMs,
+    observe: (_path, _method, _status, durationMs) => durations.push(durationMs),
+  });
+  const answer = ask('GET', '/nacos/held');
+  nowMs = 350;
+  resolve();
+  await answer;
+  await ask('GET', '/nacos/nothing');
+  assert.deepEqual(durations, [250, 0]);
+});

@@ -18,7 +18,9 @@ export interface PipelineOptions {
   readonly answerUnknown?: (request: HttpRequest) => HttpResponse;
   readonly log: Log;
   /** Told of every answer; `path` is the route's own or `unknown`, so labels stay bounded. */
-  readonly observe?: (path: string, method: string, status: number) => void;
+  readonly observe?: (path: string, method: string, status: number, durationMs: number) => void;
+  /** Monotonic, ms: what the duration is measured by; without it every duration is 0. */
+  readonly now?: () => number;
 }
 
 /**
@@ -26,8 +28,8 @@ export interface PipelineOptions {
  * router; a path that no route has is never served.
  */
 export function createPipeline(options: PipelineOptions): HttpHandler {
-  const routes = indexRoutes(options.routes);
-  const { contextPath, observe } = options;
+  const { contextPath, observe, now = () => 0 } = options;
+  const routes = indexRoutes(options.routes, contextPath);
 
   const fail = (error: unknown, route: Route): HttpResponse => {
     if (error instanceof ProtocolError) return text(error.message, error.status);
@@ -37,42 +39,44 @@ export function createPipeline(options: PipelineOptions): HttpHandler {
     return text('internal error, the log of the server says more', 500);
   };
 
+  const later = async (given: Promise<HttpResponse>, route: Route, startedMs: number): Promise<HttpResponse> => {
+    const answer = await given.catch((error: unknown) => fail(error, route));
+    observe?.(route.path, route.method, answer.status, now() - startedMs);
+    return answer;
+  };
+
   return (request) => {
-    const route = routes.get(routeKey(request.method, request.path, contextPath));
+    const startedMs = observe === undefined ? 0 : now();
+    const route = routes.get(request.method === 'HEAD' ? 'GET' : request.method)?.get(request.path);
     if (route === undefined) {
       const answer = options.answerUnknown?.(request) ?? text('not found', 404);
-      observe?.('unknown', request.method, answer.status);
+      observe?.('unknown', request.method, answer.status, now() - startedMs);
       return answer;
     }
-    const told = (answer: HttpResponse): HttpResponse => {
-      observe?.(route.path, route.method, answer.status);
-      return answer;
-    };
+    let answer: HttpResponse;
     try {
       if (route.policy.kind === 'refused') throw new ProtocolError(403, route.policy.text);
       options.authorize(route.policy, request);
-      const answer = route.handler({ request, form: decodeForm(request), clientIp: options.clientIp(request) });
-      if (!(answer instanceof Promise)) return told(answer);
-      return answer.catch((error: unknown) => fail(error, route)).then(told);
+      const given = route.handler({ request, form: decodeForm(request), clientIp: options.clientIp(request) });
+      if (given instanceof Promise) return later(given, route, startedMs);
+      answer = given;
     } catch (error) {
-      return told(fail(error, route));
+      answer = fail(error, route);
     }
+    observe?.(route.path, route.method, answer.status, now() - startedMs);
+    return answer;
   };
 }
 
-function indexRoutes(routes: readonly Route[]): ReadonlyMap<string, Route> {
-  const index = new Map<string, Route>();
+/** By method and whole path; one trailing slash is accepted. */
+function indexRoutes(routes: readonly Route[], contextPath: string): ReadonlyMap<string, ReadonlyMap<string, Route>> {
+  const index = new Map<string, Map<string, Route>>();
   for (const route of routes) {
-    const key = `${route.method} ${route.path}`;
-    if (index.has(key)) throw new Error(`two routes for ${key}`);
-    index.set(key, route);
+    const paths = index.get(route.method) ?? new Map<string, Route>();
+    if (paths.has(contextPath + route.path)) throw new Error(`two routes for ${route.method} ${route.path}`);
+    paths.set(contextPath + route.path, route);
+    paths.set(`${contextPath}${route.path}/`, route);
+    index.set(route.method, paths);
   }
   return index;
-}
-
-/** One trailing slash is accepted; HEAD is answered as GET. */
-function routeKey(method: string, path: string, contextPath: string): string {
-  if (!path.startsWith(contextPath)) return '';
-  const end = path.length > contextPath.length + 1 && path.endsWith('/') ? path.length - 1 : path.length;
-  return `${method === 'HEAD' ? 'GET' : method} ${path.slice(contextPath.length, end)}`;
 }
