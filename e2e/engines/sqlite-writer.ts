@@ -1,4 +1,4 @@
-import { writeOf } from '@nacos-kube/server/store/contract.ts';
+import { writeOf } from '@nacos-kube/server/store/contract-tools.ts';
 import { createTestHost } from '@nacos-kube/server/store/host-for-tests.ts';
 import { createSqliteStore } from '@nacos-kube/server/store/sqlite.ts';
 

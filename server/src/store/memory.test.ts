@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { assertRefused, keyOf, storeContract, writeOf } from './contract.ts';
+import { storeContract } from './contract.ts';
+import { assertRefused, keyOf, writeOf } from './contract-tools.ts';
 import { createTestHost } from './host-for-tests.ts';
 import { createMemoryDatabase, createMemoryStore, type MemoryStore } from './memory.ts';
 

@@ -6,19 +6,20 @@ import { after, before, describe, it } from 'node:test';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { type Mariadb, mariadbMissing, startMariadb } from '../../../e2e/engines/mariadb.ts';
 import { namespaceRecord } from './bounds.ts';
-import { assertRefused, changesSince, eventually, keyOf, md5, type TestedStore, writeOf } from './contract.ts';
+import { assertRefused, changesSince, eventually, keyOf, md5, writeOf } from './contract-tools.ts';
 import { createTestHost, type TestHost } from './host-for-tests.ts';
 import { createMysqlStore } from './mysql.ts';
 import { LATE_MS } from './mysql-feed.ts';
 import { ABANDONED_AFTER_S, MysqlSession, Patience } from './mysql-session.ts';
 import { type MysqlSettings, readParameters } from './mysql-settings.ts';
+import type { Store } from './store.ts';
 
 describe('the mysql store beside other writers and on a failing server', {
   skip: (await mariadbMissing()) ?? false,
 }, () => {
   let server: Mariadb;
   let directory: string;
-  const stores: TestedStore[] = [];
+  const stores: Store[] = [];
   const hosts: TestHost[] = [];
   const connections: Connection[] = [];
   let databases = 0;

@@ -1,8 +1,9 @@
 import { type Mariadb, mariadbMissing, startMariadb } from '../../../e2e/engines/mariadb.ts';
-import { storeContract, type TestedStore } from './contract.ts';
+import { storeContract } from './contract.ts';
 import { createTestHost } from './host-for-tests.ts';
 import { createMysqlStore } from './mysql.ts';
 import type { MysqlSettings } from './mysql-settings.ts';
+import type { Store } from './store.ts';
 
 const missing = (await mariadbMissing()) ?? false;
 
@@ -15,7 +16,7 @@ storeContract(
   'mysql',
   async () => {
     const server = await startMariadb();
-    const stores: TestedStore[] = [];
+    const stores: Store[] = [];
     return {
       open: async (options) => {
         // How much is kept belongs to the data; a store that asks for less gets data of its own.

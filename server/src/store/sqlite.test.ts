@@ -8,24 +8,18 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import {
-  assertRefused,
-  changesSince,
-  eventually,
-  keyOf,
-  storeContract,
-  type TestedStore,
-  writeOf,
-} from './contract.ts';
+import { storeContract } from './contract.ts';
+import { assertRefused, changesSince, eventually, keyOf, writeOf } from './contract-tools.ts';
 import { createTestHost } from './host-for-tests.ts';
 import { createSqliteStore } from './sqlite.ts';
+import type { Store } from './store.ts';
 
 storeContract(
   'sqlite',
   async () => {
     const directory = await mkdtemp(join(tmpdir(), 'nacos-kube-sqlite-'));
     const path = join(directory, 'truth', 'store.db');
-    const stores: TestedStore[] = [];
+    const stores: Store[] = [];
     let other: DatabaseSync | undefined;
     return {
       open: async (options) => {
@@ -52,7 +46,7 @@ storeContract(
 describe('the sqlite store', () => {
   let directory: string;
   let path: string;
-  let stores: TestedStore[];
+  let stores: Store[];
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'nacos-kube-sqlite-'));
     stores = [];
