@@ -15,7 +15,11 @@ export const BEATEN: Check = { text: '10200', full: { kind: 'code', equals: 10_2
 export interface Requests {
   /** Stands before each name, so that nothing of a server that is in use is touched. */
   readonly prefix: string;
-  readonly register: (service: string, n: number, options?: { readonly isLasting: boolean }) => string;
+  readonly register: (
+    service: string,
+    n: number,
+    options?: { readonly isLasting?: boolean; readonly weight?: number },
+  ) => string;
   readonly deregister: (service: string, n: number) => string;
   readonly removeService: (service: string) => string;
   readonly beat: (service: string, n: number, isFull: boolean) => string;
@@ -44,9 +48,9 @@ export function requestsFor(contextPath: string, host: string, prefix: string): 
   const place = (n: number): string => `ip=${ipOf(n)}&port=8080`;
   return {
     prefix,
-    register: (service, n, { isLasting } = { isLasting: false }) => {
+    register: (service, n, { isLasting = false, weight = 1 } = {}) => {
       const metadata = isLasting ? `&metadata=${LASTING}` : '';
-      const rest = `weight=1.0&ephemeral=true&clusterName=DEFAULT${metadata}`;
+      const rest = `weight=${weight.toFixed(1)}&ephemeral=true&clusterName=DEFAULT${metadata}`;
       return request('POST', `/v1/ns/instance?${named(service)}&${place(n)}&${rest}`);
     },
     deregister: (service, n) =>

@@ -26,7 +26,7 @@ export const CONTENT_BYTES = 1_024;
 
 export function rowsOf(to: Requests): readonly Row[] {
   return [
-    register(to),
+    ...[false, true].map((isChange) => register(to, isChange)),
     ...[false, true].map((isFull) => heartbeat(to, isFull)),
     ...LISTS.map((hosts) => list(to, hosts)),
     configGet(to),
@@ -36,14 +36,18 @@ export function rowsOf(to: Requests): readonly Row[] {
 
 const EMPTY = { connections: CONNECTIONS, prepare: [], proof: [], clean: [], isStored: false };
 
-function register(to: Requests): Row {
-  const services = upTo(1_000).map((n) => `register-${n}`);
+/** The same instances again and again, as clients that come back do; or each time with another weight than before. */
+function register(to: Requests, isChange: boolean): Row {
+  const name = isChange ? 'register, each a change' : 'register';
+  const services = upTo(1_000).map((n) => `${isChange ? 'changing' : 'register'}-${n}`);
   const serviceOf = (n: number): string => services[n % services.length]!;
   const instances = upTo(REGISTERED);
+  const registrations = (weight: number): string[] => instances.map((n) => to.register(serviceOf(n), n, { weight }));
   return {
     ...EMPTY,
-    name: 'register',
-    requests: instances.map((n) => to.register(serviceOf(n), n)),
+    name,
+    prepare: [{ requests: registrations(1), check: OK }],
+    requests: isChange ? [2, 1].flatMap(registrations) : registrations(1),
     check: OK,
     clean: [...instances.map((n) => to.deregister(serviceOf(n), n)), ...services.map(to.removeService)],
   };

@@ -20,5 +20,3 @@ export interface Scene {
   readonly deadlineMs: number;
   readonly run: (context: SceneContext) => Promise<SceneResult>;
 }
-
-export const SCENES: readonly Scene[] = [];
