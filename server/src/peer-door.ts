@@ -5,11 +5,12 @@ import { authorizePeer } from './http/access.ts';
 import { Door } from './http/door.ts';
 import { PEER_REQUEST_BYTES_MAX } from './members/peer-client.ts';
 import type { Parts } from './parts.ts';
+import { Subscribers } from './push/subscribers.ts';
 import { sidecarRoutes } from './sidecar/routes.ts';
 
 /** The port that other members and the own sidecar call. */
 export function peerDoor(parts: Parts): Door {
-  const { host, settings, naming, distro, checks, membership, lifecycle, token } = parts;
+  const { host, settings, naming, distro, push, checks, membership, lifecycle, token } = parts;
   return new Door(host, {
     name: 'peer port',
     address: settings.listen,
@@ -19,6 +20,7 @@ export function peerDoor(parts: Parts): Door {
     routes: [
       ...membership.peerRoutes,
       ...distroRoutes(distro, naming, membership.peers),
+      new Subscribers(host, push.hub, membership.peers).peerRoute,
       ...sidecarRoutes({
         lease: () => leaseOf(parts),
         take: (verdicts) => checks.takeOfSidecar(verdicts),

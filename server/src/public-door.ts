@@ -8,28 +8,48 @@ import { authorizePublic, clientIpOf } from './http/access.ts';
 import { Door } from './http/door.ts';
 import { refusedRoutes } from './http/refused.ts';
 import type { Metrics } from './metrics/metrics.ts';
+import { catalogRoutes } from './naming/catalog-routes.ts';
+import { editRoutes } from './naming/edit-routes.ts';
+import { legacyRoutes } from './naming/legacy-routes.ts';
+import { Reads } from './naming/reads.ts';
 import { namingRoutes } from './naming/routes.ts';
+import { serviceRoutes } from './naming/service-routes.ts';
 import { statusRoutes } from './naming/status-routes.ts';
 import type { Parts } from './parts.ts';
+import { Subscribers } from './push/subscribers.ts';
 
 /** The port that clients and operators call. */
 export function publicDoor(parts: Parts, metrics: Metrics): Door {
   const { host, settings, store, naming, distro, config, membership, lifecycle, switches } = parts;
   const { registry } = naming;
+  const isOwn = (service: string) => distro.ownership.isOwn(service);
+  const reads = new Reads({
+    registry,
+    isLoaded: () => !distro.isStarting,
+    knowsStored: () => naming.notReadyReason() === undefined,
+  });
+  const subscribers = new Subscribers(host, parts.push.hub, membership.peers);
+  const instanceRoutes = [
+    ...namingRoutes({
+      naming,
+      switches,
+      now: () => host.clock.now(),
+      subscribe: (request, call) => subscribe(parts, request, call),
+      isLoaded: () => !distro.isStarting,
+      knowsPersistent: () => naming.notReadyReason() === undefined,
+    }),
+    ...editRoutes({ host, naming, reads, port: settings.port }),
+  ];
   return new Door(host, {
     name: 'public port',
     address: settings.listen,
     port: settings.port,
     contextPath: settings.contextPath,
     routes: [
-      ...namingRoutes({
-        naming,
-        switches,
-        now: () => host.clock.now(),
-        subscribe: (request, call) => subscribe(parts, request, call),
-        isLoaded: () => !distro.isStarting,
-        knowsPersistent: () => naming.notReadyReason() === undefined,
-      }),
+      ...instanceRoutes,
+      ...legacyRoutes({ reads, isOwn, routes: instanceRoutes }),
+      ...serviceRoutes({ naming, reads, isOwn, subscribers: (request) => subscribers.of(request) }),
+      ...catalogRoutes({ clock: host.clock, reads, checkTimes: () => undefined }),
       ...statusRoutes({ registry, isReady: () => lifecycle.isReady(), isOwn: (key) => distro.ownership.isOwn(key) }),
       ...config.routes,
       ...consoleRoutes({

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type Instance, instanceKey } from '@nacos-kube/core/model/instance.ts';
 import fc from 'fast-check';
 import type { Datum } from '../naming/datum.ts';
-import type { Operation } from '../naming/operation.ts';
+import type { InstanceChanges, Operation } from '../naming/operation.ts';
 import {
   BadMessageError,
   decodeDatum,
@@ -14,6 +14,9 @@ import {
   encodeResult,
 } from './codec.ts';
 
+const anyMetadata = fc
+  .array(fc.tuple(fc.constantFrom('a', '__proto__', 'z', ''), fc.option(fc.string())))
+  .map((pairs) => new Map(pairs));
 const anyInstance: fc.Arbitrary<Instance> = fc.record({
   ip: fc.string(),
   port: fc.nat(65_535),
@@ -24,10 +27,20 @@ const anyInstance: fc.Arbitrary<Instance> = fc.record({
   ephemeral: fc.constant(true),
   instanceId: fc.string(),
   app: fc.string(),
-  metadata: fc
-    .array(fc.tuple(fc.constantFrom('a', '__proto__', 'z', ''), fc.option(fc.string())))
-    .map((pairs) => new Map(pairs)),
+  metadata: anyMetadata,
 });
+const anyChanges: fc.Arbitrary<InstanceChanges> = fc.record(
+  {
+    weight: fc.double({ min: 0, max: 10_000, noNaN: true }).map((weight) => weight + 0),
+    healthy: fc.boolean(),
+    enabled: fc.boolean(),
+    app: fc.string(),
+    metadata: anyMetadata,
+    added: anyMetadata,
+    dropped: fc.array(fc.constantFrom('a', '__proto__', 'z')),
+  },
+  { requiredKeys: [] },
+);
 const anyStamp = fc.record({ epoch: fc.nat(), sequence: fc.nat(), owner: fc.string() });
 const service = fc.constant('public##DEFAULT_GROUP@@demo');
 const anyDatum: fc.Arbitrary<Datum> = fc.oneof(
@@ -58,6 +71,15 @@ const anyOperation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ kind: fc.constant('register' as const), service: id, instance: anyInstance }),
   fc.record({ kind: fc.constant('deregister' as const), service: id, key: fc.string() }),
   fc.record({ kind: fc.constant('beat' as const), service: id, key: fc.string() }),
+  fc.record({ kind: fc.constant('clear' as const), service: id }),
+  fc.record({ kind: fc.constant('judge' as const), service: id, key: fc.string(), healthy: fc.boolean() }),
+  fc.record({
+    kind: fc.constant('change' as const),
+    service: id,
+    key: fc.string(),
+    changes: anyChanges,
+    isSignOfLife: fc.boolean(),
+  }),
   fc
     .record({ kind: fc.constant('beat' as const), service: id, full: anyInstance })
     .map((beat) => ({ ...beat, key: instanceKey(beat.full) })),

@@ -3,7 +3,7 @@ import { parseServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Stamp } from '@nacos-kube/core/model/stamp.ts';
 import { WEIGHT_MAX } from '@nacos-kube/core/wire/naming.ts';
 import type { Datum } from '../naming/datum.ts';
-import type { Operation, OperationResult } from '../naming/operation.ts';
+import type { InstanceChanges, Operation, OperationResult } from '../naming/operation.ts';
 
 /**
  * Messages between members, as JSON: schema-checked into plain data, without type names (S7). A message that breaks the
@@ -66,15 +66,12 @@ export function encodeInstance(instance: Instance): InstanceWire {
 
 export function decodeInstance(value: unknown): Instance {
   const [ip, port, cluster, weight, flags, instanceId, app, metadata] = list(value, 'an instance');
-  if (typeof weight !== 'number' || !(weight >= 0 && weight <= WEIGHT_MAX)) {
-    throw new BadMessageError('an instance without weight');
-  }
   const bits = count(flags, 'flags');
   return {
     ip: text(ip, 'an ip'),
     port: count(port, 'a port', PORT_MAX),
     cluster: text(cluster, 'a cluster'),
-    weight,
+    weight: weightOf(weight),
     healthy: (bits & 1) !== 0,
     enabled: (bits & 2) !== 0,
     ephemeral: (bits & 4) !== 0,
@@ -82,6 +79,11 @@ export function decodeInstance(value: unknown): Instance {
     app: text(app, 'an app'),
     metadata: decodeMetadata(metadata),
   };
+}
+
+function weightOf(value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= WEIGHT_MAX) return value;
+  throw new BadMessageError('an instance without weight');
 }
 
 /** Two identities for one instance would be an entry that nobody can find again. */
@@ -110,13 +112,19 @@ export function encodeOperation(operation: Operation): unknown {
       return [kind, ...place, encodeInstance(operation.instance)];
     case 'deregister':
       return [kind, ...place, operation.key];
+    case 'judge':
+      return [kind, ...place, operation.key, operation.healthy];
+    case 'clear':
+      return [kind, ...place];
+    case 'change':
+      return [kind, ...place, operation.key, encodeChanges(operation.changes), operation.isSignOfLife];
     case 'beat':
       return [kind, ...place, operation.key, ...(operation.full ? [encodeInstance(operation.full)] : [])];
   }
 }
 
 export function decodeOperation(value: unknown): Operation {
-  const [kind, namespaceId, name, what, full] = list(value, 'an operation');
+  const [kind, namespaceId, name, what, full, last] = list(value, 'an operation');
   const service = { namespaceId: text(namespaceId, 'a namespace'), name: text(name, 'a service') };
   if (service.namespaceId.includes('##')) throw new BadMessageError('a namespace that holds a ##');
   switch (kind) {
@@ -126,6 +134,14 @@ export function decodeOperation(value: unknown): Operation {
     }
     case 'deregister':
       return { kind, service, key: text(what, 'a key') };
+    case 'judge':
+      return { kind, service, key: text(what, 'a key'), healthy: flag(full, 'a verdict') };
+    case 'clear':
+      return { kind, service };
+    case 'change': {
+      const isSignOfLife = flag(last, 'a sign of life');
+      return { kind, service, key: text(what, 'a key'), changes: decodeChanges(full), isSignOfLife };
+    }
     case 'beat': {
       const key = text(what, 'a key');
       if (full === undefined) return { kind, service, key };
@@ -134,6 +150,27 @@ export function decodeOperation(value: unknown): Operation {
     default:
       throw new BadMessageError(`an operation of unknown kind ${JSON.stringify(kind)}`);
   }
+}
+
+/** An object of what changes, by the names of the model; metadata in pairs. */
+function encodeChanges({ metadata, added, ...changes }: InstanceChanges): unknown {
+  return { ...changes, ...(metadata && { metadata: [...metadata] }), ...(added && { added: [...added] }) };
+}
+
+function decodeChanges(value: unknown): InstanceChanges {
+  const given = <T>(name: string, decode: (value: unknown) => T): { readonly [name: string]: T } => {
+    const part = field(value, name);
+    return part === undefined ? {} : { [name]: decode(part) };
+  };
+  return {
+    ...given('weight', weightOf),
+    ...given('healthy', (part) => flag(part, 'a verdict')),
+    ...given('enabled', (part) => flag(part, 'a flag')),
+    ...given('app', (part) => text(part, 'an app')),
+    ...given('metadata', decodeMetadata),
+    ...given('added', decodeMetadata),
+    ...given('dropped', (part) => list(part, 'names of metadata').map((name) => text(name, 'a name of metadata'))),
+  };
 }
 
 /** The beat interval in ms, or -1 when the instance is unknown. */
@@ -156,6 +193,11 @@ export function list(value: unknown, what: string, lengthMax = Number.POSITIVE_I
 
 export function text(value: unknown, what: string): string {
   if (typeof value !== 'string') throw new BadMessageError(`${what} is no text`);
+  return value;
+}
+
+export function flag(value: unknown, what: string): boolean {
+  if (typeof value !== 'boolean') throw new BadMessageError(`${what} is neither true nor false`);
   return value;
 }
 

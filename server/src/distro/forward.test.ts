@@ -9,7 +9,7 @@ const beat = (n: number): Operation => ({
   service: { namespaceId: 'public', name: 'g@@demo' },
   key: `${n}`,
 });
-const keyOf = (operation: Operation) => (operation.kind === 'register' ? '' : operation.key);
+const keyOf = (operation: Operation) => ('key' in operation ? operation.key : '');
 const done = (n: number): OperationResult => ({ outcome: 'done', beatIntervalMs: n });
 
 /** An owner whose answers a test gives, or whose call ends by its time-out. */

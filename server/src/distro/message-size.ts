@@ -1,6 +1,6 @@
-import type { Instance } from '@nacos-kube/core/model/instance.ts';
+import { type Instance, type Metadata, NO_METADATA } from '@nacos-kube/core/model/instance.ts';
 import type { Datum } from '../naming/datum.ts';
-import type { Operation } from '../naming/operation.ts';
+import type { InstanceChanges, Operation } from '../naming/operation.ts';
 
 /** Of texts in one message. JSON spends six bytes at most on each, so it stays below what peers take (16 MiB). */
 export const MESSAGE_CHARS_MAX = 2 * 1024 * 1024;
@@ -20,7 +20,12 @@ export function operationChars(operation: Operation): number {
     case 'register':
       return base + instanceChars(operation.instance);
     case 'deregister':
+    case 'judge':
       return base + operation.key.length;
+    case 'clear':
+      return base;
+    case 'change':
+      return base + operation.key.length + changesChars(operation.changes);
     case 'beat':
       return base + operation.key.length + (operation.full === undefined ? 0 : instanceChars(operation.full));
   }
@@ -43,8 +48,17 @@ export function* inMessages<T>(things: Iterable<T>, charsOf: (thing: T) => numbe
   if (message.length > 0) yield message;
 }
 
+function changesChars({ app = '', metadata, added, dropped = [] }: InstanceChanges): number {
+  const names = dropped.reduce((sum, name) => sum + name.length + 8, 0);
+  return FRAME_CHARS + app.length + names + metadataChars(metadata) + metadataChars(added);
+}
+
 function instanceChars({ ip, cluster, instanceId, app, metadata }: Instance): number {
-  let chars = ip.length + cluster.length + instanceId.length + app.length;
+  return ip.length + cluster.length + instanceId.length + app.length + metadataChars(metadata);
+}
+
+function metadataChars(metadata: Metadata = NO_METADATA): number {
+  let chars = 0;
   for (const [name, value] of metadata) chars += name.length + (value?.length ?? 0) + 8;
   return chars;
 }

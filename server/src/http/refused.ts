@@ -14,6 +14,7 @@ const REFUSED: readonly (readonly [Route['method'], string])[] = [
   ['GET', '/v1/ns/distro/datum'],
   ['GET', '/v1/ns/distro/datums'],
   ['PUT', '/v1/ns/distro/checksum'],
+  ['POST', '/v1/ns/service/status'],
   ['POST', '/v1/ns/raft/vote'],
   ['POST', '/v1/ns/raft/beat'],
   ['POST', '/v1/ns/raft/datum'],

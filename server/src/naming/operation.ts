@@ -1,14 +1,35 @@
-import type { Instance, InstanceKey } from '@nacos-kube/core/model/instance.ts';
+import type { Instance, InstanceKey, Metadata } from '@nacos-kube/core/model/instance.ts';
 import type { ServiceId } from '@nacos-kube/core/model/names.ts';
+
+/** What is to be changed of an instance; what is not named stays. */
+export interface InstanceChanges
+  extends Partial<Pick<Instance, 'metadata' | 'app' | 'weight' | 'healthy' | 'enabled'>> {
+  /** Put into the metadata, beside what is there. */
+  readonly added?: Metadata;
+  /** Names that the metadata loses. */
+  readonly dropped?: readonly string[];
+}
 
 /** What a client wants of an ephemeral instance; a plain value, so that any member can hand it to the owner. */
 export type Operation =
   | { readonly kind: 'register'; readonly service: ServiceId; readonly instance: Instance }
   | { readonly kind: 'deregister'; readonly service: ServiceId; readonly key: InstanceKey }
+  /** `isSignOfLife`: its time-outs count anew. */
+  | {
+      readonly kind: 'change';
+      readonly service: ServiceId;
+      readonly key: InstanceKey;
+      readonly changes: InstanceChanges;
+      readonly isSignOfLife: boolean;
+    }
+  /** An operator's word on a persistent instance that nothing probes. */
+  | { readonly kind: 'judge'; readonly service: ServiceId; readonly key: InstanceKey; readonly healthy: boolean }
+  /** All instances of the service go. */
+  | { readonly kind: 'clear'; readonly service: ServiceId }
   /** `full` is what to register when the instance is unknown; a light beat has none. */
   | { readonly kind: 'beat'; readonly service: ServiceId; readonly key: InstanceKey; readonly full?: Instance };
 
-/** `unknown` answers a light beat of an instance that is not there: its client has to register again. */
+/** `unknown` answers a light beat, or a change, of an instance that is not there. */
 export type OperationResult =
   | { readonly outcome: 'done'; readonly beatIntervalMs: number }
   | { readonly outcome: 'unknown' };

@@ -39,6 +39,11 @@ export class Registry {
     return this.#services.namesIn(namespaceId);
   }
 
+  /** Namespaces that have services. */
+  namespaces(): Iterable<string> {
+    return this.#services.namespaces();
+  }
+
   views(): Iterable<ServiceView> {
     return this.#services.views();
   }
@@ -64,6 +69,11 @@ export class Registry {
     const verdict = entry?.verdicts.get(key);
     const instance = entry?.persistent.get(key);
     return instance && verdict ? { ...instance, healthy: verdict.healthy } : instance;
+  }
+
+  /** Monotonic ms of the last sign of life of an ephemeral instance, as far as this member knows. */
+  aliveMs(service: ServiceKey, key: InstanceKey): number | undefined {
+    return this.#services.get(service)?.ephemeral.get(key)?.aliveMs;
   }
 
   // ------------------------------------------------------------------------------- what clients ask for
@@ -116,6 +126,26 @@ export class Registry {
   deregister(service: ServiceKey, key: InstanceKey, nowMs: number): RegistryChange | undefined {
     const known = this.#services.get(service)?.ephemeral.get(key);
     return known && this.#bury(known, 'left', known.entry.nextStamp(this.#writer), nowMs, 'here');
+  }
+
+  /** Health is taken as it is said; `isSignOfLife`: its time-outs count anew. */
+  change(
+    service: ServiceKey,
+    key: InstanceKey,
+    make: (instance: Instance) => Instance,
+    nowMs: number,
+    isSignOfLife: boolean,
+  ): RegistryChange | 'same' | 'unknown' {
+    const known = this.#services.get(service)?.ephemeral.get(key);
+    if (known === undefined) return 'unknown';
+    if (isSignOfLife) {
+      known.aliveMs = nowMs;
+      known.heardMs = nowMs;
+    }
+    const instance = make(known.instance);
+    if (sameInstance(known.instance, instance)) return 'same';
+    known.isUnhealthyByVerdict = false;
+    return this.#restamp(known, instance);
   }
 
   // --------------------------------------------------------------------------------- what the owner does

@@ -37,7 +37,7 @@ test('a node that has not loaded yet refuses to say what is registered, rather t
   });
   const ask = async (method: string, path: string) =>
     routes.find((route) => route.method === method && route.path === path)!.handler(call);
-  for (const path of ['/v1/ns/instance', '/v1/ns/instance/list', '/v1/ns/service/list'])
+  for (const path of ['/v1/ns/instance', '/v1/ns/instance/list'])
     await assert.rejects(ask('GET', path), { name: 'ProtocolError', status: 503, message: /STARTING/ });
   assert.equal((await ask('POST', '/v1/ns/instance')).status, 200);
   assert.deepEqual(calls, ['register']);
@@ -185,30 +185,6 @@ test('a list echoes what was asked, and names the service as its agent expects',
   assert.deepEqual(await list('&isCheck=TRUE', JAVA), {});
   const nobody = await ask('GET', '/instance/list', 'serviceName=nobody&clusters=a');
   assert.equal(nobody.text, '{"name":"DEFAULT_GROUP@@nobody","clusters":"a","cacheMillis":3000,"hosts":[]}');
-});
-
-test('services are listed by group, in pages of their sorted names', async () => {
-  const ask = await start();
-  for (const name of ['b', 'a', 'B', 'c']) await ask('POST', '/instance', `serviceName=${name}&ip=10.0.0.1&port=80`);
-  await ask('POST', '/instance', 'serviceName=x&groupName=g&ip=10.0.0.1&port=80&metadata=env=prod');
-  await ask('POST', '/instance', 'serviceName=y&namespaceId=other&ip=10.0.0.1&port=80');
-  const list = async (query: string) => {
-    const { doms, count } = JSON.parse((await ask('GET', '/service/list', query)).text);
-    return `${doms} of ${count}`;
-  };
-  assert.equal(await list('pageNo=1&pageSize=10'), 'B,a,b,c of 4');
-  assert.equal(await list('pageNo=2&pageSize=3'), 'c of 4');
-  assert.equal(await list('pageNo=3&pageSize=3'), ' of 4');
-  assert.equal(await list('pageNo=0&pageSize=2'), 'B,a of 4');
-  assert.equal(await list('pageNo=x&pageSize=y'), ' of 4');
-  assert.equal(await list('pageNo=1&pageSize=2147483647&groupName=g'), 'x of 1');
-  assert.equal(await list('pageNo=1&pageSize=2&groupName=*'), 'DEFAULT_GROUP@@B,DEFAULT_GROUP@@a of 5');
-  assert.equal(await list('pageNo=1&pageSize=9&namespaceId=other'), 'y of 1');
-  const selector = (of: string) =>
-    `&groupName=*&selector=${encodeURIComponent(`{"type":"label","expression":"${of}.metadata.env = 'prod'"}`)}`;
-  assert.equal(await list(`pageNo=1&pageSize=9${selector('INSTANCE')}`), 'g@@x of 1');
-  assert.equal(await list(`pageNo=1&pageSize=9${selector('SERVICE')}`), ' of 0');
-  assert.equal((await ask('GET', '/service/list', 'pageNo=1')).text, "Param 'pageSize' is required.");
 });
 
 test('HEAD is answered as GET, with a slash at the end or not', async () => {

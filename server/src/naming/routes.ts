@@ -3,7 +3,7 @@ import { json, jsonBytes, text } from '@nacos-kube/core/http/answers.ts';
 import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
 import type { Call, Policy, Route } from '@nacos-kube/core/http/route.ts';
 import { instanceKey } from '@nacos-kube/core/model/instance.ts';
-import { serviceKey, splitGroupedName } from '@nacos-kube/core/model/names.ts';
+import { serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { Switches } from '@nacos-kube/core/model/switches.ts';
 import {
   decodeDeregister,
@@ -23,12 +23,9 @@ import {
   type ListRequest,
   PUSHED_CACHE_MS,
 } from '@nacos-kube/core/wire/naming-list.ts';
-import type { ListSelector } from '@nacos-kube/core/wire/naming-selector.ts';
-import { decodeServiceList, encodeServiceList } from '@nacos-kube/core/wire/naming-service.ts';
 import { listParts } from './list.ts';
 import type { OperationResult } from './operation.ts';
 import type { NamingService } from './service.ts';
-import type { ServiceView } from './service-entry.ts';
 
 const READ: Policy = { kind: 'read', area: 'naming' };
 const WRITE: Policy = { kind: 'write', area: 'naming' };
@@ -48,7 +45,7 @@ export interface NamingRoutesOptions {
 }
 
 export function namingRoutes(options: NamingRoutesOptions): Route[] {
-  const { naming, now, subscribe, isLoaded, knowsPersistent } = options;
+  const { naming, now, switches, subscribe, isLoaded, knowsPersistent } = options;
   // An empty list takes a client's traffic away, an error sends it to the next node (F6). Writes are always taken.
   const refuse = () => {
     throw new ProtocolError(503, 'server is STARTINGnow, please try again later!');
@@ -62,7 +59,7 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
       path: '/v1/ns/instance',
       policy: WRITE,
       async handler({ form }) {
-        const { service, instance } = decodeRegister(form);
+        const { service, instance } = decodeRegister(form, switches.current.defaultInstanceEphemeral);
         await naming.register(service, instance);
         return OK;
       },
@@ -72,7 +69,7 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
       path: '/v1/ns/instance',
       policy: WRITE,
       async handler({ form }) {
-        await naming.deregister(decodeDeregister(form));
+        await naming.deregister(decodeDeregister(form, switches.current.defaultInstanceEphemeral));
         return OK;
       },
     },
@@ -81,7 +78,7 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
       path: '/v1/ns/instance',
       policy: WRITE,
       async handler({ form, request }) {
-        await naming.update(decodeUpdate(form, agentOf(request.headers)));
+        await naming.update(decodeUpdate(form, agentOf(request.headers), switches.current.defaultInstanceEphemeral));
         return OK;
       },
     },
@@ -121,15 +118,6 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
         return result instanceof Promise ? result.then(beatAnswer) : beatAnswer(result);
       },
     },
-    {
-      method: 'GET',
-      path: '/v1/ns/service/list',
-      policy: READ,
-      handler({ form }) {
-        refuseUnlessLoaded();
-        return listServices(naming, form);
-      },
-    },
   ];
 }
 
@@ -146,25 +134,4 @@ function getInstance(naming: NamingService, form: Call['form']): HttpResponse {
   const found = ofCluster.find((instance) => instanceKey(instance) === instanceKey(address));
   if (found === undefined) throw noMatchedInstance();
   return jsonBytes(encodeInstance(service.name, found));
-}
-
-/** Names by code unit, without their group unless all groups were asked for. */
-function listServices(naming: NamingService, form: Call['form']): HttpResponse {
-  const { namespaceId, group, pageNo, pageSize, selector } = decodeServiceList(form);
-  const names: string[] = [];
-  for (const name of naming.registry.serviceNames(namespaceId)) {
-    if (selector !== undefined && !isSelected(naming.registry.view(serviceKey({ namespaceId, name })), selector))
-      continue;
-    const parts = splitGroupedName(name);
-    if (group === undefined) names.push(name);
-    else if (parts.group === group) names.push(parts.service);
-  }
-  names.sort();
-  const from = (pageNo - 1) * pageSize;
-  return jsonBytes(encodeServiceList(names.slice(from, from + pageSize), names.length));
-}
-
-/** Services have no metadata of their own yet, so what asks for it finds none. */
-function isSelected(view: ServiceView | undefined, { of, key, value }: ListSelector): boolean {
-  return of === 'instance' && view?.instances.some(({ metadata }) => metadata.get(key) === value) === true;
 }

@@ -17,11 +17,13 @@ import type { BeatRequest } from '@nacos-kube/core/wire/naming-beat.ts';
 import { updatedInstanceMissing, updatedServiceMissing } from '@nacos-kube/core/wire/naming-errors.ts';
 import type { FeedReader } from '../store/feed-delivery.ts';
 import type { Store } from '../store/store.ts';
+import { changedInstance } from './changed-instance.ts';
 import { EXPIRY_PERIOD_MS, Expiry } from './expiry.ts';
 import type { Operation, OperationResult, Ownership } from './operation.ts';
 import { PersistentRows } from './persistent-rows.ts';
 import type { Registry } from './registry.ts';
 import type { RegistryChange } from './registry-change.ts';
+import { ServiceRows } from './service-rows.ts';
 
 export const INSTANCES_MAX = 2_000_000;
 const COLLECT_PERIOD_MS = 60_000;
@@ -44,7 +46,10 @@ export class NamingService implements Part {
   readonly expiry: Expiry;
   readonly switches: Switches;
   readonly #host: Host;
-  readonly #rows: PersistentRows;
+  /** Persistent instances, as the store has them. */
+  readonly persistent: PersistentRows;
+  /** What is set of services, as the store has it. */
+  readonly services: ServiceRows;
   readonly #ownership: Ownership;
   readonly #instancesMax: number;
   readonly #timers: Timer[] = [];
@@ -54,7 +59,8 @@ export class NamingService implements Part {
     this.#host = host;
     this.switches = switches;
     this.registry = registry;
-    this.#rows = new PersistentRows(host, store, registry, (change) => this.changes.publish(change));
+    this.persistent = new PersistentRows(host, store, registry, (change) => this.changes.publish(change));
+    this.services = new ServiceRows(host, store, registry, (change) => this.changes.publish(change));
     this.#ownership = ownership;
     this.expiry = new Expiry(registry, (service) => ownership.judges(service));
   }
@@ -71,17 +77,28 @@ export class NamingService implements Part {
   }
 
   notReadyReason(): string | undefined {
-    return this.#rows.isLoaded ? undefined : 'persistent instances are not loaded yet';
+    if (!this.persistent.isLoaded) return 'persistent instances are not loaded yet';
+    return this.services.isLoaded ? undefined : 'services are not loaded yet';
   }
 
-  /** What follows the feed of the store. */
+  /** What follows the feed of the store: settings first, so that instances appear under those of their service. */
   get feedReader(): FeedReader {
-    return this.#rows.feedReader;
+    const readers = [this.services.feedReader, this.persistent.feedReader];
+    return {
+      name: 'naming',
+      kinds: readers.flatMap(({ kinds }) => kinds),
+      async reread(revision) {
+        for (const reader of readers) await reader.reread(revision);
+      },
+      async apply(changes) {
+        for (const reader of readers) await reader.apply(changes);
+      },
+    };
   }
 
   /** Rows of the store that are not what they should be. */
   get badRows(): number {
-    return this.#rows.bad;
+    return this.persistent.bad + this.services.bad;
   }
 
   // ------------------------------------------------------------------------------------- from clients
@@ -90,17 +107,17 @@ export class NamingService implements Part {
     if (this.#isFull) {
       throw new ProtocolError(503, `the registry is full: ${this.#instancesMax} instances`);
     }
-    if (instance.ephemeral) await this.#carryOut({ kind: 'register', service, instance });
-    else await this.#rows.put(service, this.#identified(service, instance));
+    if (instance.ephemeral) await this.carryOut({ kind: 'register', service, instance });
+    else await this.persistent.put(service, this.#identified(service, instance));
   }
 
   async deregister({ service, ephemeral, ...address }: DeregisterRequest): Promise<void> {
     const key = instanceKey(address);
     if (ephemeral) {
-      await this.#carryOut({ kind: 'deregister', service, key });
+      await this.carryOut({ kind: 'deregister', service, key });
       return;
     }
-    await this.#rows.remove(service, key);
+    await this.persistent.remove(service, key);
   }
 
   async update({ service, instance, mustExist }: UpdateRequest): Promise<void> {
@@ -114,7 +131,15 @@ export class NamingService implements Part {
     const key = instanceKey(request);
     if (instance?.ephemeral === false) return this.#beatPersistent(service, instance);
     const operation: Operation = { kind: 'beat', service, key, ...(instance && { full: instance }) };
-    return this.#ownership.isOwn(serviceKey(service)) ? this.apply(operation) : this.#carryOut(operation);
+    return this.#ownership.isOwn(serviceKey(service)) ? this.apply(operation) : this.carryOut(operation);
+  }
+
+  /** At the owner of the service, or here in its place. */
+  async carryOut(operation: Operation): Promise<OperationResult> {
+    const key = serviceKey(operation.service);
+    if (this.#ownership.isOwn(key)) return this.apply(operation);
+    const result = await this.#ownership.forward(key, operation);
+    return result === 'unreachable' ? this.apply(operation, true) : result;
   }
 
   // ---------------------------------------------------------------------------- on behalf of any member
@@ -130,6 +155,17 @@ export class NamingService implements Part {
       }
       case 'deregister':
         this.#publishOne(this.registry.deregister(serviceKey(operation.service), operation.key, nowMs));
+        return { outcome: 'done', beatIntervalMs: BEAT_INTERVAL_MS };
+      case 'change':
+        return this.#applyChange(operation, nowMs);
+      case 'judge':
+        this.#publishOne(this.registry.judgeProbe(serviceKey(operation.service), operation.key, operation.healthy));
+        return { outcome: 'done', beatIntervalMs: BEAT_INTERVAL_MS };
+      case 'clear':
+        for (const one of this.registry.view(serviceKey(operation.service))?.instances ?? []) {
+          if (!one.ephemeral) continue;
+          this.#publishOne(this.registry.deregister(serviceKey(operation.service), instanceKey(one), nowMs));
+        }
         return { outcome: 'done', beatIntervalMs: BEAT_INTERVAL_MS };
       case 'beat':
         return this.#applyBeat(operation, nowMs, isOwnerUnreachable);
@@ -150,13 +186,6 @@ export class NamingService implements Part {
 
   // ------------------------------------------------------------------------------------------- inside
 
-  async #carryOut(operation: Operation): Promise<OperationResult> {
-    const key = serviceKey(operation.service);
-    if (this.#ownership.isOwn(key)) return this.apply(operation);
-    const result = await this.#ownership.forward(key, operation);
-    return result === 'unreachable' ? this.apply(operation, true) : result;
-  }
-
   #applyBeat(
     operation: Operation & { readonly kind: 'beat' },
     nowMs: number,
@@ -176,6 +205,17 @@ export class NamingService implements Part {
     if (full === undefined || this.#isFull) return { outcome: 'unknown' };
     this.#publishOne(this.registry.register(service, this.#identified(service, full), nowMs));
     return done(full);
+  }
+
+  #applyChange(operation: Operation & { readonly kind: 'change' }, nowMs: number): OperationResult {
+    const { service, key, changes, isSignOfLife } = operation;
+    const id = serviceKey(service);
+    const known = this.registry.find(id, key, true);
+    const changed = known && changedInstance(known, changes);
+    if (changed === undefined) return { outcome: 'unknown' };
+    const change = this.registry.change(id, key, () => changed, nowMs, isSignOfLife);
+    if (typeof change !== 'string') this.#publish([change]);
+    return done(changed);
   }
 
   async #beatPersistent(service: ServiceId, instance: Instance): Promise<OperationResult> {

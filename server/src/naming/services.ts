@@ -28,6 +28,16 @@ export class Services {
     for (const [name, entry] of this.#namespaces.get(namespaceId) ?? []) if (entry.exists) yield name;
   }
 
+  *namespaces(): Iterable<string> {
+    for (const [namespaceId, entries] of this.#namespaces) {
+      for (const entry of entries.values()) {
+        if (!entry.exists) continue;
+        yield namespaceId;
+        break;
+      }
+    }
+  }
+
   get count(): number {
     let count = 0;
     for (const entry of this.#entries.values()) if (entry.exists) count++;

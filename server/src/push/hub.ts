@@ -108,6 +108,11 @@ export class PushHub {
     return true;
   }
 
+  /** Services that somebody subscribes to, or did a moment ago. */
+  watchedServices(): Iterable<ServiceKey> {
+    return this.#watched.keys();
+  }
+
   subscribers(service: ServiceKey, nowMs: number): Subscription[] {
     const subscribers = this.#watched.get(service)?.subscribers.values() ?? [];
     return [...subscribers].filter((one) => nowMs - one.refreshedMs <= this.#zombieMs()).map((one) => one.subscription);

@@ -1,0 +1,167 @@
+import type { Host } from '@nacos-kube/core/host/host.ts';
+import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
+import type { Change, RecordKind, Store, StoredRecord } from '../store/store.ts';
+import { Touches } from './touches.ts';
+
+const SCAN_PAGE = 1_000;
+/** A row that was written each time while it was read. */
+export const READS_MAX = 20;
+/** Writes of one kind that are under way or wait for another of their row. */
+export const WRITES_PENDING_MAX = 10_000;
+
+/** What rows of one kind are shown in. */
+export interface RowTable {
+  readonly kind: RecordKind;
+  /** What a row is, in messages: `a persistent instance`. */
+  readonly what: string;
+  shownKeys(): Iterable<string>;
+  /** False: the row is not what it should be. */
+  show(record: StoredRecord): boolean;
+  hide(rowKey: string): void;
+}
+
+/**
+ * Keeps what this member shows as the rows of one kind in the store are. Rows come by writes of this member, by the feed
+ * and by full reads, with answers in any order: what was read counts only if nothing touched its key meanwhile.
+ */
+export class RecordRows {
+  readonly #host: Host;
+  readonly #store: Store;
+  readonly #table: RowTable;
+  readonly #touches = new Touches();
+  /** The last write of each row that is under way, so that changes of one row made here follow each other. */
+  readonly #writes = new Map<string, Promise<void>>();
+  #pending = 0;
+  #isLoaded = false;
+  #bad = 0;
+
+  constructor(host: Host, store: Store, table: RowTable) {
+    this.#host = host;
+    this.#store = store;
+    this.#table = table;
+  }
+
+  /** All rows were read once. */
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
+  /** Rows of the store that are not what they should be. */
+  get bad(): number {
+    return this.#bad;
+  }
+
+  /** Resolves once it is stored, and shown by this member. */
+  async put(record: StoredRecord): Promise<void> {
+    await this.#inTurn(record.key, () => this.#put(record));
+  }
+
+  /** False when there was none. */
+  async remove(rowKey: string): Promise<boolean> {
+    let wasThere = false;
+    await this.#inTurn(rowKey, async () => {
+      const before = this.#touches.moment;
+      wasThere = await this.#store.removeRecord(this.#table.kind, rowKey);
+      await this.#written(rowKey, before, undefined);
+    });
+    return wasThere;
+  }
+
+  /**
+   * Makes a new row of the stored one, which is read anew: what this member shows may be a moment old. Undefined of
+   * `make` leaves all as it is. Between members the last writer wins.
+   */
+  async change(rowKey: string, make: (record: StoredRecord | undefined) => StoredRecord | undefined): Promise<void> {
+    await this.#inTurn(rowKey, async () => {
+      const changed = make(await this.#store.getRecord(this.#table.kind, rowKey));
+      if (changed !== undefined) await this.#put(changed);
+    });
+  }
+
+  async readAll(): Promise<void> {
+    const before = [...this.#table.shownKeys()];
+    const seen = new Set<string>();
+    const unsure: string[] = [];
+    let after: string | undefined;
+    do {
+      const moment = this.#touches.moment;
+      const page = await this.#store.scanRecords(this.#table.kind, SCAN_PAGE, after);
+      for (const record of page.items) {
+        seen.add(record.key);
+        if (this.#touches.since(record.key, moment)) unsure.push(record.key);
+        else this.#show(record);
+      }
+      this.#touches.touchAll();
+      after = page.next;
+    } while (after !== undefined);
+    for (const rowKey of before) if (!seen.has(rowKey)) unsure.push(rowKey);
+    for (const rowKey of unsure) await this.#readRow(rowKey);
+    this.#isLoaded = true;
+  }
+
+  /** Whatever a change says, the row as it is now is what counts. */
+  async readChanged(changes: readonly Change[]): Promise<void> {
+    const { kind } = this.#table;
+    const rowKeys = new Set(changes.flatMap(({ what }) => (what.kind === kind ? [what.key as string] : [])));
+    for (const rowKey of rowKeys) await this.#readRow(rowKey);
+  }
+
+  async #inTurn(rowKey: string, run: () => Promise<void>): Promise<void> {
+    if (this.#pending >= WRITES_PENDING_MAX) {
+      throw new ProtocolError(503, `the store is overloaded: ${WRITES_PENDING_MAX} writes wait for it`);
+    }
+    this.#pending++;
+    const before = this.#writes.get(rowKey);
+    const mine = before === undefined ? run() : before.then(run, run);
+    this.#writes.set(rowKey, mine);
+    try {
+      await mine;
+    } finally {
+      this.#pending--;
+      if (this.#writes.get(rowKey) === mine) this.#writes.delete(rowKey);
+    }
+  }
+
+  async #put(record: StoredRecord): Promise<void> {
+    const before = this.#touches.moment;
+    await this.#store.putRecord(record);
+    await this.#written(record.key, before, record);
+  }
+
+  /** What was committed stays so whatever happens here: the feed brings it a little later. */
+  async #written(rowKey: string, before: number, record: StoredRecord | undefined): Promise<void> {
+    if (!this.#touches.since(rowKey, before)) {
+      this.#apply(rowKey, record);
+      return;
+    }
+    try {
+      // Somebody else wrote or read the row meanwhile, and which came last is not known here: the row tells.
+      await this.#readRow(rowKey);
+    } catch (error) {
+      this.#host.log.warn(`${this.#table.what} was written but cannot be read back yet`, { key: rowKey, error });
+    }
+  }
+
+  async #readRow(rowKey: string): Promise<void> {
+    for (let reads = 0; reads < READS_MAX; reads++) {
+      const moment = this.#touches.moment;
+      const record = await this.#store.getRecord(this.#table.kind, rowKey);
+      if (this.#touches.since(rowKey, moment)) continue;
+      this.#apply(rowKey, record);
+      return;
+    }
+    throw new Error(`row ${rowKey} changes faster than it can be read`);
+  }
+
+  #apply(rowKey: string, record: StoredRecord | undefined): void {
+    this.#touches.touch(rowKey);
+    if (record === undefined) this.#table.hide(rowKey);
+    else this.#show(record);
+  }
+
+  #show(record: StoredRecord): void {
+    if (this.#table.show(record)) return;
+    this.#bad++;
+    this.#host.log.warn(`${this.#table.what} in the store is not readable and was skipped`, { key: record.key });
+  }
+}
