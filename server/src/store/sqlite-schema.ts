@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { SqliteFailure, SqliteWorkerData } from './sqlite-messages.ts';
 
 /** What turns version n - 1 into n stands at n - 1; a step that was released never changes. */
-const STEPS: readonly string[] = [
+export const SCHEMA_STEPS: readonly string[] = [
   `
   CREATE TABLE config (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -68,7 +68,7 @@ const STEPS: readonly string[] = [
   CREATE INDEX config_history_end ON config_history (config_id) WHERE operation = 'D';
   `,
 ];
-const SCHEMA_VERSION = STEPS.length;
+const SCHEMA_VERSION = SCHEMA_STEPS.length;
 
 /**
  * Opens the file for a role. Throws errors of sqlite, which `failureOf` reads, and `ForeignSchemaError`.
@@ -107,7 +107,7 @@ function migrate(database: DatabaseSync): void {
       database,
       Array.from({ length: SCHEMA_VERSION + 1 }, (_, older) => older),
     );
-    for (const step of STEPS.slice(version)) database.exec(step);
+    for (const step of SCHEMA_STEPS.slice(version)) database.exec(step);
     database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     database.exec('COMMIT');
   } catch (error) {

@@ -130,7 +130,7 @@ export class SqliteWrites {
       this.#insert.run(namespaceId, group, dataId, md5, facts, checksum, content);
       this.#rememberNew.run(namespaceId, group, dataId, md5, after.appName, ip, user, nowMs, content);
     } else {
-      this.#rememberOld.run('U', found.old.appName, ip, user, nowMs, found.id);
+      this.#rememberOld.run('U', found.old?.appName ?? '', ip, user, nowMs, found.id);
       this.#update.run(md5, facts, checksum, content, found.id);
     }
     return this.#written('config', configChangeKey(write), false);
@@ -139,7 +139,7 @@ export class SqliteWrites {
   #remove(key: ConfigKey, by: Operator, nowMs: number): WriteResult {
     const found = this.#findConfig(key);
     if (found === undefined) return { outcome: 'absent' };
-    this.#rememberOld.run('D', found.old.appName, by.ip, by.user, nowMs, found.id);
+    this.#rememberOld.run('D', found.old?.appName ?? '', by.ip, by.user, nowMs, found.id);
     this.#delete.run(found.id);
     return this.#written('config', configChangeKey(key), true);
   }
@@ -163,7 +163,7 @@ export class SqliteWrites {
     const { namespaceId, group, dataId, md5, content } = write;
     const text = variantText(write.variant);
     const old = this.#findVariant.get(namespaceId, group, dataId, text) as { facts: string } | undefined;
-    const facts = variantFactsOf(variantAfter(write, old && parseVariantFacts(old.facts), nowMs));
+    const facts = variantFactsOf(variantAfter(write, old && parsedOrNone(() => parseVariantFacts(old.facts)), nowMs));
     const checksum = variantChecksum(write, write.variant, md5, facts);
     this.#putVariant.run(namespaceId, group, dataId, text, md5, facts, checksum, content);
     return this.#written('variant', configChangeKey(write), false);
@@ -180,11 +180,11 @@ export class SqliteWrites {
 
   #findConfig(
     key: ConfigKey,
-  ): { id: number; md5: string; old: Pick<Config, 'appName' | 'tags' | 'createdMs'> } | undefined {
+  ): { id: number; md5: string; old: Pick<Config, 'appName' | 'tags' | 'createdMs'> | undefined } | undefined {
     const row = this.#find.get(key.namespaceId, key.group, key.dataId) as
       | { id: number; md5: string; facts: string }
       | undefined;
-    return row === undefined ? undefined : { id: row.id, md5: row.md5, old: parseFacts(row.facts) };
+    return row && { id: row.id, md5: row.md5, old: parsedOrNone(() => parseFacts(row.facts)) };
   }
 
   #written(kind: ChangedThing['kind'], key: string, removed: boolean): WriteResult {
@@ -208,5 +208,15 @@ export class SqliteWrites {
          AND nid IN (SELECT nid FROM config_history ORDER BY nid LIMIT ${HISTORY_FORGOTTEN_AT_ONCE})`,
       )
       .run(nowMs - HISTORY_KEPT_MS);
+  }
+}
+
+/** A write over a damaged row mends it, so it must not fail on what it finds there. */
+function parsedOrNone<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }

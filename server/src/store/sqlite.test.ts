@@ -8,10 +8,13 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { HISTORY_KEPT_DAYS } from './bounds.ts';
 import { storeContract } from './contract.ts';
-import { assertRefused, changesSince, eventually, keyOf, writeOf } from './contract-tools.ts';
+import { assertRefused, changesSince, eventually, keyOf, md5, queryOf, variantOf, writeOf } from './contract-tools.ts';
 import { createTestHost } from './host-for-tests.ts';
 import { createSqliteStore } from './sqlite.ts';
+import { configChecksum } from './sqlite-row.ts';
+import { SCHEMA_STEPS } from './sqlite-schema.ts';
 import type { Store } from './store.ts';
 
 storeContract(
@@ -154,19 +157,86 @@ describe('the sqlite store', () => {
     assert.match((await assertRefused('misconfigured', open(path))).message, /tables of another program/);
   });
 
+  it('takes over a file of the first version as it is, once, also when two open it', async () => {
+    const old = new DatabaseSync(newPath());
+    old.exec(`PRAGMA journal_mode = WAL; ${SCHEMA_STEPS[0]} PRAGMA user_version = 1`);
+    const key = { ...keyOf('old'), namespaceId: 'dev' };
+    const facts = JSON.stringify({
+      ...{ type: 'text', appName: 'shop', description: null, use: null, effect: null, schema: null, tags: ['t'] },
+      ...{ createdMs: 1000, modifiedMs: 2000, sourceIp: '10.0.0.1', sourceUser: null },
+    });
+    const row = old.prepare(
+      'INSERT INTO config (id, namespace_id, group_id, data_id, md5, facts, checksum, content) VALUES (7, ?, ?, ?, ?, ?, ?, ?)',
+    );
+    row.run('dev', 'g', 'old', md5('text'), facts, configChecksum(key, md5('text'), facts), 'text');
+    const past = old.prepare(
+      `INSERT INTO config_history
+         (config_id, namespace_id, group_id, data_id, operation, md5, app_name, source_ip, source_user, at_ms, content)
+       VALUES (?, 'dev', 'g', ?, ?, ?, 'shop', '10.0.0.1', NULL, 1000, ?)`,
+    );
+    past.run(0, 'old', 'I', md5('first'), 'first');
+    past.run(7, 'old', 'U', md5('first'), 'first');
+    past.run(6, 'older', 'D', md5('gone'), 'gone');
+    old.exec(`INSERT INTO changes (kind, key, removed) VALUES ('config', '["dev","g","old"]', 0)`);
+    old.close();
+
+    const [store, other] = await Promise.all([open(path), open(path)]);
+    const config = (await store.getConfig(key))!;
+    assert.deepEqual([config.id, config.content, config.tags], ['7', 'text', ['t']]);
+    assert.deepEqual((await other.searchConfigs(queryOf('dev', { appName: 'shop', tags: ['t'] }))).items, [config]);
+    assert.equal((await store.previousHistory('7'))?.content, 'first');
+    assert.equal((await store.previousHistory('6'))?.content, 'gone');
+    assert.deepEqual(
+      (await changesSince(store, 0)).map((change) => change.what),
+      [{ kind: 'config', key }],
+    );
+    await store.putConfig(writeOf('old', 'new', { namespaceId: 'dev' }));
+    assert.equal((await store.getConfig(key))!.id, '7');
+    await other.putVariant(variantOf('old', 'beta', { kind: 'beta' }));
+    assert.equal((await store.getVariants(keyOf('old'))).length, 1);
+  });
+
+  it('forgets changes and past writes that are old, a bounded number at a time', async () => {
+    const store = createSqliteStore(createTestHost(), { path: newPath(), changesKept: 100 });
+    stores.push(store);
+    await store.start();
+    await store.putConfig(writeOf('kept', '1'));
+    const hand = new DatabaseSync(path);
+    const past = (days: number, dataId: string) => {
+      const atMs = Date.now() - days * 24 * 3600 * 1000;
+      hand.exec(
+        `INSERT INTO config_history
+           (config_id, namespace_id, group_id, data_id, operation, md5, app_name, source_ip, source_user, at_ms, content)
+         VALUES (1, '', 'g', '${dataId}', 'U', '', '', '', NULL, ${atMs}, 'x')`,
+      );
+    };
+    past(HISTORY_KEPT_DAYS + 1, 'old');
+    past(HISTORY_KEPT_DAYS - 1, 'young');
+    hand.close();
+    const countOf = async (dataId: string) => (await store.searchHistory(keyOf(dataId), 0, 10)).total;
+    assert.deepEqual([await countOf('old'), await countOf('young')], [1, 1]);
+    for (let i = 0; i < 3; i += 1) await store.putConfig(writeOf('kept', `${i}`));
+    assert.deepEqual([await countOf('old'), await countOf('young'), await countOf('kept')], [0, 1, 4]);
+  });
+
   it('never serves a row that was damaged: reads refuse it, scans leave it out and say so', async () => {
     const host = createTestHost();
     const store = await open(newPath(), host);
     await store.putConfig(writeOf('good', 'text'));
     await store.putConfig(writeOf('bad.content', 'text'));
     await store.putConfig(writeOf('bad.facts', 'text', { appName: 'shop' }));
+    await store.putConfig(writeOf('bad.json', 'text', { appName: 'shop' }));
     await store.putRecord({ kind: 'instance', key: 'bad', value: '{"port":80}' });
+    await store.putVariant(variantOf('bad', 'text', { kind: 'beta' }));
     const hand = new DatabaseSync(path);
     hand.exec(`UPDATE config SET content = 'texu' WHERE data_id = 'bad.content'`);
     hand.exec(`UPDATE config SET facts = replace(facts, 'shop', 'shoq') WHERE data_id = 'bad.facts'`);
+    hand.exec(`UPDATE config SET facts = 'no json' WHERE data_id = 'bad.json'`);
     hand.exec(`UPDATE record SET value = '{"port":81}'`);
+    hand.exec(`UPDATE variant SET facts = replace(facts, '"betaIps":""', '"betaIps":"*"')`);
+    hand.exec(`UPDATE config_history SET content = 'texu' WHERE data_id = 'good'`);
     hand.close();
-    for (const dataId of ['bad.content', 'bad.facts']) {
+    for (const dataId of ['bad.content', 'bad.facts', 'bad.json']) {
       const error = await assertRefused('misconfigured', store.getConfig(keyOf(dataId)));
       assert.match(error.message, new RegExp(`config .*${dataId} does not fit its checksum`));
     }
@@ -177,9 +247,24 @@ describe('the sqlite store', () => {
       ['good'],
     );
     assert.deepEqual((await store.scanRecords('instance', 100)).items, []);
-    assert.equal(host.lines.filter((line) => line.includes('a damaged row is left out')).length, 3);
-    await store.putConfig(writeOf('bad.content', 'mended'));
-    assert.equal((await store.getConfig(keyOf('bad.content')))!.content, 'mended');
+    await assertRefused('misconfigured', store.getVariants(keyOf('bad')));
+    assert.deepEqual((await store.scanVariants(100)).items, []);
+    assert.equal(host.lines.filter((line) => line.includes('a damaged row is left out')).length, 5);
+    await assertRefused('misconfigured', store.getHistory('1'));
+    assert.deepEqual(
+      (await store.searchConfigs(queryOf('', { tags: ['t'] }))).items.map((config) => config.dataId),
+      [],
+    );
+    assert.deepEqual(
+      (await store.searchConfigs(queryOf(''))).items.map((config) => config.dataId),
+      ['good'],
+    );
+    for (const dataId of ['bad.content', 'bad.json']) {
+      await store.putConfig(writeOf(dataId, 'mended'));
+      assert.equal((await store.getConfig(keyOf(dataId)))!.content, 'mended');
+    }
+    await store.putVariant(variantOf('bad', 'mended', { kind: 'beta' }));
+    assert.equal((await store.getVariants(keyOf('bad')))[0]!.content, 'mended');
   });
 
   it('refuses to serve a file whose pages were destroyed', async () => {
