@@ -15,6 +15,7 @@ export interface HoldOrder {
   readonly port: number;
   readonly contextPath: string;
   readonly prefix: string;
+  readonly dataId: string;
   readonly polls: number;
   /** Addresses to call from; polls are spread over them. Null: the system's choice. */
   readonly from: readonly string[] | null;
@@ -34,7 +35,6 @@ const HOLD_MS = 30_000;
 const ROUND_MS_MAX = 20_000;
 /** More would overflow the queue of connections that a server has not accepted yet. */
 const CONNECTING_MAX = 200;
-const DATA_ID = 'listened';
 
 class Poll {
   readonly #told: (changed: string) => void;
@@ -86,12 +86,12 @@ function isWhole(bytes: Buffer, { length }: Frame): boolean {
 }
 
 async function main(order: HoldOrder): Promise<HoldResult> {
-  const { host, port, rounds, serverPid, settleMs } = order;
+  const { host, port, dataId, rounds, serverPid, settleMs } = order;
   const to = requestsFor(order.contextPath, `${host}:${port}`, order.prefix);
   const contents = Array.from({ length: rounds + 1 }, (_, round) => contentOf(`round-${round}`));
-  const publish = (round: number) => exchange(order, to.publish(DATA_ID, contents[round]!), TRUE);
-  const listen = (round: number): string => to.listen(DATA_ID, md5Of(contents[round]!), HOLD_MS);
-  const expected = `${encodeURIComponent(`${order.prefix}${DATA_ID}\u0002DEFAULT_GROUP\u0001`)}`;
+  const publish = (round: number) => exchange(order, to.publish(dataId, contents[round]!), TRUE);
+  const listen = (round: number): string => to.listen(dataId, md5Of(contents[round]!), HOLD_MS);
+  const expected = `${encodeURIComponent(`${order.prefix}${dataId}\u0002DEFAULT_GROUP\u0001`)}`;
   await publish(0);
   await settled(settleMs);
   const rssBeforeBytes = serverPid === null ? null : rssBytes(serverPid);
@@ -121,7 +121,6 @@ async function main(order: HoldOrder): Promise<HoldResult> {
     return { rounds: results, rssBeforeBytes, rssHeldBytes };
   } finally {
     for (const poll of polls) poll.close();
-    await exchange(order, to.removeConfig(DATA_ID), TRUE);
   }
 }
 

@@ -3,8 +3,8 @@
  * `LoadResult` as JSON. Closed loop: each connection has one request under way. Bare sockets, since an HTTP client costs
  * more than what it measures.
  */
-import { connect, type Socket } from 'node:net';
-import { type Check, type Frame, frameOf, isChunkedWhole, wrongIn } from './answer.ts';
+import { type Check, type Frame, wrongIn } from './answer.ts';
+import { Connection, type Source } from './connection.ts';
 import { cpuSeconds, percentile } from './machine.ts';
 
 export interface LoadOrder {
@@ -35,12 +35,11 @@ export interface LoadResult {
   readonly serverCpuSeconds: number | null;
 }
 
-const READ_BYTES = 64 * 1024;
 const LATENCIES_MAX = 4_000_000;
 /** Of answers that look like one that was right, each so-manieth is looked at in full all the same. */
 const LOOKED_AT_EACH = 256;
 
-class Load {
+class Load implements Source {
   readonly #order: LoadOrder;
   readonly #requests: readonly Buffer[];
   readonly #expected: Buffer;
@@ -62,7 +61,8 @@ class Load {
   async run(): Promise<LoadResult> {
     const { connections, warmMs, durationMs, serverPid } = this.#order;
     const count = durationMs === 'once' ? Math.min(connections, this.#requests.length) : connections;
-    const drives = Promise.all(Array.from({ length: count }, () => new Connection(this, this.#order).drive()));
+    const { host, port } = this.#order;
+    const drives = Promise.all(Array.from({ length: count }, () => new Connection(this, host, port).drive()));
     drives.catch(() => {});
     if (warmMs > 0) await Promise.race([drives, new Promise((resolve) => setTimeout(resolve, warmMs))]);
     const cpuBefore = process.cpuUsage();
@@ -87,19 +87,19 @@ class Load {
     };
   }
 
-  /** Undefined when the time is over. */
-  take(nowMs: number): Buffer | undefined {
-    if (nowMs >= this.#endsMs) return undefined;
+  take(connection: Connection, nowMs: number): Buffer | 'end' {
+    if (nowMs >= this.#endsMs) return 'end';
     if (this.#next === this.#requests.length) {
-      if (this.#order.durationMs === 'once') return undefined;
+      if (this.#order.durationMs === 'once') return 'end';
       this.#next = 0;
     }
-    return this.#requests[this.#next++];
+    connection.sentMs = nowMs;
+    return this.#requests[this.#next++]!;
   }
 
-  answered(answer: Buffer, frame: Frame, tookMs: number): void {
+  answered(connection: Connection, answer: Buffer, frame: Frame, nowMs: number): void {
     if (this.#isCounting) {
-      if (this.#answers < LATENCIES_MAX) this.#latencies[this.#answers] = tookMs;
+      if (this.#answers < LATENCIES_MAX) this.#latencies[this.#answers] = nowMs - connection.sentMs;
       this.#answers++;
     }
     if (
@@ -117,99 +117,6 @@ class Load {
     }
     this.#wrong++;
     this.#complaint ??= complaint;
-  }
-}
-
-class Connection {
-  readonly #load: Load;
-  readonly #order: LoadOrder;
-  readonly #read = Buffer.allocUnsafeSlow(READ_BYTES);
-  #long = Buffer.alloc(0);
-  #longBytes = 0;
-  #frame: Frame | undefined;
-  #sentMs = 0;
-  #socket: Socket | undefined;
-  #resolve: () => void = () => {};
-  #reject: (error: Error) => void = () => {};
-
-  constructor(load: Load, order: LoadOrder) {
-    this.#load = load;
-    this.#order = order;
-  }
-
-  drive(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-      this.#open();
-    });
-  }
-
-  #open(): void {
-    const { host, port } = this.#order;
-    // Read into one buffer of our own: half the cost of a stream's.
-    const callback = (bytes: number): boolean => this.#received(socket, bytes);
-    const socket: Socket = connect({ host, port, noDelay: true, onread: { buffer: this.#read, callback } });
-    this.#socket = socket;
-    socket.once('connect', () => this.#send(socket));
-    socket.on('error', (error) => {
-      if (socket === this.#socket) this.#reject(error);
-    });
-    socket.on('close', () => {
-      if (socket === this.#socket) this.#reject(new Error('the server closed a connection instead of answering'));
-    });
-  }
-
-  #send(socket: Socket): void {
-    const nowMs = performance.now();
-    const request = this.#load.take(nowMs);
-    if (request === undefined) {
-      this.#socket = undefined;
-      socket.destroy();
-      this.#resolve();
-      return;
-    }
-    this.#sentMs = nowMs;
-    socket.write(request);
-  }
-
-  #received(socket: Socket, bytes: number): boolean {
-    if (socket !== this.#socket) return true;
-    const part = this.#read.subarray(0, bytes);
-    const answer = this.#longBytes > 0 ? this.#append(part) : part;
-    const frame = this.#frame ?? frameOf(answer);
-    const isWhole =
-      frame !== undefined &&
-      (frame.length === undefined ? isChunkedWhole(answer, frame) : answer.length >= frame.length);
-    if (frame === undefined || !isWhole) {
-      this.#frame = frame;
-      if (this.#longBytes === 0) this.#append(answer);
-      return true;
-    }
-    this.#frame = undefined;
-    this.#longBytes = 0;
-    this.#load.answered(answer, frame, performance.now() - this.#sentMs);
-    if (frame.isLast) {
-      this.#socket = undefined;
-      socket.destroy();
-      this.#open();
-    } else {
-      this.#send(socket);
-    }
-    return true;
-  }
-
-  /** Answers that come in several reads are put together in a buffer that grows as needed and stays. */
-  #append(part: Buffer): Buffer {
-    const bytes = this.#longBytes + part.length;
-    if (bytes > this.#long.length) {
-      const longer = Buffer.allocUnsafeSlow(Math.max(2 * bytes, this.#frame?.length ?? 0));
-      this.#long.copy(longer, 0, 0, this.#longBytes);
-      this.#long = longer;
-    }
-    part.copy(this.#long, this.#longBytes);
-    this.#longBytes = bytes;
-    return this.#long.subarray(0, bytes);
   }
 }
 

@@ -13,6 +13,8 @@ export interface Report {
   readonly node: string;
   readonly seconds: number;
   readonly rounds: number;
+  /** Small and short, so its figures mean nothing. */
+  readonly isQuick: boolean;
   /** Null: a node of this checkout. */
   readonly target: string | null;
   readonly rows: readonly RowResult[];
@@ -74,6 +76,7 @@ export function sceneLines({ name, figures, notes }: SceneResult): string {
 
 export function tablesOf(report: Report): string {
   const parts: string[] = [];
+  if (report.isQuick) parts.push('Quick: these figures only show that it works.');
   if (report.rows.length > 0) parts.push(rowTable(report.rows), ...rowNotes(report.rows));
   if (report.scenes.length > 0) parts.push(sceneTable(report.scenes));
   parts.push(...report.scenes.flatMap(({ notes }) => (notes.length === 0 ? [] : [`${notes.join(' ')}`])));

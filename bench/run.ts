@@ -147,10 +147,10 @@ class Run {
   }
 
   #tell(): number {
-    const { seconds, rounds, target, json, isReadme } = this.#options;
+    const { seconds, rounds, isQuick, target, json, isReadme } = this.#options;
     const address = target === undefined ? null : `${target.host}:${target.port}${target.contextPath}`;
     const [rows, scenes, failures] = [this.#rows, this.#scenes, this.#failures];
-    const report: Report = { ...machineOf(), seconds, rounds, target: address, rows, scenes, failures };
+    const report: Report = { ...machineOf(), seconds, rounds, isQuick, target: address, rows, scenes, failures };
     console.log(`\n${tablesOf(report)}`);
     if (address !== null) console.log(`\n${leftBehind(address)}`);
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);

@@ -1,8 +1,11 @@
 import type { HoldOrder, HoldResult } from '../hold.ts';
 import { median } from '../machine.ts';
 import type { SceneResult } from '../report.ts';
+import { ANY } from '../requests.ts';
 import type { Scene, SceneContext } from '../scenes.ts';
+import { exchange } from '../server.ts';
 
+const DATA_ID = 'listened';
 const POLLS = 10_000;
 const QUICK_POLLS = 200;
 /** Each connects well below what a server may allow one address. */
@@ -19,21 +22,25 @@ export const listeners: Scene = {
 };
 
 async function measure({ stage, rounds, isQuick, server, requests }: SceneContext): Promise<SceneResult> {
-  const { host, port, contextPath, pid } = await server();
-  const { prefix } = requests({ host, port, contextPath, pid, isOurs: false });
+  const target = await server();
+  const { host, port, contextPath, pid } = target;
+  const to = requests(target);
   const polls = isQuick ? QUICK_POLLS : POLLS;
   const order: HoldOrder = {
     host,
     port,
     contextPath,
-    prefix,
+    prefix: to.prefix,
+    dataId: DATA_ID,
     polls,
     from: host === '127.0.0.1' || host === 'localhost' ? loopbackAddresses(Math.ceil(polls / POLLS_PER_ADDRESS)) : null,
     rounds,
     settleMs: isQuick ? QUICK_SETTLE_MS : SETTLE_MS,
     serverPid: pid,
   };
-  const result = await stage.ask<HoldResult>('hold.ts', order, listeners.deadlineMs);
+  const result = await stage.ask<HoldResult>('hold.ts', order, listeners.deadlineMs).finally(async () => {
+    if (!target.isOurs) await exchange(target, to.removeConfig(DATA_ID), ANY);
+  });
   const { rssBeforeBytes, rssHeldBytes } = result;
   const perPoll = rssBeforeBytes === null || rssHeldBytes === null ? null : (rssHeldBytes - rssBeforeBytes) / polls;
   const of = (name: 'p50Ms' | 'p99Ms' | 'lastMs'): number => median(result.rounds.map((round) => round[name]));

@@ -26,10 +26,11 @@ export const push: Scene = { name: 'push', needsOwnNode: false, deadlineMs: 90_0
 async function measure({ stage, isQuick, server, requests }: SceneContext): Promise<SceneResult> {
   const target = await server();
   const to = requests(target);
-  const kept = 0;
-  await exchange(target, to.register(SERVICE, kept, { isLasting: true }), OK);
-  const subscriber = await Subscriber.start(target, to);
+  let subscriber: Subscriber | undefined;
   try {
+    // One that stays, as an empty list is a case of its own.
+    await exchange(target, to.register(SERVICE, 0, { isLasting: true }), OK);
+    subscriber = await Subscriber.start(target, to);
     const single = await singleChanges(target, to, subscriber, isQuick ? QUICK_SINGLE_CHANGES : SINGLE_CHANGES, () =>
       stage.throwIfInterrupted(),
     );
@@ -45,7 +46,7 @@ async function measure({ stage, isQuick, server, requests }: SceneContext): Prom
       notes: [],
     };
   } finally {
-    subscriber.stop();
+    subscriber?.stop();
     if (!stage.isInterrupted || !target.isOurs) await clean(target, to, isQuick);
   }
 }
