@@ -7,6 +7,7 @@ import type { Membership } from './members/membership.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { metricSources } from './metrics/sources.ts';
 import { Checks } from './naming/checks.ts';
+import { EmptyServices } from './naming/empty-services.ts';
 import { listParts } from './naming/list.ts';
 import { Registry } from './naming/registry.ts';
 import { NamingService } from './naming/service.ts';
@@ -77,6 +78,10 @@ export function createNacosServer({
     forbidden: new Set(membership.forbiddenHosts()),
     isLoopbackAllowed: isLoopback(settings.listen),
   }));
+  const emptyServices = new EmptyServices({
+    ...{ host, naming, isOn: settings.keepsEmptyServices !== true },
+    isSure: (service) => !distro.isStarting && distro.ownership.judges(service),
+  });
   const token = new SidecarToken(host, settings.sidecarTokenFile);
   const parts: Parts = {
     ...{ host, settings, lifecycle, store, follower, switches, membership },
@@ -99,6 +104,7 @@ export function createNacosServer({
   lifecycle.add(distro);
   lifecycle.add(push);
   lifecycle.add(naming);
+  lifecycle.add(emptyServices);
   lifecycle.add({ name: 'feed of naming', stop: () => feed.end() });
   lifecycle.add(checks);
   lifecycle.add(config);

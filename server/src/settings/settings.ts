@@ -20,6 +20,8 @@ export interface NodeSettings {
   readonly sidecarTokenFile: string | undefined;
   readonly storage: StorageSettings;
   readonly trustedProxies: readonly string[];
+  /** Services without instances stay for ever; absent: those that were empty for long are forgotten. */
+  readonly keepsEmptyServices?: true;
 }
 
 export type MemberListSettings =
@@ -49,6 +51,7 @@ export async function loadNodeSettings(
     sidecarTokenFile: read.sidecarTokenFile,
     storage: await storageOf(host, read, wrong, problems),
     trustedProxies: read.trustedProxies,
+    ...(!read.cleanEmptyServices && { keepsEmptyServices: true as const }),
   });
   if (problems.length > 0) throw new SettingsError(problems);
   return settings;

@@ -170,6 +170,15 @@ export const SERVER_SETTINGS = {
     help: 'file that holds the password',
     parse: anyText,
   },
+  cleanEmptyServices: {
+    flag: 'clean-empty-services',
+    value: 'on|off',
+    env: ['NACOS_KUBE_CLEAN_EMPTY_SERVICES'],
+    properties: ['nacos.naming.empty-service.auto-clean'],
+    default: 'on',
+    help: 'forget services, and what was set of them, that had no instance for more than two minutes',
+    parse: yesOrNo,
+  },
   trustedProxies: {
     flag: 'trusted-proxies',
     value: 'LIST',
