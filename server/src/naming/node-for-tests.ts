@@ -75,8 +75,10 @@ export async function startNode(options: NodeOptions = {}) {
       remote: { address: '127.0.0.1', port: 1 },
       onGone() {},
     };
-    const { status, body } = await handler(request);
-    return `${status} ${typeof body === 'string' ? body : new TextDecoder().decode(body)}`;
+    const answer = await handler(request);
+    const { status, body } = answer;
+    const tail = 'tail' in answer ? String(answer.tail) : '';
+    return `${status} ${typeof body === 'string' ? body : new TextDecoder().decode(body)}${tail}`;
   };
   /** The parsed answer of a question that must be well. */
   const get = async (path: string, query = '', agent?: string) => {
