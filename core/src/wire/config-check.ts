@@ -10,6 +10,9 @@ export const GROUP_LENGTH_MAX = 128;
 export const APP_NAME_LENGTH_MAX = 128;
 export const CONFIG_TAGS_MAX = 5;
 export const CONFIG_TAG_LENGTH_MAX = 64;
+export const TAG_LENGTH_MAX = 16;
+/** The column of the 1.4 schema. */
+export const BETA_IPS_LENGTH_MAX = 1_024;
 
 export function checkNamespace(namespaceId: string): void {
   if (isBlank(namespaceId)) return;
@@ -29,6 +32,12 @@ export function checkNames(dataId: string, group: string): void {
 export function checkContent(content: string): void {
   if (isBlank(content)) throw bad(`content is blank : ${content}`);
   if (content.length > CONTENT_LENGTH_MAX) throw bad(`invalid content, over ${CONTENT_LENGTH_MAX}`);
+}
+
+/** The name that something is published under; judged trimmed but used as given, as a data id. */
+export function checkTag(tag: string): void {
+  if (!isName(trimmed(tag))) throw bad(`invalid tag : ${tag}`);
+  checkLength('tag', tag, TAG_LENGTH_MAX);
 }
 
 /** The items of a comma list; blank ones and repetitions are left out. */

@@ -95,23 +95,49 @@ test('a missing parameter is named, in the order of the reference', () => {
   throwsText(() => decodeRemove(form({ group: 'd' })), 400, text('dataId'));
 });
 
-test('what this version lacks is refused as such, never taken for something else', () => {
+test('a publish for beta addresses or under a tag is told from a formal one, addresses first', () => {
+  const of = (fields: Fields, betaips?: string) =>
+    decodePublish(form({ ...GOOD, ...fields }), betaips === undefined ? {} : { betaips }).variant;
+  assert.deepEqual(of({}, '10.0.0.1, 10.0.0.2'), { kind: 'beta', betaIps: '10.0.0.1, 10.0.0.2' });
+  assert.deepEqual(of({ tag: 'gray' }), { kind: 'tag', tag: 'gray' });
+  assert.deepEqual(of({ tag: 'gray' }, '10.0.0.1'), { kind: 'beta', betaIps: '10.0.0.1' });
+  assert.equal(of({ tag: ' ' }, ' '), undefined);
+  assert.equal('variant' in publish(GOOD), false);
+});
+
+test('a bad tag is refused wherever it comes, also beside beta addresses', () => {
   const key = { dataId: 'd', group: 'g' };
-  const text = (what: string) => `caused: ${what} is not supported yet;`;
-  throwsText(() => decodePublish(form(GOOD), '10.0.0.1'), 501, text('publishing to beta addresses'));
-  throwsText(() => decodePublish(form({ ...GOOD, tag: 't' }), undefined), 501, text('publishing under a tag'));
-  throwsText(() => decodePublish(form({ import: 'true' }), undefined), 501, text('import'));
-  throwsText(() => decodePublish(form({ clone: 'true' }), undefined), 501, text('clone'));
-  throwsText(() => decodeRead(form({ ...key, tag: 't' })), 501, text('reading by tag'));
-  throwsText(() => decodeRead(form({ ...key, beta: 'true' })), 501, text('reading a beta'));
-  throwsText(() => decodeRead(form({ ...key, show: 'all' })), 501, text('show=all'));
-  throwsText(() => decodeRead(form({ ...key, search: 'blur' })), 501, text('searching'));
-  throwsText(() => decodeRead(form({ export: 'true', ids: '' })), 501, text('export'));
-  throwsText(() => decodeRemove(form({ ...key, tag: 't' })), 501, text('removing a tag'));
-  throwsText(() => decodeRemove(form({ ...key, beta: 'true' })), 501, text('stopping a beta'));
-  throwsText(() => decodeRemove(form({ delType: 'ids', ids: '1' })), 501, text('removing by ids'));
-  assert.equal(publish({ ...GOOD, tag: '' }).dataId, 'app.yaml');
-  assert.equal(decodePublish(form(GOOD), ' ').dataId, 'app.yaml');
+  for (const [tag, text] of [
+    ['a/b', 'caused: invalid tag : a/b;'],
+    ['t'.repeat(17), 'caused: too long tag, over 16;'],
+  ] as const) {
+    throwsText(() => decodePublish(form({ ...GOOD, tag }), { betaips: '10.0.0.1' }), 400, text);
+    refused({ ...GOOD, tag, desc: 'd'.repeat(129) }, text);
+    throwsText(() => decodeRead(form({ ...key, tag })), 400, text);
+    throwsText(() => decodeRemove(form({ ...key, tag })), 400, text);
+  }
+  const long = { betaips: '1'.repeat(1_025) };
+  throwsText(() => decodePublish(form(GOOD), long), 400, 'caused: too long betaIps, over 1024;');
+});
+
+test('a read and a removal may name a tag, a blank one is none', () => {
+  const key = { dataId: 'd', group: 'g' };
+  assert.equal(decodeRead(form({ ...key, tag: 'gray' })).tag, 'gray');
+  assert.equal(decodeRead(form({ ...key, tag: ' ' })).tag, undefined);
+  assert.equal(decodeRemove(form({ ...key, tag: 'gray' })).tag, 'gray');
+  assert.equal('tag' in decodeRemove(form({ ...key, tag: '' })), false);
+});
+
+test('a condition on the md5 comes as a parameter or as the header of 2.x, and for formal configs only', () => {
+  const md5 = contentMd5('one');
+  const of = (fields: Fields, headers: Fields = {}) => decodePublish(form({ ...GOOD, ...fields }), headers);
+  assert.equal(of({ casMd5: md5.toUpperCase() }).expectedMd5, md5);
+  assert.equal(of({}, { casmd5: md5 }).expectedMd5, md5);
+  assert.equal('expectedMd5' in of({ casMd5: ' ' }), false);
+  throwsText(() => of({ casMd5: 'x' }), 400, 'caused: invalid casMd5;');
+  const text = 'caused: casMd5 goes with neither betaIps nor tag;';
+  throwsText(() => of({ casMd5: md5, tag: 't' }), 400, text);
+  throwsText(() => of({ casMd5: md5 }, { betaips: '10.0.0.1' }), 400, text);
 });
 
 test('only a read knows public and null as names of the public namespace', () => {
@@ -205,10 +231,10 @@ test('whatever the parameters, a publish is decoded or refused with a text, neve
   fc.assert(
     fc.property(fc.dictionary(name, fc.string({ unit: 'binary', maxLength: 200 })), (fields) => {
       try {
-        decodePublish(form(fields), undefined);
+        decodePublish(form(fields));
       } catch (error) {
         const { status, message } = error as ProtocolError;
-        assert.ok(status === 400 || status === 501);
+        assert.equal(status, 400);
         assert.match(message, /^caused: .*;$/s);
       }
     }),
@@ -220,7 +246,7 @@ function form(fields: Fields): ReadonlyMap<string, string> {
 }
 
 function publish(fields: Fields) {
-  return decodePublish(form(fields), undefined);
+  return decodePublish(form(fields));
 }
 
 function refused(fields: Fields, text: string): void {

@@ -1,18 +1,25 @@
 import { hash } from 'node:crypto';
-import type { HttpResponse } from '../host/host.ts';
+import type { HttpHeaders, HttpResponse } from '../host/host.ts';
 import { httpDate } from '../host/time.ts';
 import type { Form } from '../http/route.ts';
 import { CONFIG_TYPES, type ConfigKey, type ConfigType } from '../model/config.ts';
 import {
   APP_NAME_LENGTH_MAX,
+  BETA_IPS_LENGTH_MAX,
   checkContent,
   checkedTags,
   checkLength,
   checkNames,
   checkNamespace,
+  checkTag,
   isBlank,
 } from './config-check.ts';
-import { configError, missingParameter, notSupported } from './config-errors.ts';
+import { configError, missingParameter } from './config-errors.ts';
+
+/** For whom something is published instead of all: the addresses of a beta as they were sent, or a tag. */
+export type PublishedVariant =
+  | { readonly kind: 'beta'; readonly betaIps: string }
+  | { readonly kind: 'tag'; readonly tag: string };
 
 /** A publication as asked for; what is undefined keeps what is stored. */
 export interface PublishRequest extends ConfigKey {
@@ -25,16 +32,25 @@ export interface PublishRequest extends ConfigKey {
   readonly schema: string | null;
   readonly tags: readonly string[] | undefined;
   readonly user: string | null;
+  /** Left out: the formal configuration. */
+  readonly variant?: PublishedVariant;
+  /** Write only if the stored md5 is this one; of the formal configuration only. */
+  readonly expectedMd5?: string;
+}
+
+export interface ReadRequest extends ConfigKey {
+  /** Asks for what is published under it, and for nothing else. */
+  readonly tag: string | undefined;
 }
 
 export interface RemoveRequest extends ConfigKey {
+  /** Removes what is published under it, and nothing else. */
+  readonly tag?: string;
   readonly user: string | null;
 }
 
 /** Checks in the order of the reference, so that of several faults the same one is told. */
-export function decodePublish(form: Form, betaIps: string | undefined): PublishRequest {
-  if (form.get('import') === 'true') throw notSupported('import');
-  if (form.get('clone') === 'true') throw notSupported('clone');
+export function decodePublish(form: Form, headers: HttpHeaders = {}): PublishRequest {
   const dataId = present(form, 'dataId');
   const group = present(form, 'group');
   const content = present(form, 'content');
@@ -42,8 +58,7 @@ export function decodePublish(form: Form, betaIps: string | undefined): PublishR
   checkNamespace(namespaceId);
   checkNames(dataId, group);
   checkContent(content);
-  if (!isBlank(betaIps)) throw notSupported('publishing to beta addresses');
-  if (!isBlank(form.get('tag'))) throw notSupported('publishing under a tag');
+  const variant = decodeVariant(form, headers['betaips']);
   const tags = form.get('config_tags');
   const appName = form.get('appName');
   if (appName !== undefined) checkLength('appName', appName, APP_NAME_LENGTH_MAX);
@@ -60,27 +75,52 @@ export function decodePublish(form: Form, betaIps: string | undefined): PublishR
     appName,
     type: typeOr(form.get('type'), 'text'),
     user: operator(form),
+    ...(variant === undefined ? {} : { variant }),
+    ...decodeCondition(form, headers['casmd5'], variant),
   };
 }
 
+/** Addresses of a beta win over a tag, which must be a good one all the same. */
+function decodeVariant(form: Form, betaIps: string | undefined): PublishedVariant | undefined {
+  const tag = decodeTag(form);
+  if (betaIps !== undefined && !isBlank(betaIps)) {
+    checkLength('betaIps', betaIps, BETA_IPS_LENGTH_MAX);
+    return { kind: 'beta', betaIps };
+  }
+  return tag === undefined ? undefined : { kind: 'tag', tag };
+}
+
+/** The reference has it from 2.0 on, as a header; a parameter is what clients of 1.x can send. */
+function decodeCondition(
+  form: Form,
+  header: string | undefined,
+  variant: PublishedVariant | undefined,
+): { readonly expectedMd5?: string } {
+  const given = form.get('casMd5') ?? header;
+  if (given === undefined || isBlank(given)) return {};
+  if (variant !== undefined) throw configError(400, 'casMd5 goes with neither betaIps nor tag');
+  if (!/^[0-9a-f]{32}$/i.test(given)) throw configError(400, 'invalid casMd5');
+  return { expectedMd5: given.toLowerCase() };
+}
+
+function decodeTag(form: Form): string | undefined {
+  const tag = form.get('tag');
+  if (tag === undefined || isBlank(tag)) return undefined;
+  checkTag(tag);
+  return tag;
+}
+
 /** Only reading knows `public` and `null` as other names of the public namespace (spec: gotcha 6). */
-export function decodeRead(form: Form): ConfigKey {
-  const search = form.get('search');
-  if (search === 'accurate' || search === 'blur') throw notSupported('searching');
-  if (form.get('show') === 'all') throw notSupported('show=all');
-  if (form.get('beta') === 'true') throw notSupported('reading a beta');
-  if (form.get('export') === 'true' || form.get('exportV2') === 'true') throw notSupported('export');
-  const key = decodeKey(form);
-  if (!isBlank(form.get('tag'))) throw notSupported('reading by tag');
-  return /^(public|null)$/i.test(key.namespaceId) ? { ...key, namespaceId: '' } : key;
+export function decodeRead(form: Form): ReadRequest {
+  const { dataId, group, namespaceId } = decodeKey(form);
+  const isPublic = namespaceId.length <= 6 && /^(public|null)$/i.test(namespaceId);
+  return { dataId, group, namespaceId: isPublic ? '' : namespaceId, tag: decodeTag(form) };
 }
 
 export function decodeRemove(form: Form): RemoveRequest {
-  if (form.get('delType') === 'ids') throw notSupported('removing by ids');
-  if (form.get('beta') === 'true') throw notSupported('stopping a beta');
   const key = decodeKey(form);
-  if (!isBlank(form.get('tag'))) throw notSupported('removing a tag');
-  return { ...key, user: operator(form) };
+  const tag = decodeTag(form);
+  return { ...key, ...(tag === undefined ? {} : { tag }), user: operator(form) };
 }
 
 /** What a read answers from: the cached facts and the exact bytes. */
@@ -139,7 +179,8 @@ export function typeOr(text: string | null | undefined, otherwise: ConfigType): 
   return CONFIG_TYPES.find((type) => type === text) ?? otherwise;
 }
 
-function decodeKey(form: Form): ConfigKey {
+/** Of a call about one configuration; throws what the reference says of names that are none. */
+export function decodeKey(form: Form): ConfigKey {
   const dataId = present(form, 'dataId');
   const group = present(form, 'group');
   const namespaceId = form.get('tenant') ?? '';
@@ -162,7 +203,7 @@ function bounded(form: Form, name: string, lengthMax: number): string | null {
 }
 
 /** Until users exist the caller may only say who it is; it goes into the history. */
-function operator(form: Form): string | null {
+export function operator(form: Form): string | null {
   const user = form.get('username');
   if (user === undefined || user === '') return null;
   if (user.length > 128) throw configError(400, 'too long username, over 128');

@@ -4,6 +4,7 @@ import { NO_CACHE_HEADERS } from './config.ts';
 import { isBlank } from './config-check.ts';
 import { configError } from './config-errors.ts';
 import { type GroupKey, groupKey } from './config-key.ts';
+import { formEncode } from './java-url.ts';
 
 const WORD = '\u0002';
 const LINE = '\u0001';
@@ -77,21 +78,42 @@ export function encodeListenerAnswer(changed: readonly ConfigKey[]): HttpRespons
 /** How a caller wants to be answered, from the headers of its request. */
 export type ListenerMode =
   | { readonly kind: 'long'; readonly holdMs: number; readonly hangUp: boolean }
+  /** Held for its time whatever changes, and compared only then. */
+  | { readonly kind: 'fixed'; readonly holdMs: number }
   | { readonly kind: 'short'; readonly inHeaders: boolean };
 
-const HOLD_EARLIER_MS = 500;
+/** What the switch configuration may alter. */
+export interface ListenerSwitches {
+  readonly isFixedPolling: boolean;
+  readonly fixedPollingMs: number;
+  /** How much earlier a poll ends than its client gives up. */
+  readonly holdEarlierMs: number;
+}
+
+export const HOLD_EARLIER_MS = 500;
 const HOLD_MS_MIN = 10_000;
+export const LISTENER_SWITCHES: ListenerSwitches = {
+  isFixedPolling: false,
+  fixedPollingMs: HOLD_MS_MIN,
+  holdEarlierMs: HOLD_EARLIER_MS,
+};
 /** The reference has no bound; a shorter hold than asked for is harmless, clients just poll again. */
 export const HOLD_MS_MAX = 600_000;
 
-export function decodeListenerMode(headers: HttpHeaders): ListenerMode {
+export function decodeListenerMode(headers: HttpHeaders, switches = LISTENER_SWITCHES): ListenerMode {
   const timeout = headers['long-pulling-timeout'];
   if (timeout === undefined || timeout === '') {
     return { kind: 'short', inHeaders: versionNumber(headers['client-version']) < 204 };
   }
   if (!/^[+-]?\d{1,18}$/.test(timeout)) throw configError(400, `For input string: "${timeout}"`);
-  const holdMs = Math.min(HOLD_MS_MAX, Math.max(HOLD_MS_MIN, Number(timeout) - HOLD_EARLIER_MS));
+  const { isFixedPolling, fixedPollingMs, holdEarlierMs } = switches;
+  if (isFixedPolling) return { kind: 'fixed', holdMs: boundedHold(fixedPollingMs) };
+  const holdMs = boundedHold(Number(timeout) - holdEarlierMs);
   return { kind: 'long', holdMs, hangUp: headers['long-pulling-timeout-no-hangup']?.toLowerCase() !== 'true' };
+}
+
+function boundedHold(ms: number): number {
+  return Math.min(HOLD_MS_MAX, Math.max(HOLD_MS_MIN, ms));
 }
 
 /** Bounds what a short poll gets back in headers; what is left out is told at the next poll. */
@@ -127,16 +149,6 @@ function decodeOnce(value: string): string {
   } catch {
     throw invalid();
   }
-}
-
-/** As Java's URLEncoder writes: letters, digits and `.-*_` stay, a space becomes `+`. */
-function formEncode(text: string): string {
-  const escaped = encodeURIComponent(text.toWellFormed()).replace(/[!~'()]/g, hex);
-  return escaped.replaceAll('%20', '+');
-}
-
-function hex(character: string): string {
-  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 function invalid() {

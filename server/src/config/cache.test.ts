@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { contentMd5 } from '@nacos-kube/core/wire/config.ts';
-import { type CacheChange, ConfigCache, REMOVED_KEYS_MAX } from './cache.ts';
+import { type CacheChange, ConfigCache } from './cache.ts';
+import { REMOVED_KEYS_MAX } from './touches.ts';
 
 test('a config is served with its facts, and its change is told in the same turn', () => {
   const cache = new ConfigCache();
@@ -16,7 +17,7 @@ test('a config is served with its facts, and its change is told in the same turn
     { groupKey: 'd+g', before: first, after: second },
     { groupKey: 'd+g', before: second, after: undefined },
   ]);
-  assert.equal(cache.md5('d+g'), '');
+  assert.equal(cache.md5('d+g', NOBODY), '');
   assert.equal(cache.size, 0);
   assert.equal(cache.contentBytes, 0);
 });
@@ -36,7 +37,7 @@ test('contents are kept within the bound, those read least recently go first, fa
   assert.equal(read(cache.content(b)), '1234');
   const big = put(cache, 'big', 'x'.repeat(11));
   assert.equal(cache.content(big), undefined);
-  assert.equal(cache.contentBytes, 0);
+  assert.equal(cache.contentBytes, 8, 'what is too large for memory costs nothing else its place');
 });
 
 test('a content never comes with the facts of another version', () => {
@@ -69,6 +70,8 @@ test('removals beyond the bound are remembered as a doubt, never forgotten', () 
   assert.equal(cache.touchedSince('first+g', start), true);
   assert.equal(cache.touchedSince('first+g', cache.moment()), false);
 });
+
+const NOBODY = { clientIp: '', tag: undefined };
 
 function put(cache: ConfigCache, dataId: string, content: string) {
   const key = { dataId, group: 'g', namespaceId: '' };

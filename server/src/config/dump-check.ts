@@ -1,8 +1,17 @@
 import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
-import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
+import { groupKey } from '@nacos-kube/core/wire/config-key.ts';
 import type { ConfigCache } from './cache.ts';
 import type { Dump } from './dump.ts';
-import { type DumpedConfig, type DumpName, dumpName, dumpPath, isDumpName, readDumpFile } from './dump-file.ts';
+import {
+  type DumpedConfig,
+  type DumpName,
+  dumpName,
+  dumpPath,
+  isDumpName,
+  readDumpFile,
+  viewKey,
+} from './dump-file.ts';
+import type { CachedView } from './view.ts';
 
 /** Written once a dump was whole: tells a dump of nothing from no dump. */
 const MARK = 'whole';
@@ -25,8 +34,8 @@ export async function loadDump(
   await walk(host, dump, async (name, bytes) => {
     const file = readDumpFile(name, bytes);
     if (file === undefined) dump.noteDamaged(name);
-    else if (!isOvertaken() && cache.get(groupKey(file.config.key)) === undefined) {
-      cache.put({ ...file.config, revision: 0 }, file.content);
+    else if (!isOvertaken() && viewOf(cache, file.config) === undefined) {
+      putDumped(cache, file.config, file.content);
       configs += 1;
     }
   });
@@ -47,29 +56,49 @@ export async function checkDump(host: Host, dump: Dump, cache: ConfigCache): Pro
       damaged.add(name);
       return;
     }
-    const key = groupKey(file.config.key);
-    if (isUpToDate(cache, key, file.config)) good.add(name);
-    else if (cache.get(key) === undefined) dump.enqueueFile(name, key);
+    const view = viewOf(cache, file.config);
+    if (view === undefined) dump.enqueue(groupKey(file.config.key), file.config.variant?.id);
+    else if (isUpToDate(view, file.config)) good.add(name);
     await dump.room();
   });
   let turn = 0;
-  for (const key of cache.keys()) {
-    const name = dumpName(key);
+  for (const view of views(cache)) {
+    const variant = 'variant' in view ? view.variant : undefined;
+    const name = dumpName(viewKey(view.groupKey, variant));
     damaged.delete(name);
-    if (!good.has(name)) dump.enqueueFile(name, key);
+    if (!good.has(name)) dump.enqueue(view.groupKey, variant);
     turn += 1;
     if (turn % KEYS_PER_TURN > 0) continue;
     await host.clock.sleep(0);
     await dump.room();
   }
-  for (const name of damaged) dump.enqueueFile(name, undefined);
+  for (const name of damaged) dump.enqueueStray(name);
   await dump.flush();
   if (dump.metrics().dumpQueue === 0) await markWhole(host, dump, cache.size);
 }
 
-function isUpToDate(cache: ConfigCache, key: GroupKey, file: DumpedConfig): boolean {
-  const config = cache.get(key);
-  return config !== undefined && config.md5 === file.md5 && config.type === file.type;
+function* views(cache: ConfigCache): Generator<CachedView> {
+  for (const key of cache.keys()) {
+    const config = cache.get(key);
+    if (config !== undefined) yield config;
+  }
+  yield* cache.variants.all();
+}
+
+function viewOf(cache: ConfigCache, { key, variant }: DumpedConfig): CachedView | undefined {
+  const text = groupKey(key);
+  return variant === undefined ? cache.get(text) : cache.variants.find(text, variant.id);
+}
+
+function putDumped(cache: ConfigCache, dumped: DumpedConfig, content: Uint8Array): void {
+  const { key, md5, modifiedMs, variant } = dumped;
+  if (variant === undefined) cache.put({ ...dumped, revision: 0 }, content);
+  else cache.variants.put({ key, variant: variant.id, md5, modifiedMs, betaIps: variant.betaIps }, content);
+}
+
+function isUpToDate(view: CachedView, { md5, type, variant }: DumpedConfig): boolean {
+  if (view.md5 !== md5) return false;
+  return 'variant' in view ? view.betaIps === variant?.betaIps : view.type === type;
 }
 
 async function markWhole(host: Host, dump: Dump, configs: number): Promise<void> {

@@ -1,13 +1,13 @@
 import { hash } from 'node:crypto';
-import type { ConfigKey, ConfigType } from '@nacos-kube/core/model/config.ts';
+import type { ConfigKey, ConfigType, VariantId } from '@nacos-kube/core/model/config.ts';
 import { contentMd5, typeOr } from '@nacos-kube/core/wire/config.ts';
 import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
 
 /**
- * One configuration as a file of the dump:
+ * One configuration, or one variant of it, as a file of the dump:
  *
  *     nacos-kube-config 1 <md5 of the next line>\n
- *     {"dataId":..,"group":..,"namespaceId":..,"md5":..,"type":..,"modifiedMs":..}\n
+ *     {"dataId":..,"group":..,"namespaceId":..,"md5":..,"type":..,"modifiedMs":..,["variant":..,"betaIps":..]}\n
  *     <the content, byte for byte, up to the end of the file>
  *
  * The name is the hash of the key and the key is inside, so no text of a user becomes part of a path (S8). The two
@@ -18,6 +18,8 @@ export interface DumpedConfig {
   readonly md5: string;
   readonly type: ConfigType;
   readonly modifiedMs: number;
+  /** Left out: the formal configuration. */
+  readonly variant?: { readonly id: VariantId; readonly betaIps: string };
 }
 
 const MAGIC = 'nacos-kube-config 1';
@@ -27,8 +29,16 @@ const HEADER_BYTES_MAX = 8_192;
 /** SHA-256 in hex. */
 export type DumpName = string;
 
-export function dumpName(key: GroupKey): DumpName {
+export function dumpName(key: ViewKey): DumpName {
   return hash('sha256', key);
+}
+
+/** The group key of a formal configuration; of a variant it goes on as no group key can. */
+export type ViewKey = string;
+
+export function viewKey(key: GroupKey, variant: VariantId | undefined): ViewKey {
+  if (variant === undefined) return key;
+  return variant.kind === 'beta' ? `${key}++beta` : `${key}++tag+${variant.tag}`;
 }
 
 export function isDumpName(name: string): boolean {
@@ -42,8 +52,9 @@ export function dumpPath(directory: string, name: DumpName): string {
 
 export function writeDumpFile(config: DumpedConfig, content: Uint8Array): Uint8Array {
   const { dataId, group, namespaceId } = config.key;
-  const { md5, type, modifiedMs } = config;
-  const facts = JSON.stringify({ dataId, group, namespaceId, md5, type, modifiedMs });
+  const { md5, type, modifiedMs, variant } = config;
+  const more = variant === undefined ? {} : { variant: variant.id, betaIps: variant.betaIps };
+  const facts = JSON.stringify({ dataId, group, namespaceId, md5, type, modifiedMs, ...more });
   return Buffer.concat([Buffer.from(`${MAGIC} ${hash('md5', facts)}\n${facts}\n`), content]);
 }
 
@@ -61,10 +72,12 @@ export function readDumpFile(
   const config = readFacts(facts);
   // Copied, since contents are kept and must not keep the whole file.
   const content = new Uint8Array(bytes.subarray(secondEnd + 1));
-  if (config === undefined || dumpName(groupKey(config.key)) !== name || contentMd5(content) !== config.md5) {
-    return undefined;
-  }
+  if (config === undefined || nameOf(config) !== name || contentMd5(content) !== config.md5) return undefined;
   return { config, content };
+}
+
+function nameOf({ key, variant }: DumpedConfig): DumpName {
+  return dumpName(viewKey(groupKey(key), variant?.id));
 }
 
 function readFacts(text: string): DumpedConfig | undefined {
@@ -78,5 +91,16 @@ function readFacts(text: string): DumpedConfig | undefined {
   const { dataId, group, namespaceId, md5, type, modifiedMs } = facts as Readonly<Record<string, unknown>>;
   if (typeof dataId !== 'string' || typeof group !== 'string' || typeof namespaceId !== 'string') return undefined;
   if (typeof md5 !== 'string' || typeof type !== 'string' || typeof modifiedMs !== 'number') return undefined;
-  return { key: { dataId, group, namespaceId }, md5, type: typeOr(type, 'text'), modifiedMs };
+  const config = { key: { dataId, group, namespaceId }, md5, type: typeOr(type, 'text'), modifiedMs };
+  const { variant, betaIps } = facts as Readonly<Record<string, unknown>>;
+  if (variant === undefined) return config;
+  const id = readVariant(variant);
+  return id === undefined || typeof betaIps !== 'string' ? undefined : { ...config, variant: { id, betaIps } };
+}
+
+function readVariant(value: unknown): VariantId | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { kind, tag } = value as Readonly<Record<string, unknown>>;
+  if (kind === 'beta') return { kind };
+  return kind === 'tag' && typeof tag === 'string' ? { kind, tag } : undefined;
 }

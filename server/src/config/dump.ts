@@ -1,7 +1,18 @@
 import { DiskError, type Host, type Log, type Timer } from '@nacos-kube/core/host/host.ts';
+import type { VariantId } from '@nacos-kube/core/model/config.ts';
 import type { GroupKey } from '@nacos-kube/core/wire/config-key.ts';
-import type { CachedConfig, ConfigCache } from './cache.ts';
-import { type DumpName, dumpName, dumpPath, readDumpFile, writeDumpFile } from './dump-file.ts';
+import type { ConfigCache } from './cache.ts';
+import {
+  type DumpedConfig,
+  type DumpName,
+  dumpName,
+  dumpPath,
+  readDumpFile,
+  type ViewKey,
+  viewKey,
+  writeDumpFile,
+} from './dump-file.ts';
+import type { CachedView } from './view.ts';
 
 export const DUMP_DELAY_MS = 100;
 export const DUMP_WRITERS = 4;
@@ -22,8 +33,14 @@ export interface DumpMetrics {
   readonly dumpFailing: number;
 }
 
+/** A file that is to be written, or removed when its place in the cache is empty. */
+type Due =
+  | { readonly kind: 'view'; readonly groupKey: GroupKey; readonly variant: VariantId | undefined }
+  /** It belongs to no configuration. */
+  | { readonly kind: 'stray'; readonly name: DumpName };
+
 /**
- * The copy of all configurations on this node's disk, written behind the cache: what a file is to hold is looked up
+ * The copy of all configurations and their variants on this node's disk, written behind the cache: what a file is to hold is looked up
  * when its turn comes, so many changes of one key are one write. A full or broken disk costs the copy, never the
  * service: it is counted, told once a minute and retried (F14).
  */
@@ -32,9 +49,8 @@ export class Dump {
   readonly #host: Host;
   readonly #log: Log;
   readonly #cache: ConfigCache;
-  readonly #contentFromStore: (config: CachedConfig) => Promise<Uint8Array | undefined>;
-  /** What is due, by file; a file without key belongs to no configuration. */
-  readonly #queue = new Map<DumpName, GroupKey | undefined>();
+  readonly #contentFromStore: (view: CachedView) => Promise<Uint8Array | undefined>;
+  readonly #queue = new Map<ViewKey | DumpName, Due>();
   readonly #waitForRoom: (() => void)[] = [];
   #isFollowing = false;
   #writing: Promise<void> | undefined;
@@ -51,7 +67,7 @@ export class Dump {
     host: Host,
     directory: string,
     cache: ConfigCache,
-    contentFromStore: (config: CachedConfig) => Promise<Uint8Array | undefined>,
+    contentFromStore: (view: CachedView) => Promise<Uint8Array | undefined>,
   ) {
     this.#host = host;
     this.#log = host.log.area('dump');
@@ -61,6 +77,10 @@ export class Dump {
     cache.changes.subscribe(({ groupKey, before, after }) => {
       if (this.#isFollowing && (before?.md5 !== after?.md5 || before?.type !== after?.type)) this.enqueue(groupKey);
     });
+    cache.variants.changes.subscribe(({ groupKey, before, after }) => {
+      if (before?.md5 === after?.md5 && before?.betaIps === after?.betaIps) return;
+      if (this.#isFollowing) this.enqueue(groupKey, (after ?? before)?.variant);
+    });
   }
 
   /** From now on every change of the cache is written. Until then the last dump stays as it is. */
@@ -69,19 +89,12 @@ export class Dump {
     this.#onLost = onLost;
   }
 
-  enqueue(key: GroupKey): void {
-    this.enqueueFile(dumpName(key), key);
+  enqueue(groupKey: GroupKey, variant?: VariantId): void {
+    this.#enqueue(viewKey(groupKey, variant), { kind: 'view', groupKey, variant });
   }
 
-  enqueueFile(name: DumpName, key: GroupKey | undefined): void {
-    if (this.#queue.size >= DUMP_QUEUE_MAX && !this.#queue.has(name)) {
-      this.#hasLost = true;
-      return;
-    }
-    // To the end: what changes all the time shall not be written all the time.
-    this.#queue.delete(name);
-    this.#queue.set(name, key);
-    this.#writeIn(DUMP_DELAY_MS);
+  enqueueStray(name: DumpName): void {
+    this.#enqueue(name, { kind: 'stray', name });
   }
 
   /** Resolves once more can be queued without loss, or nothing can be written anyway. */
@@ -91,17 +104,18 @@ export class Dump {
   }
 
   /** The content from its file, if that is whole and of this version. */
-  async read(config: CachedConfig): Promise<Uint8Array | undefined> {
-    const name = dumpName(config.groupKey);
+  async read(view: CachedView): Promise<Uint8Array | undefined> {
+    const variant = 'variant' in view ? view.variant : undefined;
+    const name = dumpName(viewKey(view.groupKey, variant));
     try {
       const file = readDumpFile(name, await this.#host.disk.read(dumpPath(this.directory, name)));
-      if (file?.config.md5 === config.md5) return file.content;
+      if (file?.config.md5 === view.md5) return file.content;
       if (file === undefined) this.noteDamaged(name);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       if (error.kind !== 'missing') this.#noteFailure('a file of the dump cannot be read', error);
     }
-    if (this.#isFollowing) this.enqueue(config.groupKey);
+    if (this.#isFollowing) this.enqueue(view.groupKey, variant);
     return undefined;
   }
 
@@ -132,6 +146,17 @@ export class Dump {
     };
   }
 
+  #enqueue(id: ViewKey | DumpName, due: Due): void {
+    if (this.#queue.size >= DUMP_QUEUE_MAX && !this.#queue.has(id)) {
+      this.#hasLost = true;
+      return;
+    }
+    // To the end: what changes all the time shall not be written all the time.
+    this.#queue.delete(id);
+    this.#queue.set(id, due);
+    this.#writeIn(DUMP_DELAY_MS);
+  }
+
   #writeIn(delayMs: number): void {
     if (this.#writing !== undefined || this.#timer !== undefined) return;
     this.#timer = this.#host.clock.after(delayMs, () => {
@@ -157,7 +182,7 @@ export class Dump {
   async #writeBatches(): Promise<void> {
     do {
       const batch = [...this.#queue.entries().take(DUMP_WRITERS)];
-      const errors = await Promise.all(batch.map(([name, key]) => this.#writeOne(name, key)));
+      const errors = await Promise.all(batch.map(([id, due]) => this.#writeOne(id, due)));
       // One file that cannot be written must not hold up the others: only a batch that failed as a whole waits.
       this.#failuresInRow = batch.length === 0 || errors.includes(undefined) ? 0 : this.#failuresInRow + 1;
       this.#giveRoom();
@@ -176,28 +201,35 @@ export class Dump {
   }
 
   /** One file after the other for each name, since a batch has a name only once. */
-  async #writeOne(name: DumpName, key: GroupKey | undefined): Promise<Error | undefined> {
-    this.#queue.delete(name);
+  async #writeOne(id: ViewKey | DumpName, due: Due): Promise<Error | undefined> {
+    this.#queue.delete(id);
+    const view = this.#viewOf(due);
+    const path = dumpPath(this.directory, due.kind === 'stray' ? due.name : dumpName(id));
     try {
-      const config = key === undefined ? undefined : this.#cache.get(key);
-      if (config === undefined) await this.#host.disk.remove(dumpPath(this.directory, name));
-      else await this.#writeConfig(name, config);
+      if (view === undefined) await this.#host.disk.remove(path);
+      else await this.#writeView(path, id, due, view);
       return undefined;
     } catch (error) {
       this.#noteFailure('a file of the dump cannot be written, trying again', error);
-      if (!this.#queue.has(name)) this.#queue.set(name, key);
+      if (!this.#queue.has(id)) this.#queue.set(id, due);
       return error as Error;
     }
   }
 
-  async #writeConfig(name: DumpName, config: CachedConfig): Promise<void> {
-    const content = this.#cache.content(config) ?? (await this.#contentFromStore(config));
+  #viewOf(due: Due): CachedView | undefined {
+    if (due.kind === 'stray') return undefined;
+    const { groupKey, variant } = due;
+    return variant === undefined ? this.#cache.get(groupKey) : this.#cache.variants.find(groupKey, variant);
+  }
+
+  async #writeView(path: string, id: ViewKey, due: Due, view: CachedView): Promise<void> {
+    const content = this.#cache.content(view) ?? (await this.#contentFromStore(view));
     if (content === undefined) {
       // Most likely another version came meanwhile, and queued the file itself.
-      if (this.#cache.get(config.groupKey)?.md5 === config.md5) this.enqueueFile(name, config.groupKey);
+      if (this.#viewOf(due)?.md5 === view.md5) this.#enqueue(id, due);
       return;
     }
-    await this.#host.disk.write(dumpPath(this.directory, name), writeDumpFile(config, content));
+    await this.#host.disk.write(path, writeDumpFile(factsOf(view), content));
     this.#writes += 1;
   }
 
@@ -217,4 +249,10 @@ export class Dump {
     this.#warnedMs = nowMs;
     this.#log.warn(message, facts);
   }
+}
+
+function factsOf(view: CachedView): DumpedConfig {
+  if (!('variant' in view)) return view;
+  const { key, md5, modifiedMs, variant, betaIps } = view;
+  return { key, md5, type: 'text', modifiedMs, variant: { id: variant, betaIps } };
 }

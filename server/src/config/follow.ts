@@ -3,21 +3,30 @@ import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
 import type { FeedReader } from '../store/feed-delivery.ts';
 import type { Change, Revision } from '../store/store.ts';
 import type { ConfigCache } from './cache.ts';
+import { fewAtOnce } from './few-at-once.ts';
 import type { RowReader } from './rows.ts';
+import type { VariantRowReader } from './variant-rows.ts';
 
 export const ROWS_READ_AT_ONCE = 8;
 
 /** Keeps the cache at the feed: each changed row is read once however often it changed. */
 export class ConfigFollower implements FeedReader {
   readonly name = 'configuration';
-  readonly kinds = ['config'] as const;
+  readonly kinds = ['config', 'variant'] as const;
   readonly #cache: ConfigCache;
   readonly #rows: RowReader;
+  readonly #variantRows: VariantRowReader;
   readonly #readAll: (revision: Revision) => Promise<void>;
 
-  constructor(cache: ConfigCache, rows: RowReader, readAll: (revision: Revision) => Promise<void>) {
+  constructor(
+    cache: ConfigCache,
+    rows: RowReader,
+    variantRows: VariantRowReader,
+    readAll: (revision: Revision) => Promise<void>,
+  ) {
     this.#cache = cache;
     this.#rows = rows;
+    this.#variantRows = variantRows;
     this.#readAll = readAll;
   }
 
@@ -27,14 +36,15 @@ export class ConfigFollower implements FeedReader {
 
   async apply(changes: readonly Change[]): Promise<void> {
     const newest = new Map<GroupKey, { readonly key: ConfigKey; readonly revision: Revision }>();
+    const withVariants = new Map<GroupKey, ConfigKey>();
     for (const { what, revision } of changes) {
       if (what.kind === 'config') newest.set(groupKey(what.key), { key: what.key, revision });
+      else if (what.kind === 'variant') withVariants.set(groupKey(what.key), what.key);
     }
     // What this node published itself is here already.
     const due = [...newest].filter(([text, { revision }]) => (this.#cache.get(text)?.revision ?? -1) < revision);
-    for (let i = 0; i < due.length; i += ROWS_READ_AT_ONCE) {
-      const some = due.slice(i, i + ROWS_READ_AT_ONCE);
-      await Promise.all(some.map(([, { key, revision }]) => this.#rows.read(key, revision)));
-    }
+    await fewAtOnce(due, ROWS_READ_AT_ONCE, ([, { key, revision }]) => this.#rows.read(key, revision));
+    // Always: a variant that this node published says nothing of the others of its key.
+    await fewAtOnce([...withVariants.values()], ROWS_READ_AT_ONCE, (key) => this.#variantRows.read(key));
   }
 }

@@ -27,6 +27,41 @@ test('a poll ends as unchanged at its time, never later and at most 5 % and one 
   }
 });
 
+test('a change for some addresses wakes the polls from there alone', () => {
+  const machine = new LongPollMachine();
+  machine.step(hold(1, ['a+g'], '10.0.0.1'), 0);
+  machine.step(hold(2, ['a+g'], '10.0.0.2'), 0);
+  const beta = { kind: 'changed', groupKey: 'a+g', ips: new Set(['10.0.0.2', '10.0.0.3']) } as const;
+  assert.deepEqual(machine.step(beta, 1), [answer([2], 'a+g')]);
+  assert.deepEqual(machine.step(beta, 1), []);
+  assert.equal(machine.held, 1);
+});
+
+test('a fixed poll is woken by nothing but its time, and counts like any other', () => {
+  const machine = new LongPollMachine(SMALL);
+  machine.step({ ...hold(1, ['a+g', 'b+g']), isFixed: true }, 0);
+  assert.deepEqual(machine.step(changed('a+g'), 1), []);
+  assert.equal(machine.heldKeys, 2);
+  assert.deepEqual(machine.step({ kind: 'tick' }, 30_000), [answer([1], undefined)]);
+  assert.equal(machine.held + machine.heldKeys + machine.watchedKeys, 0);
+});
+
+test('who holds a key is known, and which keys an address holds', () => {
+  const machine = new LongPollMachine();
+  machine.step({ ...hold(1, ['a+g', 'b+g'], '10.0.0.1'), tag: 'gray' }, 0);
+  machine.step(hold(2, ['a+g'], '10.0.0.2'), 0);
+  const shown = [...machine.holders('a+g')].map(({ clientIp, tag }) => [clientIp, tag]);
+  assert.deepEqual(shown, [
+    ['10.0.0.1', 'gray'],
+    ['10.0.0.2', undefined],
+  ]);
+  assert.deepEqual(
+    [...machine.heldBy('10.0.0.1')].map(([key]) => key),
+    ['a+g', 'b+g'],
+  );
+  assert.deepEqual([...machine.holders('x+g'), ...machine.heldBy('10.0.0.9')], []);
+});
+
 test('a client that went away is forgotten, and frees its place', () => {
   const machine = new LongPollMachine(SMALL);
   machine.step(hold(1, ['a+g']), 0);
@@ -114,7 +149,7 @@ test('whatever happens, each poll is answered once, in time, and nothing is left
         } else if (next.kind === 'hold') {
           ids += 1;
           open.set(ids, { keys: next.keys, endMs: nowMs + next.holdMs });
-          step({ ...next, poll: ids, clientIp: next.ip });
+          step({ ...next, poll: ids, clientIp: next.ip, tag: undefined, isFixed: false });
         } else {
           if (next.kind === 'gone') open.delete(next.poll);
           step(next);
@@ -134,7 +169,7 @@ test('whatever happens, each poll is answered once, in time, and nothing is left
 });
 
 function hold(poll: number, keys: readonly string[], clientIp = '10.0.0.1') {
-  return { kind: 'hold', poll, keys, clientIp, holdMs: 29_500, jitter: 0 } as const;
+  return { kind: 'hold', poll, keys, clientIp, tag: undefined, isFixed: false, holdMs: 29_500, jitter: 0 } as const;
 }
 
 function changed(groupKey: string): PollEvent {

@@ -5,7 +5,7 @@ import { ownText } from './own-text.ts';
  * Which clients wait for which configurations, and when each is answered.
  *
  * A poll is held only while all its keys are as the client has them, so it waits for the first change of any of
- * them and no md5 needs keeping. States of a poll: held > answered (a key changed, its time is over, the node
+ * them and no md5 needs keeping. (Fixed polling, which a switch selects, waits for its time alone.) States of a poll: held > answered (a key changed, its time is over, the node
  * drains) or forgotten (the client went away). Nothing of the request is kept but references to shared key texts.
  */
 export type PollId = number;
@@ -15,13 +15,20 @@ export type PollEvent =
       readonly kind: 'hold';
       readonly poll: PollId;
       readonly clientIp: string;
+      /** The header by which the client may see other contents than others do. */
+      readonly tag: string | undefined;
       readonly keys: Iterable<GroupKey>;
+      /** Answered at its time and not before, whatever changes. */
+      readonly isFixed: boolean;
       readonly holdMs: number;
       /** In [0, 1): how much of the allowed part of the hold is left off, so that clients do not return as one. */
       readonly jitter: number;
     }
-  /** The md5 of the configuration is another one now, or it appeared or went. */
-  | { readonly kind: 'changed'; readonly groupKey: GroupKey }
+  /**
+   * What the configuration is to some clients is another one now, or it appeared or went; `ips`: to clients at these
+   * addresses alone.
+   */
+  | { readonly kind: 'changed'; readonly groupKey: GroupKey; readonly ips?: ReadonlySet<string> }
   | { readonly kind: 'gone'; readonly poll: PollId }
   | { readonly kind: 'tick' }
   /** Every poll is answered as unchanged, so that clients compare anew. */
@@ -69,9 +76,15 @@ interface Watch {
 interface Poll {
   readonly id: PollId;
   readonly clientIp: string;
+  readonly tag: string | undefined;
+  /** Of a fixed poll none: no change concerns it. */
   readonly watches: readonly Watch[];
+  readonly keys: number;
   readonly endTick: number;
 }
+
+/** Who waits for a key, as far as it decides what they see. */
+export type Holder = Pick<Poll, 'clientIp' | 'tag'>;
 
 export class LongPollMachine {
   readonly #bounds: PollBounds;
@@ -104,7 +117,7 @@ export class LongPollMachine {
       case 'hold':
         return this.#hold(event, nowMs);
       case 'changed':
-        return this.#answer(this.#watches.get(event.groupKey)?.polls ?? [], event.groupKey);
+        return this.#answer(this.#concerned(event.groupKey, event.ips), event.groupKey);
       case 'gone':
         return this.#forget(event.poll);
       case 'tick':
@@ -117,6 +130,24 @@ export class LongPollMachine {
     }
   }
 
+  holders(key: GroupKey): Iterable<Holder> {
+    return this.#watches.get(key)?.polls ?? [];
+  }
+
+  /** Every key that clients at the address wait for, with who they are. */
+  *heldBy(clientIp: string): Generator<readonly [GroupKey, Holder]> {
+    if (!this.#addresses.has(clientIp)) return;
+    for (const poll of this.#polls.values()) {
+      if (poll.clientIp !== clientIp) continue;
+      for (const { groupKey } of poll.watches) yield [groupKey, poll];
+    }
+  }
+
+  #concerned(key: GroupKey, ips: ReadonlySet<string> | undefined): Iterable<Poll> {
+    const polls = this.#watches.get(key)?.polls ?? [];
+    return ips === undefined ? polls : [...polls].filter(({ clientIp }) => ips.has(clientIp));
+  }
+
   #hold(event: Extract<PollEvent, { kind: 'hold' }>, nowMs: number): readonly PollEffect[] {
     const keys = [...event.keys].filter((key) => key.length <= KEY_LENGTH_MAX);
     const reason = this.#refusal(event.clientIp, keys);
@@ -125,12 +156,14 @@ export class LongPollMachine {
     const poll: Poll = {
       id: event.poll,
       clientIp: event.clientIp,
-      watches: keys.map((key) => this.#watch(key)),
+      tag: event.tag,
+      watches: event.isFixed ? [] : keys.map((key) => this.#watch(key)),
+      keys: keys.length,
       endTick: Math.floor(endMs / POLL_TICK_MS),
     };
     for (const watch of poll.watches) watch.polls.add(poll);
     this.#polls.set(poll.id, poll);
-    this.#heldKeys += poll.watches.length;
+    this.#heldKeys += poll.keys;
     this.#addresses.set(poll.clientIp, (this.#addresses.get(poll.clientIp) ?? 0) + 1);
     const sameEnd = this.#ends.get(poll.endTick);
     if (sameEnd === undefined) this.#ends.set(poll.endTick, new Set([poll]));
@@ -179,7 +212,7 @@ export class LongPollMachine {
 
   #free(poll: Poll): void {
     this.#polls.delete(poll.id);
-    this.#heldKeys -= poll.watches.length;
+    this.#heldKeys -= poll.keys;
     for (const watch of poll.watches) {
       watch.polls.delete(poll);
       if (watch.polls.size > 0) continue;

@@ -14,7 +14,7 @@ const BODY_BYTES = 500_000;
 
 test('F20: held polls keep neither their bodies nor what was parsed from them', async () => {
   const host = createFakeHost();
-  const driver = new PollDriver(host, new ConfigCache());
+  const driver = new PollDriver({ host, cache: new ConfigCache(), changed: () => [] });
   hold(driver, 0, 10);
   const before = usedBytes();
   for (let i = 0; i < POLLS; i += 1) hold(driver, i, BODY_BYTES);
@@ -40,7 +40,7 @@ function hold(driver: PollDriver, i: number, bodyBytes: number): void {
     onGone: () => undefined,
   };
   const listening = parseListening(decodeForm(request).get('Listening-Configs'));
-  void driver.hold(request, '10.0.0.9', listening.keys(), 29_500);
+  void driver.hold(request, { clientIp: '10.0.0.9', tag: undefined }, listening.keys(), 29_500);
 }
 
 function usedBytes(): number {

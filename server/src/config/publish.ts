@@ -1,40 +1,73 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
-import { contentMd5, type PublishRequest, type RemoveRequest } from '@nacos-kube/core/wire/config.ts';
+import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
+import type { ConfigKey, VariantId } from '@nacos-kube/core/model/config.ts';
+import {
+  contentMd5,
+  type PublishedVariant,
+  type PublishRequest,
+  type RemoveRequest,
+} from '@nacos-kube/core/wire/config.ts';
 import { configError } from '@nacos-kube/core/wire/config-errors.ts';
 import { groupKey } from '@nacos-kube/core/wire/config-key.ts';
-import type { Store } from '../store/store.ts';
+import type { Operator, Store } from '../store/store.ts';
 import type { ConfigCache } from './cache.ts';
+import type { Capacity } from './capacity.ts';
+import { fewAtOnce } from './few-at-once.ts';
+import { ROWS_READ_AT_ONCE } from './follow.ts';
+import type { MetaConfigs } from './meta.ts';
 import type { PeerHints } from './notify.ts';
 import type { RowReader } from './rows.ts';
+import type { VariantRowReader } from './variant-rows.ts';
 
 /** Writes that wait for the store; more are sent to another node. */
 export const WRITES_MAX = 1_000;
 
+export interface PublisherParts {
+  readonly host: Host;
+  readonly store: Store;
+  readonly cache: ConfigCache;
+  readonly rows: RowReader;
+  readonly variantRows: VariantRowReader;
+  readonly hints: PeerHints;
+  readonly meta: MetaConfigs;
+  readonly capacity: Capacity;
+}
+
 /** Writes to the store, and has this node serve what was written before the caller is told (F11). */
 export class Publisher {
-  readonly #host: Host;
-  readonly #store: Store;
-  readonly #cache: ConfigCache;
-  readonly #rows: RowReader;
-  readonly #hints: PeerHints;
+  readonly #parts: PublisherParts;
   #underWay = 0;
   #publishes = 0;
   #removes = 0;
 
-  constructor(host: Host, store: Store, cache: ConfigCache, rows: RowReader, hints: PeerHints) {
-    this.#host = host;
-    this.#store = store;
-    this.#cache = cache;
-    this.#rows = rows;
-    this.#hints = hints;
+  constructor(parts: PublisherParts) {
+    this.#parts = parts;
   }
 
+  /** Throws `ProtocolError` when the configuration takes no such publication. */
   publish(request: PublishRequest, clientIp: string): Promise<void> {
-    return this.#oneOfFew(() => this.#publish(request, clientIp));
+    const { meta } = this.#parts;
+    if (meta.isAggregate(request)) throw configError(403, `dataId:${request.dataId} is aggr`);
+    const { variant } = request;
+    return this.#oneOfFew(() =>
+      variant === undefined ? this.#publish(request, clientIp) : this.#publishVariant(request, variant, clientIp),
+    );
   }
 
-  remove(request: RemoveRequest, clientIp: string): Promise<void> {
-    return this.#oneOfFew(() => this.#remove(request, clientIp));
+  remove({ user, tag, ...key }: RemoveRequest, clientIp: string): Promise<void> {
+    const by = { ip: clientIp, user };
+    return this.#oneOfFew(() =>
+      tag === undefined ? this.#remove(key, by) : this.#removeVariant(key, { kind: 'tag', tag }),
+    );
+  }
+
+  stopBeta(key: ConfigKey): Promise<void> {
+    return this.#oneOfFew(() => this.#removeVariant(key, { kind: 'beta' }));
+  }
+
+  /** By the ids of the rows, in one transaction; returns how many there were. */
+  removeMany(ids: readonly string[], by: Operator): Promise<number> {
+    return this.#oneOfFew(() => this.#removeMany(ids, by));
   }
 
   metrics() {
@@ -42,59 +75,105 @@ export class Publisher {
   }
 
   async #publish(request: PublishRequest, clientIp: string): Promise<void> {
-    const { user, ...written } = request;
+    const { host, store, cache, rows, hints, capacity } = this.#parts;
+    const { user, variant: _, ...written } = request;
     const content = new TextEncoder().encode(request.content);
+    const text = groupKey(request);
+    // The body of the reference, and of its text too: clients know the status alone.
+    if (!capacity.allows(request, content.byteLength, cache.get(text) === undefined))
+      throw new ProtocolError(429, '429');
     const md5 = contentMd5(content);
-    const before = this.#cache.moment();
-    const result = await this.#store.putConfig({ ...written, md5, by: { ip: clientIp, user } });
-    if (result.outcome === 'conflict') throw new Error('a write without condition met a conflict');
+    const before = cache.moment();
+    const result = await store.putConfig({ ...written, md5, by: { ip: clientIp, user } });
+    if (result.outcome === 'conflict') throw configError(409, 'Cas publish fail, server md5 may have changed.');
     const { revision } = result;
     this.#publishes += 1;
-    this.#hints.changed(revision);
-    if (this.#cache.touchedSince(groupKey(request), before)) {
+    hints.changed(revision);
+    if (cache.touchedSince(text, before)) {
       // Somebody else wrote or read the row meanwhile, and which came last is not known here: the row tells.
-      await this.#readBack(request, revision, 'a config was published but cannot be read back yet');
+      await this.#readBack(request, () => rows.read(request, revision));
       return;
     }
-    const { type } = request;
-    this.#cache.put({ key: request, md5, type, modifiedMs: this.#host.clock.now(), revision }, content);
+    cache.put({ key: request, md5, type: request.type, modifiedMs: host.clock.now(), revision }, content);
   }
 
-  async #remove(request: RemoveRequest, clientIp: string): Promise<void> {
-    const { user, ...key } = request;
-    const before = this.#cache.moment();
-    const isRemoved = await this.#store.removeConfig(key, { ip: clientIp, user });
+  async #publishVariant(request: PublishRequest, target: PublishedVariant, clientIp: string): Promise<void> {
+    const { host, store, cache, variantRows, hints } = this.#parts;
+    const { dataId, group, namespaceId, appName } = request;
+    const key = { dataId, group, namespaceId };
+    const content = new TextEncoder().encode(request.content);
+    const md5 = contentMd5(content);
+    const betaIps = target.kind === 'beta' ? target.betaIps : '';
+    const variant: VariantId = target.kind === 'beta' ? { kind: 'beta' } : target;
+    const before = cache.variants.moment();
+    // The reference never notes who published a variant.
+    const by = { ip: clientIp, user: null };
+    const revision = await store.putVariant({ ...key, variant, content: request.content, md5, appName, betaIps, by });
+    this.#publishes += 1;
+    hints.changed(revision);
+    if (cache.variants.touchedSince(groupKey(key), before)) await this.#readBack(key, () => variantRows.read(key));
+    else cache.variants.put({ key, variant, md5, modifiedMs: host.clock.now(), betaIps }, content);
+  }
+
+  async #remove(key: ConfigKey, by: Operator): Promise<void> {
+    const { host, store, cache, rows } = this.#parts;
+    const before = cache.moment();
+    const isRemoved = await store.removeConfig(key, by);
     this.#removes += 1;
-    if (isRemoved) this.#host.background('hint the peers', this.#hintNewest());
+    if (isRemoved) host.background('hint the peers', this.#hintNewest());
     const text = groupKey(key);
-    if (!isRemoved && this.#cache.get(text) === undefined) return;
-    if (this.#cache.touchedSince(text, before)) {
-      await this.#readBack(key, 0, 'a config was removed but its place cannot be read yet');
-    } else this.#cache.remove(text);
+    if (!isRemoved && cache.get(text) === undefined) return;
+    if (cache.touchedSince(text, before)) await this.#readBack(key, () => rows.read(key, 0));
+    else cache.remove(text);
+  }
+
+  async #removeVariant(key: ConfigKey, variant: VariantId): Promise<void> {
+    const { host, store, cache, variantRows } = this.#parts;
+    const text = groupKey(key);
+    const before = cache.variants.moment();
+    const isRemoved = await store.removeVariant(key, variant);
+    this.#removes += 1;
+    if (isRemoved) host.background('hint the peers', this.#hintNewest());
+    if (!isRemoved && cache.variants.find(text, variant) === undefined) return;
+    if (cache.variants.touchedSince(text, before)) await this.#readBack(key, () => variantRows.read(key));
+    else cache.variants.remove(text, variant);
+  }
+
+  /** Which of the keys stand after it is for their rows to tell: some may have been published again meanwhile. */
+  async #removeMany(ids: readonly string[], by: Operator): Promise<number> {
+    const { host, store, rows } = this.#parts;
+    const configs = await store.getConfigs(ids);
+    const removed = await store.removeConfigs(ids, by);
+    this.#removes += removed;
+    if (removed > 0) host.background('hint the peers', this.#hintNewest());
+    await fewAtOnce(configs, ROWS_READ_AT_ONCE, (key) => this.#readBack(key, () => rows.read(key, 0)));
+    return removed;
   }
 
   /** What was committed stays so whatever happens here: the feed brings it a little later. */
-  async #readBack(key: PublishRequest | Omit<RemoveRequest, 'user'>, revision: number, trouble: string): Promise<void> {
+  async #readBack(key: ConfigKey, read: () => Promise<unknown>): Promise<void> {
     try {
-      await this.#rows.read(key, revision);
+      await read();
     } catch (error) {
-      this.#host.log.area('config').warn(trouble, { config: groupKey(key), error });
+      const { log } = this.#parts.host;
+      log.area('config').warn('a config was written but cannot be read back yet', { config: groupKey(key), error });
     }
   }
 
   async #hintNewest(): Promise<void> {
+    const { store, hints, host } = this.#parts;
     try {
-      this.#hints.changed(await this.#store.revision());
+      hints.changed(await store.revision());
     } catch (error) {
-      this.#host.log.area('config').debug('no hint about a removal: peers find it by the feed', { error });
+      host.log.area('config').debug('no hint about a removal: peers find it by the feed', { error });
     }
   }
 
-  async #oneOfFew(write: () => Promise<void>): Promise<void> {
+  async #oneOfFew<T>(write: () => Promise<T>): Promise<T> {
     if (this.#underWay >= WRITES_MAX) throw configError(503, `too many writes under way, over ${WRITES_MAX}`);
     this.#underWay += 1;
     try {
-      await write();
+      return await write();
     } finally {
       this.#underWay -= 1;
     }

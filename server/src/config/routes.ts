@@ -1,8 +1,9 @@
 import type { HttpResponse, Log } from '@nacos-kube/core/host/host.ts';
 import type { Call, Policy, Route } from '@nacos-kube/core/http/route.ts';
-import { CONFIG_DONE, decodePublish, decodeRead, decodeRemove } from '@nacos-kube/core/wire/config.ts';
+import { CONFIG_DONE, decodeKey, decodePublish, decodeRead, decodeRemove } from '@nacos-kube/core/wire/config.ts';
 import { configError } from '@nacos-kube/core/wire/config-errors.ts';
 import { parseGroupKey } from '@nacos-kube/core/wire/config-key.ts';
+import { BETA_NOT_STOPPED, BETA_STOPPED, BETA_UNREADABLE, encodeBeta } from '@nacos-kube/core/wire/config-view.ts';
 import {
   decodeListenerMode,
   encodeListenerAnswer,
@@ -11,14 +12,20 @@ import {
   parseListening,
 } from '@nacos-kube/core/wire/listener.ts';
 import { StoreError } from '../store/store.ts';
+import type { MetaConfigs } from './meta.ts';
+import { ownText } from './own-text.ts';
 import type { PollDriver } from './poll-driver.ts';
 import type { Publisher } from './publish.ts';
 import type { Reader } from './read.ts';
+import type { VariantRowReader } from './variant-rows.ts';
+import type { Viewer } from './view.ts';
 
 export interface ConfigDoors {
   readonly publisher: Publisher;
   readonly reader: Reader;
+  readonly variantRows: VariantRowReader;
   readonly polls: PollDriver;
+  readonly meta: MetaConfigs;
   readonly log: Log;
 }
 
@@ -42,28 +49,62 @@ export function configRoutes(doors: ConfigDoors): readonly Route[] {
 }
 
 async function publish({ publisher }: ConfigDoors, { form, request, clientIp }: Call): Promise<HttpResponse> {
-  await publisher.publish(decodePublish(form, request.headers['betaips']), clientIp);
+  await publisher.publish(decodePublish(form, request.headers), clientIp);
   return CONFIG_DONE;
 }
 
-function read({ reader }: ConfigDoors, { form }: Call): HttpResponse | Promise<HttpResponse> {
-  return reader.read(decodeRead(form));
+function read({ reader, variantRows }: ConfigDoors, call: Call): HttpResponse | Promise<HttpResponse> {
+  const { form } = call;
+  if (form.get('beta') === 'true') return beta(variantRows, call);
+  return reader.read(decodeRead(form), viewerOf(call));
 }
 
-async function remove({ publisher }: ConfigDoors, { form, clientIp }: Call): Promise<HttpResponse> {
+async function remove({ publisher }: ConfigDoors, call: Call): Promise<HttpResponse> {
+  const { form, clientIp } = call;
+  if (form.get('beta') === 'true') return stopBeta(publisher, call);
   await publisher.remove(decodeRemove(form), clientIp);
   return CONFIG_DONE;
 }
 
+/** From the store, since it has what no client is served; the reference tells a failure in the body. */
+async function beta(variantRows: VariantRowReader, { form }: Call): Promise<HttpResponse> {
+  const key = decodeKey(form);
+  try {
+    return encodeBeta(await variantRows.beta(key));
+  } catch (error) {
+    if (error instanceof StoreError) return BETA_UNREADABLE;
+    throw error;
+  }
+}
+
+async function stopBeta(publisher: Publisher, { form }: Call): Promise<HttpResponse> {
+  const key = decodeKey(form);
+  try {
+    await publisher.stopBeta(key);
+    return BETA_STOPPED;
+  } catch (error) {
+    if (error instanceof StoreError) return BETA_NOT_STOPPED;
+    throw error;
+  }
+}
+
 /** Not async: a function that waits would keep the request, with its body, as long as the poll is held (F20). */
-function listen({ reader, polls }: ConfigDoors, call: Call): HttpResponse | Promise<HttpResponse> {
-  const mode = decodeListenerMode(call.request.headers);
+function listen({ reader, polls, meta }: ConfigDoors, call: Call): HttpResponse | Promise<HttpResponse> {
+  const { request } = call;
+  const mode = decodeListenerMode(request.headers, meta.switches);
   const listening = parseListening(call.form.get('Listening-Configs'));
-  const changed = reader.changed(listening).map(parseGroupKey);
+  const viewer = viewerOf(call);
+  if (mode.kind === 'fixed') return polls.holdFixed(request, viewer, listening, mode.holdMs);
+  const changed = reader.changed(listening, viewer).map(parseGroupKey);
   if (mode.kind === 'short') return encodeShortAnswer(changed, mode.inHeaders);
   if (changed.length > 0) return encodeListenerAnswer(changed);
   if (!mode.hangUp) return NOTHING_CHANGED;
-  return polls.hold(call.request, call.clientIp, listening.keys(), mode.holdMs);
+  return polls.hold(request, viewer, listening.keys(), mode.holdMs);
+}
+
+function viewerOf({ request, clientIp }: Call): Viewer {
+  const tag = request.headers['vipserver-tag'];
+  return { clientIp, tag: tag === undefined || tag === '' ? undefined : ownText(tag) };
 }
 
 function tellingStoreErrors(

@@ -8,11 +8,14 @@ import { Follower } from '../store/follow.ts';
 import { createMemoryDatabase, createMemoryStore, type MemoryDatabase } from '../store/memory.ts';
 import type { Store } from '../store/store.ts';
 import { ConfigCache } from './cache.ts';
+import { Capacity } from './capacity.ts';
 import { createFakeHost } from './fake-host.ts';
 import { ConfigFollower } from './follow.ts';
+import { MetaConfigs } from './meta.ts';
 import { PeerHints } from './notify.ts';
 import { Publisher } from './publish.ts';
 import { RowReader } from './rows.ts';
+import { VariantRowReader } from './variant-rows.ts';
 
 const KEYS = ['d', 'e'].map((dataId) => ({ dataId, group: 'g', namespaceId: '' }));
 
@@ -48,7 +51,8 @@ test('P2: whatever overtakes what, no node ever goes back, what was acknowledged
       await truth.start();
       for (const key of KEYS) {
         const row = await truth.getConfig(key);
-        for (const { cache } of nodes) assert.equal(cache.md5(groupKey(key)), row?.md5 ?? '', 'a node disagrees');
+        for (const { cache } of nodes)
+          assert.equal(cache.get(groupKey(key))?.md5 ?? '', row?.md5 ?? '', 'a node disagrees');
       }
       for (const { follower } of nodes) follower.stop();
     }),
@@ -100,10 +104,14 @@ async function startNode(host: Host, database: MemoryDatabase, delay: () => numb
   const store = slow(host, plain, delay, commits);
   const cache = new ConfigCache();
   const rows = new RowReader(host, store, cache);
-  const publisher = new Publisher(host, store, cache, rows, new PeerHints(host, () => undefined));
+  const variantRows = new VariantRowReader(host, store, cache.variants);
+  const hints = new PeerHints(host, () => undefined);
+  const meta = new MetaConfigs(host.log, cache);
+  const capacity = new Capacity(host.log, store, cache);
+  const publisher = new Publisher({ host, store, cache, rows, variantRows, hints, meta, capacity });
   const follower = new Follower(host, store);
   const pace = async () => undefined;
-  follower.subscribe(new ConfigFollower(cache, rows, (revision) => rows.readAll(revision, pace)));
+  follower.subscribe(new ConfigFollower(cache, rows, variantRows, (revision) => rows.readAll(revision, pace)));
   follower.start();
   const newest = new Map<string, number>();
   cache.changes.subscribe(({ groupKey: text, before, after }) => {
@@ -119,7 +127,7 @@ async function startNode(host: Host, database: MemoryDatabase, delay: () => numb
     if (what === 'rereadAll') return rows.readAll(follower.metrics().revision, pace);
     if (what === 'remove') return publisher.remove({ ...key, user: null }, '10.0.0.1');
     const form = new Map([...Object.entries(key), ['content', content]]);
-    await publisher.publish(decodePublish(form, undefined), '10.0.0.1');
+    await publisher.publish(decodePublish(form), '10.0.0.1');
     const served = cache.get(text);
     if (served === undefined) return; // Removed by somebody else meanwhile.
     const own = commits.indexOf(`${text} ${contentMd5(content)}`);

@@ -3,7 +3,8 @@ import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
 import { contentMd5, typeOr } from '@nacos-kube/core/wire/config.ts';
 import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
 import type { Revision, Store } from '../store/store.ts';
-import type { CachedConfig, ConfigCache } from './cache.ts';
+import type { ConfigCache } from './cache.ts';
+import type { CachedConfig } from './view.ts';
 
 export const SCAN_PAGE_CONFIGS = 200;
 /** A row that is written during each of so many readings is left to the feed. */

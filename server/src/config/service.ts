@@ -4,17 +4,24 @@ import type { Part } from '@nacos-kube/core/lifecycle.ts';
 import type { FeedSubscription } from '../store/feed-delivery.ts';
 import type { Follower } from '../store/follow.ts';
 import type { Revision, Store } from '../store/store.ts';
-import { type CachedConfig, CONTENT_CACHE_BYTES_MAX, ConfigCache } from './cache.ts';
+import type { ConfigAccess } from './access.ts';
+import { ConfigCache } from './cache.ts';
+import { Capacity, type CapacitySettings } from './capacity.ts';
+import { CONTENT_CACHE_BYTES_MAX } from './contents.ts';
 import { Dump } from './dump.ts';
 import { checkDump, loadDump } from './dump-check.ts';
 import { ConfigFollower } from './follow.ts';
 import { POLL_BOUNDS, type PollBounds } from './long-poll.ts';
+import { MetaConfigs } from './meta.ts';
+import { NamespaceCounts } from './namespace-counts.ts';
 import { PeerHints } from './notify.ts';
 import { PollDriver } from './poll-driver.ts';
 import { Publisher } from './publish.ts';
 import { Reader } from './read.ts';
 import { configRoutes } from './routes.ts';
 import { RowReader } from './rows.ts';
+import { VariantRowReader } from './variant-rows.ts';
+import type { CachedView } from './view.ts';
 
 export const FULL_DUMP_PERIOD_MS = 6 * 3_600_000;
 /** Nodes that started together do not read everything together. */
@@ -27,12 +34,16 @@ export interface ConfigSettings {
   readonly hintPeers: (revision: Revision) => Promise<void> | void;
   readonly contentCacheBytesMax?: number;
   readonly polls?: PollBounds;
+  readonly capacity?: CapacitySettings;
 }
 
 export interface ConfigService extends Part {
   readonly routes: readonly Route[];
+  readonly access: ConfigAccess;
   /** Why what is served may be older than the store; undefined when it is not. */
   staleReason(): string | undefined;
+  /** Configurations of a namespace; the empty text is the public one. */
+  countIn(namespaceId: string): number;
   metrics(): Readonly<Record<string, number>>;
 }
 
@@ -53,11 +64,15 @@ export function createConfigService(
 class Service implements ConfigService {
   readonly name = 'config';
   readonly routes: readonly Route[];
+  readonly access: ConfigAccess;
   readonly #host: Host;
   readonly #log: Log;
   readonly #follower: Follower;
   readonly #cache: ConfigCache;
+  readonly #counts: NamespaceCounts;
   readonly #rows: RowReader;
+  readonly #variantRows: VariantRowReader;
+  readonly #capacity: Capacity;
   readonly #dump: Dump;
   readonly #hints: PeerHints;
   readonly #polls: PollDriver;
@@ -65,6 +80,7 @@ class Service implements ConfigService {
   readonly #reader: Reader;
   #state: 'empty' | 'dumped' | 'whole' = 'empty';
   #subscription: FeedSubscription | undefined;
+  #capacitySubscription: FeedSubscription | undefined;
   #fullDump: Timer | undefined;
   #isChecking = false;
   #checkAgain = false;
@@ -75,24 +91,44 @@ class Service implements ConfigService {
     this.#log = host.log.area('config');
     this.#follower = follower;
     this.#cache = new ConfigCache(settings.contentCacheBytesMax ?? CONTENT_CACHE_BYTES_MAX);
-    this.#rows = new RowReader(host, store, this.#cache);
-    this.#dump = new Dump(host, settings.dumpDirectory, this.#cache, (config) => this.#contentFromStore(config));
-    this.#hints = new PeerHints(host, settings.hintPeers);
-    this.#polls = new PollDriver(host, this.#cache, settings.polls ?? POLL_BOUNDS);
-    this.#publisher = new Publisher(host, store, this.#cache, this.#rows, this.#hints);
-    this.#reader = new Reader(this.#cache, this.#dump, this.#rows, () => this.#state === 'whole');
-    this.routes = configRoutes({
-      publisher: this.#publisher,
-      reader: this.#reader,
-      polls: this.#polls,
-      log: this.#log,
+    this.#counts = new NamespaceCounts(this.#cache.changes);
+    const cache = this.#cache;
+    const rows = new RowReader(host, store, cache);
+    const variantRows = new VariantRowReader(host, store, cache.variants);
+    const meta = new MetaConfigs(this.#log, cache);
+    const capacity = new Capacity(this.#log, store, cache, settings.capacity);
+    this.#rows = rows;
+    this.#variantRows = variantRows;
+    this.#capacity = capacity;
+    const dump = new Dump(host, settings.dumpDirectory, cache, (view) => this.#contentFromStore(view));
+    this.#dump = dump;
+    const hints = new PeerHints(host, settings.hintPeers);
+    this.#hints = hints;
+    const knowsAll = () => this.#state === 'whole';
+    const reader = new Reader({ cache, dump, rows, variantRows, knowsAll });
+    this.#reader = reader;
+    const polls = new PollDriver({
+      ...{ host, cache, bounds: settings.polls ?? POLL_BOUNDS },
+      changed: (listening, viewer) => reader.changed(listening, viewer),
     });
+    this.#polls = polls;
+    const publisher = new Publisher({ host, store, cache, rows, variantRows, hints, meta, capacity });
+    this.#publisher = publisher;
+    this.access = {
+      ...{ publisher, capacity },
+      listeners: (key) => polls.listeners(key),
+      listenersOfIp: (clientIp) => polls.listenersOfIp(clientIp),
+      readAllAgain: () => this.#readAgainIn(0),
+    };
+    this.routes = configRoutes({ publisher, reader, variantRows, polls, meta, log: this.#log });
   }
 
   /** Waits for the first full read, but not for a store that does not answer. */
   async start(): Promise<void> {
-    const reader = new ConfigFollower(this.#cache, this.#rows, (revision) => this.#readAll(revision));
+    const readAll = (revision: Revision) => this.#readAll(revision);
+    const reader = new ConfigFollower(this.#cache, this.#rows, this.#variantRows, readAll);
     this.#subscription = this.#follower.subscribe(reader);
+    this.#capacitySubscription = this.#follower.subscribe(this.#capacity);
     if ((await this.#subscription.attempted) === 'read') return;
     const { wasWhole, configs } = await loadDump(this.#host, this.#dump, this.#cache, () => this.#isWhole());
     if (this.#isWhole()) return;
@@ -123,16 +159,22 @@ class Service implements ConfigService {
     this.#isStopped = true;
     this.#polls.drain();
     this.#subscription?.end();
+    this.#capacitySubscription?.end();
     this.#fullDump?.cancel();
     this.#hints.stop();
     await this.#dump.stop();
   }
 
+  countIn(namespaceId: string): number {
+    return this.#counts.of(namespaceId);
+  }
+
   metrics(): Readonly<Record<string, number>> {
     return {
       configs: this.#cache.size,
+      variants: this.#cache.variants.count,
       contentBytes: this.#cache.contentBytes,
-      rowsSkipped: this.#rows.skipped,
+      rowsSkipped: this.#rows.skipped + this.#variantRows.skipped,
       stale: this.staleReason() === undefined ? 0 : 1,
       ...this.#polls.metrics(),
       ...this.#dump.metrics(),
@@ -150,6 +192,7 @@ class Service implements ConfigService {
   /** At the start, or behind a gap in the feed; changes wait until it is done. */
   async #readAll(revision: Revision): Promise<void> {
     await this.#rows.readAll(revision, () => this.#dump.room());
+    await this.#variantRows.readAll(() => this.#dump.room());
     if (this.#state !== 'whole') {
       this.#state = 'whole';
       // Until now what was not known passed for unchanged; now clients can compare.
@@ -196,8 +239,9 @@ class Service implements ConfigService {
     }
   }
 
-  async #contentFromStore(config: CachedConfig): Promise<Uint8Array | undefined> {
-    const row = await this.#rows.read(config.key, 0);
-    return row?.config.md5 === config.md5 ? row.content : undefined;
+  async #contentFromStore(view: CachedView): Promise<Uint8Array | undefined> {
+    if ('variant' in view) return this.#variantRows.contentOf(view);
+    const row = await this.#rows.read(view.key, 0);
+    return row?.config.md5 === view.md5 ? row.content : undefined;
   }
 }
