@@ -29,6 +29,8 @@ export class ListChecker {
   #isCut: (a: string, b: string) => boolean = () => false;
   /** The newest stamp that was seen of it there. */
   readonly #stamps = new Map<string, Stamp>();
+  /** Nodes whose disk was full in this run. */
+  readonly #distrusted = new Set<string>();
   samples = 0;
 
   constructor(cluster: SimulatedCluster, clients: readonly SimulatedClient[]) {
@@ -39,6 +41,11 @@ export class ListChecker {
   /** Tells which nodes cannot hear each other from now on. */
   setCut(isCut: (a: string, b: string) => boolean): void {
     this.#isCut = isCut;
+  }
+
+  /** What this node had written before now need not be there after a restart: its disk takes nothing. */
+  distrustDisk(name: string): void {
+    this.#distrusted.add(name);
   }
 
   /** Looks at every list of every ready node. */
@@ -134,7 +141,7 @@ export class ListChecker {
   /** Its earlier life listed it for long enough, and its disk survived. */
   #wasOnDisk(node: SimulatedNode, place: string): boolean {
     const { endedMs, startedMs } = node.earlier ?? {};
-    if (endedMs === undefined || startedMs === undefined) return false;
+    if (endedMs === undefined || startedMs === undefined || this.#distrusted.has(node.name)) return false;
     const since = this.#seen.get(`${node.name} ${startedMs} ${place}`);
     const last = this.#last.get(`${node.name} ${startedMs} ${place}`);
     return since !== undefined && last !== undefined && since < endedMs - SPREAD_MS && last > endedMs - SPREAD_MS;

@@ -52,7 +52,7 @@ export async function runChurn({ seed, hours, mutant, progress }: ChurnSettings)
     clockSkewMs: random.int(SKEW_MS_MAX) - SKEW_MS_MAX / 2,
     clockRate: RATES[n % RATES.length]!,
   }));
-  const cluster = new SimulatedCluster(world, NODES, mutant, clocks);
+  const cluster = new SimulatedCluster(world, NODES, { mutant, clocks });
   const hosts = Array.from({ length: CLIENT_HOSTS }, (_, n) =>
     world.process(`c${n + 1}`, { address: `10.0.1.${n + 1}` }),
   );

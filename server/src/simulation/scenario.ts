@@ -1,16 +1,20 @@
 import { World } from '@nacos-kube/core/sim/world.ts';
 import { ListChecker } from './checker.ts';
 import { SimulatedClient } from './client.ts';
-import { SimulatedCluster } from './cluster.ts';
+import { type ClockFault, SimulatedCluster } from './cluster.ts';
 import { ConfigChecker } from './configs.ts';
+import { ALL_FAULTS, Faults, FIRST_FAULTS } from './faults.ts';
 import type { Mutant } from './mutants.ts';
 
 export interface ScenarioSettings {
   readonly seed: number;
   readonly nodes?: number;
   readonly mutant?: Mutant;
-  /** False: nothing is published. Seeds of before there were publishes run as they did then. */
-  readonly withConfigs?: boolean;
+  /**
+   * `all` unless told. `first`: only the kinds of fault that there were at first, and nothing is published: seeds of that
+   * time run as they did then.
+   */
+  readonly faults?: 'first' | 'all';
   /** Gets each line of the trace as it comes. */
   readonly echo?: (line: string) => void;
 }
@@ -31,8 +35,8 @@ const SERVICES = 4;
 const SAMPLE_MS = 1_000;
 const YOUNG_MS = 1_000;
 const YOUNG_SAMPLE_MS = 25;
-const QUICK = { delayMinMs: 0.2, delayMaxMs: 2, lossRate: 0, duplicateRate: 0 };
-const SLOW = { delayMinMs: 5, delayMaxMs: 300, lossRate: 0.2, duplicateRate: 0.1 };
+const SKEW_MS_MAX = 60_000;
+const CLOCK_DRIFT = 0.005;
 const START_WITHIN_MS = 30_000;
 const FAULTS = 4;
 const HEAL_MS = 15_000;
@@ -47,11 +51,16 @@ export async function runScenario({
   seed,
   nodes = 3,
   mutant,
-  withConfigs = true,
+  faults: which = 'all',
   echo,
 }: ScenarioSettings): Promise<ScenarioResult> {
   const world = new World(echo === undefined ? { seed } : { seed, echo });
-  const cluster = new SimulatedCluster(world, nodes, mutant);
+  const isAll = which === 'all';
+  const cluster = new SimulatedCluster(world, nodes, {
+    mutant,
+    hasFiles: isAll,
+    clocks: isAll ? wrongClocks(world, nodes + 1) : [],
+  });
   const clients = createClients(world, cluster);
   const checker = new ListChecker(cluster, clients);
   const configs = new ConfigChecker(
@@ -60,7 +69,7 @@ export async function runScenario({
     cluster.commits,
     () => world.nowMs,
   );
-  const faults = new Faults(world, cluster, clients, checker);
+  const faults = new Faults({ world, cluster, clients, checker }, isAll ? ALL_FAULTS : FIRST_FAULTS);
 
   const run = async (durationMs: number): Promise<void> => {
     const endMs = world.nowMs + durationMs;
@@ -76,7 +85,7 @@ export async function runScenario({
   if (!(await world.until(() => cluster.isWhole, START_WITHIN_MS)))
     checker.violations.push('the cluster did not start');
   for (const client of clients) client.start();
-  if (withConfigs) configs.start();
+  if (isAll) configs.start();
   await run(10_000);
   for (let round = 0; round < FAULTS; round++) {
     faults.next();
@@ -88,7 +97,7 @@ export async function runScenario({
   await world.until(() => cluster.isWhole, START_WITHIN_MS);
   await run(HEAL_MS + LAST_EXPIRY_MS);
   checker.checkEqual();
-  if (withConfigs) await world.finish(configs.checkEqual());
+  if (isAll) await world.finish(configs.checkEqual());
   return {
     seed,
     violations: [...checker.violations, ...configs.violations],
@@ -110,97 +119,11 @@ function createClients(world: World, cluster: SimulatedCluster): SimulatedClient
   });
 }
 
-/** Draws one fault after another, and undoes it. */
-class Faults {
-  readonly #world: World;
-  readonly #cluster: SimulatedCluster;
-  readonly #clients: readonly SimulatedClient[];
-  readonly #checker: ListChecker;
-  readonly #random;
-  #undo: (() => void) | undefined;
-
-  constructor(world: World, cluster: SimulatedCluster, clients: readonly SimulatedClient[], checker: ListChecker) {
-    this.#world = world;
-    this.#cluster = cluster;
-    this.#clients = clients;
-    this.#checker = checker;
-    this.#random = world.random('faults');
-  }
-
-  durationMs(): number {
-    return 2_000 + this.#random.int(38_000);
-  }
-
-  next(): void {
-    const kinds = ['kill', 'crash', 'pause', 'partition', 'one way', 'slow links', 'kill all', 'client'] as const;
-    const kind = kinds[this.#random.int(kinds.length)]!;
-    const victim = this.#pick(this.#cluster.names);
-    this.#world.link(QUICK);
-    switch (kind) {
-      case 'kill':
-      case 'crash':
-        this.#cluster.end(victim, kind);
-        this.#undo = () => {
-          if (this.#random.int(2) === 0) this.#world.link(SLOW);
-          this.#cluster.start(victim);
-        };
-        return;
-      case 'kill all':
-        for (const name of this.#cluster.names) this.#cluster.end(name, 'kill');
-        this.#cluster.startAll();
-        return;
-      case 'pause':
-        this.#world.pause(victim, this.durationMs());
-        return;
-      case 'partition':
-        this.#partition(victim);
-        return;
-      case 'one way': {
-        const other = this.#pick(this.#cluster.names.filter((name) => name !== victim));
-        this.#world.cut(victim, other);
-        this.#cutUntilUndone((a, b) => a === victim && b === other);
-        return;
-      }
-      case 'slow links':
-        this.#world.link(SLOW);
-        return;
-      case 'client': {
-        const client = this.#pick(this.#clients.filter((one) => one.state === 'wanted'));
-        if (this.#random.int(2) === 0) client.die();
-        else client.leave();
-        return;
-      }
-    }
-  }
-
-  end(): void {
-    this.#undo?.();
-    this.#undo = undefined;
-  }
-
-  endAll(): void {
-    this.end();
-    this.#world.heal();
-    this.#world.link(QUICK);
-    for (const name of this.#cluster.names) if (!this.#world.isAlive(name)) this.#cluster.start(name);
-  }
-
-  /** One node on one side with some of the clients, the rest on the other. */
-  #partition(victim: string): void {
-    const rest = this.#cluster.names.filter((name) => name !== victim);
-    this.#world.partition([victim, 'c1'], [...rest, 'c2', 'c3', 'c4']);
-    this.#cutUntilUndone((a, b) => (a === victim) !== (b === victim));
-  }
-
-  #cutUntilUndone(isCut: (a: string, b: string) => boolean): void {
-    this.#checker.setCut(isCut);
-    this.#undo = () => {
-      this.#world.heal();
-      this.#checker.setCut(() => false);
-    };
-  }
-
-  #pick<T>(from: readonly T[]): T {
-    return from[this.#random.int(from.length)]!;
-  }
+/** Wall clocks a minute apart at most, and some that run fast or slow. */
+function wrongClocks(world: World, count: number): ClockFault[] {
+  const random = world.random('clocks');
+  return Array.from({ length: count }, () => ({
+    clockSkewMs: random.int(SKEW_MS_MAX) - SKEW_MS_MAX / 2,
+    clockRate: 1 + (random.int(3) - 1) * CLOCK_DRIFT,
+  }));
 }
