@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { type Mariadb, mariadbMissing, startMariadb } from '../../../e2e/engines/mariadb.ts';
-import { namespaceRecord } from './bounds.ts';
-import { assertRefused, changesSince, eventually, keyOf, md5, writeOf } from './contract-tools.ts';
+import { capacityRecord, namespaceRecord } from './bounds.ts';
+import { assertRefused, changesSince, eventually, keyOf, md5, queryOf, variantOf, writeOf } from './contract-tools.ts';
 import { createTestHost, type TestHost } from './host-for-tests.ts';
 import { createMysqlStore } from './mysql.ts';
 import { LATE_MS } from './mysql-feed.ts';
@@ -194,6 +194,132 @@ describe('the mysql store beside other writers and on a failing server', {
     assert.equal((await changesSince(two, from)).length, 1);
   });
 
+  it('finds betas and tags that others publish, update and stop', async () => {
+    const database = await newDatabase();
+    const [one, two] = [await open(database), await open(database)];
+    const java = await connect(database);
+    await one.putVariant(variantOf('ours', '1', { kind: 'beta' }, { betaIps: '1.1.1.1' }));
+    await one.putVariant(variantOf('ours', '1', { kind: 'tag', tag: 'blue' }));
+    const from = await one.revision();
+    const told = async (count: number) => {
+      let seen: unknown[] = [];
+      await eventually(async () => {
+        seen = (await changesSince(two, from)).map(({ what, removed }) => [what.kind, what.key, removed]);
+        assert.equal(seen.length, count);
+      });
+      return seen;
+    };
+    await java.query(`INSERT INTO config_info_beta (data_id, group_id, tenant_id, content, md5, beta_ips)
+      VALUES ('java', 'g', '', 'one', NULL, '10.0.0.1')`);
+    assert.deepEqual(await told(1), [['variant', keyOf('java'), false]]);
+    await java.query(`INSERT INTO config_info_tag (data_id, group_id, tenant_id, tag_id, content, app_name)
+      VALUES ('java', 'g', '', 'beta', 'two', NULL)`);
+    await told(2);
+    assert.deepEqual(
+      (await two.getVariants(keyOf('java'))).map((v) => [v.variant, v.content, v.md5, v.betaIps, v.appName]),
+      [
+        [{ kind: 'beta' }, 'one', md5('one'), '10.0.0.1', ''],
+        [{ kind: 'tag', tag: 'beta' }, 'two', md5('two'), '', ''],
+      ],
+    );
+    await java.query(`UPDATE config_info_beta SET beta_ips = '10.0.0.2', gmt_modified = NOW() WHERE data_id = 'java'`);
+    await told(3);
+    await java.query(`UPDATE config_info_tag SET content = '2', gmt_modified = NOW() WHERE data_id = 'ours'`);
+    assert.deepEqual((await told(4))[3], ['variant', keyOf('ours'), false]);
+    await java.query(`DELETE FROM config_info_beta WHERE data_id = 'java'`);
+    assert.deepEqual((await told(5))[4], ['variant', keyOf('java'), true]);
+    await java.query(`DELETE FROM config_info_tag WHERE data_id = 'ours'`);
+    assert.deepEqual((await told(6))[5], ['variant', keyOf('ours'), true]);
+    // Many more looks of each store: nothing is told twice.
+    await createTestHost().clock.sleep(1000);
+    assert.equal((await changesSince(two, from)).length, 6);
+  });
+
+  it('leaves the usage that others count alone, and finds limits that they set', async () => {
+    const database = await newDatabase();
+    const store = await open(database);
+    const java = await connect(database);
+    const limits = { quota: 5, maxSize: 6, maxAggrCount: 7, maxAggrSize: 8 };
+    const none = { quota: 0, maxSize: 0, maxAggrCount: 0, maxAggrSize: 0 };
+    const from = await store.revision();
+    const told = async (count: number) => {
+      await eventually(async () => assert.equal((await changesSince(store, from)).length, count));
+      return (await changesSince(store, from)).at(-1);
+    };
+    await java.query("INSERT INTO group_capacity (group_id, `usage`) VALUES ('counted', 3)");
+    await store.putRecord(capacityRecord({ kind: 'group', name: 'counted' }, limits));
+    await java.query("INSERT INTO tenant_capacity (tenant_id, quota, `usage`) VALUES ('dev', 9, 1)");
+    assert.deepEqual((await told(2))?.what, { kind: 'capacity', key: 'tenant:dev' });
+    assert.deepEqual(
+      await store.getRecord('capacity', 'tenant:dev'),
+      capacityRecord({ kind: 'tenant', name: 'dev' }, { ...none, quota: 9 }),
+    );
+    await java.query('UPDATE tenant_capacity SET `usage` = 2, gmt_modified = NOW()');
+    await java.query('UPDATE group_capacity SET quota = 10');
+    assert.deepEqual((await told(3))?.what, { kind: 'capacity', key: 'group:counted' });
+    assert.equal(await store.removeRecord('capacity', 'group:counted'), true);
+    const [rows] = await java.query('SELECT quota, `usage` AS counted FROM group_capacity');
+    assert.deepEqual(JSON.parse(JSON.stringify(rows)), [{ quota: 0, counted: 3 }]);
+    await java.query('DELETE FROM tenant_capacity');
+    const last = await told(5);
+    assert.deepEqual([last!.what, last!.removed], [{ kind: 'capacity', key: 'tenant:dev' }, true]);
+  });
+
+  it('works with ids beyond what a number can hold', async () => {
+    const database = await newDatabase();
+    const store = await open(database);
+    const java = await connect(database);
+    const [first, second] = ['1146598417264652289', '1146598417264652290'];
+    for (const id of [first, second]) {
+      await java.query(`INSERT INTO config_info (id, data_id, group_id, tenant_id, content, md5, type)
+        VALUES (${id}, 'java.${id}', 'g', '', 'text', '${md5('text')}', 'text')`);
+      await java.query(`INSERT INTO config_tags_relation (id, tag_name, tag_type, data_id, group_id, tenant_id)
+        VALUES (${id}, 't.${id}', NULL, 'java.${id}', 'g', '')`);
+    }
+    await java.query(`INSERT INTO his_config_info (id, nid, data_id, group_id, tenant_id, content, op_type, md5)
+      VALUES (${first}, 1146598417264652277, 'java.${first}', 'g', '', 'old', 'U', '${md5('old')}')`);
+    const byId = await store.getConfigs([second!]);
+    assert.deepEqual(
+      byId.map((config) => [config.id, config.dataId, config.tags]),
+      [[second, `java.${second}`, [`t.${second}`]]],
+    );
+    const page = await store.scanConfigs(1);
+    assert.equal(page.items[0]!.id, first);
+    assert.equal((await store.scanConfigs(1, page.next)).items[0]!.id, second);
+    assert.equal((await store.previousHistory(first!))?.nid, '1146598417264652277');
+    assert.equal(await store.previousHistory(second!), undefined);
+    await store.putConfig(writeOf(`java.${second}`, 'ours', { tags: ['u'] }));
+    await store.putConfig(writeOf('new', '1', { tags: ['n'] }));
+    await store.putConfig(writeOf('new', '2'));
+    const added = (await store.getConfig(keyOf('new')))!;
+    assert.ok(BigInt(added.id) > BigInt(second!));
+    assert.deepEqual(added.tags, ['n']);
+    const { nid, content } = (await store.previousHistory(added.id))!;
+    assert.deepEqual([BigInt(nid) > 1146598417264652277n, content], [true, '1']);
+    assert.equal((await store.getHistory(nid))?.content, '1');
+    assert.equal((await store.previousHistory(second!))?.content, 'text');
+    assert.equal(await store.removeConfigs([first!, added.id], { ip: '', user: null }), 2);
+    assert.deepEqual(
+      (await store.searchConfigs(queryOf('', { tags: ['u', 'n'] }))).items.map((config) => config.id),
+      [second],
+    );
+    assert.equal((await store.previousHistory(first!))?.operation, 'D');
+  });
+
+  it('removes past writes that are older than they are kept, more than one batch of them', async () => {
+    const database = await newDatabase();
+    const person = await connect(database);
+    const store = await open(database);
+    await store.putConfig(writeOf('past', '1'));
+    await person.query(`INSERT INTO his_config_info (id, data_id, group_id, tenant_id, content, op_type, gmt_modified)
+      SELECT 1, 'past', 'g', '', 'x', 'U', NOW() - INTERVAL IF(seq > 2500, 29, 31) DAY FROM seq_1_to_2503`);
+    const several = [await open(database, { forgetEveryMs: 50 }), await open(database, { forgetEveryMs: 50 })];
+    await eventually(async () => assert.equal((await several[0]!.searchHistory(keyOf('past'), 0, 1)).total, 4));
+    await createTestHost().clock.sleep(300);
+    assert.equal((await several[1]!.searchHistory(keyOf('past'), 0, 1)).total, 4);
+    for (const forgetting of several) await forgetting.stop();
+  });
+
   it('finds namespaces that others make, rename and remove', async () => {
     const database = await newDatabase();
     const store = await open(database);
@@ -222,7 +348,8 @@ describe('the mysql store beside other writers and on a failing server', {
     const database = await newDatabase();
     await (await open(database)).stop();
     const person = await connect(database);
-    for (const table of ['config_info', 'his_config_info', 'config_tags_relation', 'tenant_info']) {
+    const ofOld = ['config_info', 'config_info_beta', 'config_info_tag', 'his_config_info', 'config_tags_relation'];
+    for (const table of [...ofOld, 'tenant_info', 'group_capacity', 'tenant_capacity']) {
       await person.query(`ALTER TABLE ${table} CONVERT TO CHARACTER SET utf8mb3 COLLATE utf8mb3_bin`);
     }
     const store = await open(database);
@@ -230,11 +357,19 @@ describe('the mysql store beside other writers and on a failing server', {
     await store.putConfig(writeOf('old.schema', 'grüße 中文', { tags: ['t'] }));
     await store.putConfig(writeOf('Old.schema', 'other'));
     assert.equal((await store.getConfig(keyOf('old.schema')))!.content, 'grüße 中文');
+    const search = queryOf('', { dataId: { kind: 'like', text: 'old.*' }, tags: ['t'] });
+    assert.equal((await store.searchConfigs(search)).total, 1);
     const error = await assertRefused('invalid', store.putConfig(writeOf('emoji', 'a 😀')));
     assert.match(error.message, /^mysql 127\.0\.0\.1:\d+\/db\d+ as nacos: .*Incorrect string value/);
     assert.equal(await store.getConfig(keyOf('emoji')), undefined);
     await person.query(`UPDATE config_info SET content = 'hand', gmt_modified = NOW() WHERE data_id = 'Old.schema'`);
     await eventually(async () => assert.equal((await changesSince(store, from)).length, 3));
+    await store.putVariant(variantOf('old.schema', 'grüße', { kind: 'tag', tag: 'blau-grün' }));
+    await person.query(`INSERT INTO config_info_beta (data_id, group_id, content) VALUES ('grün', 'g', 'x')`);
+    await person.query(`INSERT INTO group_capacity (group_id, quota) VALUES ('grün', 1)`);
+    await eventually(async () => assert.equal((await changesSince(store, from)).length, 6));
+    await createTestHost().clock.sleep(500);
+    assert.equal((await changesSince(store, from)).length, 6);
   });
 
   it('refuses names that end in a blank, which the columns cannot tell apart', async () => {
@@ -244,6 +379,13 @@ describe('the mysql store beside other writers and on a failing server', {
     assert.equal(await store.getConfig(keyOf('padded ')), undefined);
     assert.equal(await store.removeConfig(keyOf('padded '), { ip: '', user: null }), false);
     assert.equal((await store.getConfig(keyOf('padded')))!.content, 'x');
+    await store.putVariant(variantOf('padded', 'x', { kind: 'tag', tag: 't' }));
+    await assertRefused('invalid', store.putVariant(variantOf('padded', 'y', { kind: 'tag', tag: 't ' })));
+    assert.equal(await store.removeVariant(keyOf('padded'), { kind: 'tag', tag: 't ' }), false);
+    assert.deepEqual(await store.getVariants(keyOf('padded ')), []);
+    assert.equal((await store.searchHistory(keyOf('padded '), 0, 10)).total, 0);
+    const limits = { quota: 1, maxSize: 1, maxAggrCount: 1, maxAggrSize: 1 };
+    await assertRefused('invalid', store.putRecord(capacityRecord({ kind: 'group', name: 'g ' }, limits)));
   });
 
   it('writes nothing to a server that turned read-only, also as a user who could', async () => {

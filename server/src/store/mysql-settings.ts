@@ -14,6 +14,8 @@ export interface MysqlSettings {
   readonly parameters?: string;
   /** Days; default as in Nacos. */
   readonly historyKeptDays?: number;
+  /** How often past writes older than that are removed; for tests, default 10 minutes as in Nacos. */
+  readonly forgetEveryMs?: number;
   /** For tests; default `CHANGES_KEPT`. */
   readonly changesKept?: number;
   /** How often writes of others are looked for; for tests, default 2 s. */

@@ -24,6 +24,7 @@ import * as read from './mysql-read.ts';
 import * as records from './mysql-records.ts';
 import { makeSchema } from './mysql-schema.ts';
 import * as search from './mysql-search.ts';
+import type { MysqlSession } from './mysql-session.ts';
 import { type MysqlSettings, readParameters } from './mysql-settings.ts';
 import * as variants from './mysql-variants.ts';
 import * as write from './mysql-write.ts';
@@ -52,8 +53,11 @@ const LOOK_EVERY_MS = 2000;
 /** A change that cannot be told yet is looked for again after so long. */
 const WAIT_MS = 20;
 const WAITS_MAX = HOLD_MS / WAIT_MS + 5;
-const HISTORY_EVERY_MS = 10 * 60 * 1000;
+const FORGET_EVERY_MS = 10 * 60 * 1000;
 const HISTORY_FORGOTTEN_AT_ONCE = 1000;
+/** What is beyond them is left to the next time. */
+const HISTORY_BATCHES_MAX = 500;
+const HISTORY_LOCK = `CONCAT(DATABASE(), '.nk_history')`;
 
 /** On the schema of Nacos 1.4, shared with whoever else uses it; what is ours alone is in tables `nk_*`. */
 class MysqlStore implements Store {
@@ -89,7 +93,9 @@ class MysqlStore implements Store {
     const { clock } = this.#host;
     this.#timers = [
       clock.every(this.#settings.lookEveryMs ?? LOOK_EVERY_MS, () => this.#host.background('mysql look', this.#look())),
-      clock.every(HISTORY_EVERY_MS, () => this.#host.background('mysql history', this.#forgetHistory())),
+      clock.every(this.#settings.forgetEveryMs ?? FORGET_EVERY_MS, () =>
+        this.#host.background('mysql history', this.#forgetHistory()),
+      ),
     ];
   }
 
@@ -253,13 +259,30 @@ class MysqlStore implements Store {
   }
 
   async #forgetHistory(): Promise<void> {
-    const days = this.#settings.historyKeptDays ?? HISTORY_KEPT_DAYS;
-    await this.#pool.read((session) =>
-      session.change(
+    try {
+      for (let batch = 0; batch < HISTORY_BATCHES_MAX; batch += 1) {
+        const forgotten = await this.#pool.read((session) => this.#forgetBatch(session));
+        if (forgotten < HISTORY_FORGOTTEN_AT_ONCE) return;
+      }
+    } catch (error) {
+      this.#host.log.warn('past writes that are old could not be removed, trying again later', { error });
+    }
+  }
+
+  /** A transaction of its own for each batch, and one node at a time, so that publishes hardly notice. */
+  async #forgetBatch(session: MysqlSession): Promise<number> {
+    const lock = await session.row(`SELECT GET_LOCK(${HISTORY_LOCK}, 0) AS got`);
+    if (Number(lock?.['got']) !== 1) return 0;
+    try {
+      const days = this.#settings.historyKeptDays ?? HISTORY_KEPT_DAYS;
+      const { met } = await session.change(
         `DELETE FROM his_config_info WHERE gmt_modified < NOW() - INTERVAL ? DAY LIMIT ${HISTORY_FORGOTTEN_AT_ONCE}`,
         [days],
-      ),
-    );
+      );
+      return met;
+    } finally {
+      if (!session.isBroken) await session.row(`SELECT RELEASE_LOCK(${HISTORY_LOCK}) AS released`);
+    }
   }
 }
 

@@ -7,7 +7,7 @@ import type { Store } from './store.ts';
 
 export type StorageSettings =
   | { readonly kind: 'sqlite'; readonly path: string }
-  | ({ readonly kind: 'mysql' } & Omit<MysqlSettings, 'changesKept' | 'lookEveryMs'>)
+  | ({ readonly kind: 'mysql' } & Omit<MysqlSettings, 'changesKept' | 'lookEveryMs' | 'forgetEveryMs'>)
   /** Lost when the process ends: for a first try, and for tests. */
   | { readonly kind: 'memory' };
 
