@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
+import { createMysqlProbe } from '@nacos-kube/core/probe/mysql-check.ts';
 import { parseProperties, type SettingsSources, takeSettings } from '@nacos-kube/core/settings.ts';
 import { settingOptions } from '@nacos-kube/core/settings-help.ts';
 import { Command } from 'commander';
+import { createConnection } from 'mysql2';
 import { createMembership } from './members/create.ts';
 import { createNacosServer } from './server.ts';
 import { loadNodeSettings } from './settings/settings.ts';
@@ -24,13 +26,14 @@ export function serverCommand(): Command {
 async function runServer(flags: Record<string, string>): Promise<void> {
   const { properties, problems } = await propertiesOf(flags);
   const sources: SettingsSources = { flags, env: process.env, properties };
-  const { logLevel, logFormat, mysqlPassword } = takeSettings(SERVER_SETTINGS, sources).values;
+  const { logLevel, logFormat, mysqlPassword, mysqlChecks } = takeSettings(SERVER_SETTINGS, sources).values;
   const secrets = mysqlPassword === undefined ? [] : [mysqlPassword];
   const host = createNodeHost({ name: 'node', logLevel, logFormat, secrets });
   const settings = await loadNodeSettings(host, sources, problems);
   const store = openStore(host, settings.storage);
   const membership = createMembership(host, settings);
-  const { lifecycle } = createNacosServer({ host, settings, store, membership, withProcessMetrics: true });
+  const mysqlProbe = mysqlChecks === true ? createMysqlProbe(host, createConnection) : undefined;
+  const { lifecycle } = createNacosServer({ host, settings, store, membership, withProcessMetrics: true, mysqlProbe });
 
   let signals = 0;
   const stop = (signal: NodeJS.Signals): void => {

@@ -1,5 +1,5 @@
 import { peerPort } from '@nacos-kube/core/model/member.ts';
-import type { SidecarLease } from '@nacos-kube/core/wire/sidecar.ts';
+import type { SidecarLease, SidecarQuestion } from '@nacos-kube/core/wire/sidecar.ts';
 import { distroRoutes } from './distro/routes.ts';
 import { authorizePeer } from './http/access.ts';
 import { Door } from './http/door.ts';
@@ -22,7 +22,7 @@ export function peerDoor(parts: Parts): Door {
       ...distroRoutes(distro, naming, membership.peers),
       new Subscribers(host, push.hub, membership.peers).peerRoute,
       ...sidecarRoutes({
-        lease: () => leaseOf(parts),
+        lease: (question) => leaseOf(parts, question),
         take: (verdicts) => checks.takeOfSidecar(verdicts),
         drain: () => lifecycle.drain(),
       }),
@@ -34,8 +34,9 @@ export function peerDoor(parts: Parts): Door {
 }
 
 /** What the sidecar is told each time it asks, and so keeps its lease. */
-function leaseOf({ settings, lifecycle, membership, distro, checks }: Parts): SidecarLease {
-  const { targets, guard } = checks.lease();
+function leaseOf(parts: Parts, question: SidecarQuestion): SidecarLease {
+  const { settings, lifecycle, membership, distro, checks } = parts;
+  const { targets, parameters, guard } = checks.lease(question);
   return {
     member: settings.member,
     isReady: lifecycle.isReady(),
@@ -44,6 +45,7 @@ function leaseOf({ settings, lifecycle, membership, distro, checks }: Parts): Si
     members: membership.members().map(({ address, state }) => ({ address, state })),
     lag: distro.lag().map(({ peer, waitingMs, entries }) => ({ peer, seconds: waitingMs / 1000, entries })),
     targets,
+    parameters,
     guard: { forbidden: [...guard.forbidden], isLoopbackAllowed: guard.isLoopbackAllowed },
   };
 }

@@ -1,5 +1,6 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { Lifecycle } from '@nacos-kube/core/lifecycle.ts';
+import type { MysqlProbe } from '@nacos-kube/core/probe/mysql-check.ts';
 import { encodeShortList, joinList, PUSHED_CACHE_MS } from '@nacos-kube/core/wire/naming-list.ts';
 import { createConfigService } from './config/service.ts';
 import { Distro } from './distro/distro.ts';
@@ -31,6 +32,8 @@ export interface ServerOptions {
   readonly membership: Membership;
   /** Figures of the process itself among the metrics; not in a simulated one. */
   readonly withProcessMetrics: boolean;
+  /** Asks databases whether they are well; without it they are not checked. */
+  readonly mysqlProbe?: MysqlProbe | undefined;
 }
 
 export interface NacosServer {
@@ -50,6 +53,7 @@ export function createNacosServer({
   store,
   membership,
   withProcessMetrics,
+  mysqlProbe,
 }: ServerOptions): NacosServer {
   const lifecycle = new Lifecycle(host);
   const { peers } = membership;
@@ -74,10 +78,11 @@ export function createNacosServer({
     dumpDirectory: `${settings.data}/config`,
     hintPeers: (revision) => membership.hintPeers(revision),
   });
-  const checks = new Checks(host, naming, () => ({
+  const checkGuard = () => ({
     forbidden: new Set(membership.forbiddenHosts()),
     isLoopbackAllowed: isLoopback(settings.listen),
-  }));
+  });
+  const checks = new Checks(host, naming, checkGuard, { mysql: mysqlProbe });
   const emptyServices = new EmptyServices({
     ...{ host, naming, isOn: settings.keepsEmptyServices !== true },
     isSure: (service) => !distro.isStarting && distro.ownership.judges(service),
@@ -91,6 +96,7 @@ export function createNacosServer({
   naming.changes.subscribe((change) => {
     if (change.visible) push.changed(change.service);
   });
+  peers.onChange(() => checks.ownersChanged());
   membership.onHint((revision) => follower.hinted(revision));
   membership.contribute(() => ({ storeRevision: follower.metrics().revision, isReady: lifecycle.isReady() }));
 

@@ -1,7 +1,9 @@
 import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
 import { nodeSecureRequests } from '@nacos-kube/core/host/node/secure-requests.ts';
+import { createMysqlProbe } from '@nacos-kube/core/probe/mysql-check.ts';
 import { settingOptions } from '@nacos-kube/core/settings-help.ts';
 import { Command } from 'commander';
+import { createConnection } from 'mysql2';
 import { readSidecarSettings } from './settings/read.ts';
 import { SIDECAR_SETTINGS } from './settings/table.ts';
 import { createSidecar } from './sidecar.ts';
@@ -20,7 +22,8 @@ async function run(flags: Record<string, string>): Promise<void> {
   const settings = readSidecarSettings({ flags, env: process.env, properties: new Map() });
   const { logLevel, logFormat } = settings;
   const host = createNodeHost({ name: 'sidecar', logLevel, logFormat });
-  const lifecycle = createSidecar(host, nodeSecureRequests, settings);
+  const mysql = settings.mysqlChecks ? createMysqlProbe(host, createConnection) : undefined;
+  const lifecycle = createSidecar(host, nodeSecureRequests, settings, mysql);
   let signals = 0;
   const stop = (): void => {
     signals++;

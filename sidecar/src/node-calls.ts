@@ -1,17 +1,18 @@
 import { type Host, NetworkError } from '@nacos-kube/core/host/host.ts';
 import { peerPort } from '@nacos-kube/core/model/member.ts';
-import type { ProbeVerdict } from '@nacos-kube/core/probe/machine.ts';
+import type { ProbeVerdict } from '@nacos-kube/core/probe/target.ts';
 import {
   SIDECAR_DRAIN_PATH,
   SIDECAR_LEASE_PATH,
   SIDECAR_VERDICTS_PATH,
   type SidecarLease,
+  type SidecarQuestion,
 } from '@nacos-kube/core/wire/sidecar.ts';
 import { decodeLease } from './lease.ts';
 
 const LEASE_TIMEOUT_MS = 2_000;
-/** 100,000 targets at 250 bytes. */
-const LEASE_BYTES_MAX = 32 * 1024 * 1024;
+/** A page of targets, each with a check of at most some kilobytes, and what the node sees. */
+const LEASE_BYTES_MAX = 16 * 1024 * 1024;
 const VERDICTS_TIMEOUT_MS = 5_000;
 const ANSWER_BYTES_MAX = 64 * 1024;
 
@@ -37,8 +38,8 @@ export class NodeCalls {
     this.#token = token;
   }
 
-  async lease(): Promise<SidecarLease> {
-    const answer = await this.#post(SIDECAR_LEASE_PATH, {}, LEASE_TIMEOUT_MS, LEASE_BYTES_MAX);
+  async lease(question: SidecarQuestion): Promise<SidecarLease> {
+    const answer = await this.#post(SIDECAR_LEASE_PATH, question, LEASE_TIMEOUT_MS, LEASE_BYTES_MAX);
     try {
       return decodeLease(JSON.parse(answer));
     } catch (cause) {
@@ -46,8 +47,14 @@ export class NodeCalls {
     }
   }
 
-  async sendVerdicts(verdicts: readonly ProbeVerdict[]): Promise<void> {
-    await this.#post(SIDECAR_VERDICTS_PATH, { verdicts }, VERDICTS_TIMEOUT_MS, ANSWER_BYTES_MAX);
+  /** Resolves with how many of them count. */
+  async sendVerdicts(verdicts: readonly ProbeVerdict[]): Promise<number> {
+    const answer = await this.#post(SIDECAR_VERDICTS_PATH, { verdicts }, VERDICTS_TIMEOUT_MS, ANSWER_BYTES_MAX);
+    try {
+      return Number((JSON.parse(answer) as { readonly taken?: unknown }).taken);
+    } catch (cause) {
+      throw new NodeAnswerError(200, `the answer to verdicts cannot be read: ${(cause as Error).message}`, { cause });
+    }
   }
 
   /** Resolves when the node has handed over what it owned. */

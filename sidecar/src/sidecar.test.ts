@@ -18,6 +18,7 @@ const SETTINGS: SidecarSettings = {
   metricsPort: 9100,
   probeIntervalMs: 5_000,
   probeTimeoutMs: 500,
+  mysqlChecks: false,
   logLevel: 'info',
   logFormat: 'text',
 };
@@ -51,7 +52,7 @@ test('metrics without a node say that it is not up, and nothing about peers', as
   const { body } = await get('/metrics');
   assert.match(body, /^nacos_kube_node_up\{member="a:8848"\} 0$/m);
   assert.doesNotMatch(body, /^nacos_kube_member_state\{/m);
-  assert.match(body, /^nacos_kube_probe_results_total\{result="timeout"\} 0$/m);
+  assert.match(body, /^nacos_kube_probe_results_total\{kind="HTTP",result="timeout"\} 0$/m);
   await sidecar.stop();
 });
 
@@ -71,7 +72,10 @@ test('metrics tell member state, sync lag, lists and probes as the node sees the
               { address: 'b:8848', state: 'SUSPICIOUS' },
             ],
             lag: [{ peer: 'b:8848', seconds: 1.5, entries: 20 }],
-            targets: [{ service: 's', key: 'k', ip: '10.0.0.1', port: 80, healthy: true }],
+            targets: {
+              ...{ epoch: 'e', version: 1, base: 1, isFresh: true, isMore: false, count: 1 },
+              put: [{ service: 's', key: 'k', ip: '10.0.0.1', port: 80, check: { kind: 'TCP' }, healthy: true }],
+            },
             guard: { forbidden: [], isLoopbackAllowed: false },
           },
     );
@@ -92,8 +96,8 @@ test('metrics tell member state, sync lag, lists and probes as the node sees the
     assert.ok(body.includes(`${line}\n`), `${line} in\n${body}`);
   }
   assert.match(body, /^nacos_kube_probe_verdicts_sent_total [1-9]/m);
-  assert.match(body, /^nacos_kube_probe_results_total\{result="refused"\} [1-9]/m);
-  assert.match(body, /^nacos_kube_probe_duration_seconds_count [1-9]/m);
+  assert.match(body, /^nacos_kube_probe_results_total\{kind="TCP",result="down"\} [1-9]/m);
+  assert.match(body, /^nacos_kube_probe_duration_seconds_count\{kind="TCP"\} [1-9]/m);
   await sidecar.stop();
 });
 

@@ -3,6 +3,8 @@ import type { SecureRequests } from '@nacos-kube/core/host/secure.ts';
 import { createPipeline } from '@nacos-kube/core/http/pipeline.ts';
 import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
 import { Lifecycle, type Part } from '@nacos-kube/core/lifecycle.ts';
+import type { MysqlProbe } from '@nacos-kube/core/probe/mysql-check.ts';
+import { DEFAULT_PARAMETERS } from '@nacos-kube/core/probe/parameters.ts';
 import { ConfigMapListSource } from './member-list/config-map-source.ts';
 import { FileListSource } from './member-list/file-source.ts';
 import { MemberListKeeper } from './member-list/keeper.ts';
@@ -18,7 +20,12 @@ const CONNECTIONS_PER_ADDRESS_MAX = 32;
 const STOP_GRACE_MS = 1_000;
 
 /** The whole sidecar. Its token is there before all else, for the node starts once /readyz says so. */
-export function createSidecar(host: Host, secure: SecureRequests, settings: SidecarSettings): Lifecycle {
+export function createSidecar(
+  host: Host,
+  secure: SecureRequests,
+  settings: SidecarSettings,
+  mysql?: MysqlProbe,
+): Lifecycle {
   const lifecycle = new Lifecycle(host);
   let node: NodeCalls | undefined;
   const keeper = new MemberListKeeper(host, settings.memberList);
@@ -35,10 +42,14 @@ export function createSidecar(host: Host, secure: SecureRequests, settings: Side
   };
   const probe = new ProbeAgent(host, callNode, {
     connectTimeoutMs: settings.probeTimeoutMs,
-    periodMaxMs: settings.probeIntervalMs,
+    // At its default the switches decide, which can be changed while it runs.
+    ...(settings.probeIntervalMs === DEFAULT_PARAMETERS.periods.TCP.max
+      ? {}
+      : { periodMaxMs: settings.probeIntervalMs }),
+    mysql,
     // The node knows its peers; where the API server is, the sidecar alone knows (S9).
     forbidden: settings.source.kind === 'configmap' ? [settings.source.address] : [],
-    onResult: (result) => metrics.onProbe(result),
+    onResult: (target, result) => metrics.onProbe(target, result),
   });
 
   lifecycle.add({

@@ -114,8 +114,12 @@ export interface OutboundRequest extends Endpoint {
   readonly body?: string | Uint8Array;
   /** Bounds the whole exchange, connecting included. */
   readonly timeoutMs: number;
+  /** Bounds connecting alone; `timeoutMs` then counts from when the connection is there. */
+  readonly connectTimeoutMs?: number;
   /** A larger answer is refused with kind `protocol`; default 64 MiB. */
   readonly bodyBytesMax?: number;
+  /** Resolves, with an empty body, when the head of the answer is there; of the body at most `bodyBytesMax` are taken. */
+  readonly isHeadEnough?: boolean;
 }
 
 export interface InboundResponse {

@@ -1,10 +1,23 @@
 import { isIpLiteral } from '../model/ip-literal.ts';
+import { httpRefusal } from './http-check.ts';
+import type { ProbeTarget } from './target.ts';
 
 export interface ProbeGuard {
   /** Hosts that are never probed: the members and the API server. */
   readonly forbidden: ReadonlySet<string>;
   /** True only where the node itself listens on loopback alone. */
   readonly isLoopbackAllowed: boolean;
+}
+
+/** Databases are not asked unless an operator says so (S9). */
+export const MYSQL_IS_OFF = 'MYSQL checks are off';
+
+/** Why a target may not be probed (S9), or undefined when it may; its instance keeps the health that it has. */
+export function targetRefusal({ ip, check }: ProbeTarget, guard: ProbeGuard, hasMysql: boolean): string | undefined {
+  const refusal = probeRefusal(ip, guard);
+  if (refusal !== undefined) return refusal;
+  if (check.kind === 'HTTP') return httpRefusal(check);
+  return check.kind === 'MYSQL' && !hasMysql ? MYSQL_IS_OFF : undefined;
 }
 
 /** Why an address may not be probed (S9), or undefined when it may: a registry must not scan networks for strangers. */

@@ -1,5 +1,8 @@
 import type { MemberState } from '../model/member.ts';
-import type { ProbeTarget, ProbeVerdict } from '../probe/machine.ts';
+import type { ProbeParameters } from '../probe/parameters.ts';
+import type { RoundTrip } from '../probe/round-trips.ts';
+import type { ProbeVerdict } from '../probe/target.ts';
+import type { TargetChanges, TargetsKnown } from '../probe/target-changes.ts';
 
 /**
  * What a node and the sidecar in its pod tell each other: JSON over HTTP on the peer port, from loopback only, with
@@ -15,8 +18,19 @@ export const SIDECAR_LEASE_MS = 10_000;
 /** How often a sidecar asks. */
 export const SIDECAR_PERIOD_MS = 1_000;
 export const VERDICTS_PER_CALL_MAX = 1_000;
+export const TARGETS_PER_PAGE_MAX = 1_000;
+export const FORBIDDEN_HOSTS_MAX = 16;
+export const ROUND_TRIPS_PER_CALL_MAX = 200;
 
-/** The answer to a lease: what to probe, and what the node sees, for the metrics. */
+/** A sidecar asks for what has changed since it last did, and says what the node cannot know. */
+export interface SidecarQuestion {
+  readonly targets: TargetsKnown;
+  /** What must never be probed, by either: the API server. */
+  readonly forbidden: readonly string[];
+  readonly roundTrips: readonly RoundTrip[];
+}
+
+/** The answer: what to probe, and what the node sees, for the metrics. */
 export interface SidecarLease {
   readonly member: string;
   readonly isReady: boolean;
@@ -25,7 +39,8 @@ export interface SidecarLease {
   readonly members: readonly { readonly address: string; readonly state: MemberState }[];
   /** Per peer: how long its oldest unsent change has waited, and how many wait. */
   readonly lag: readonly { readonly peer: string; readonly seconds: number; readonly entries: number }[];
-  readonly targets: readonly ProbeTarget[];
+  readonly targets: TargetChanges;
+  readonly parameters: ProbeParameters;
   readonly guard: { readonly forbidden: readonly string[]; readonly isLoopbackAllowed: boolean };
 }
 

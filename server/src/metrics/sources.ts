@@ -1,5 +1,7 @@
+import type { CheckKind } from '@nacos-kube/core/probe/target.ts';
 import type { ConfigService } from '../config/service.ts';
 import type { Distro } from '../distro/distro.ts';
+import type { Checks } from '../naming/checks.ts';
 import type { Parts } from '../parts.ts';
 import { CONFIG_FIGURES, MEMBERS_FIGURES } from './figures.ts';
 import { type GaugeSource, type MetricSources, plainGauge } from './metrics.ts';
@@ -27,7 +29,10 @@ export function metricSources(measured: Parts): MetricSources {
         failedPush: () => counts.failed,
         maxPushCost: () => (push.delaysMs.length === 0 ? -1 : Math.max(...push.delaysMs)),
         avgPushCost: () => mean(push.delaysMs) ?? -1,
-        tcpHealthCheck: () => checks.probes,
+        // As the reference spells them.
+        tcpHealthCheck: () => probesOf(checks, 'TCP'),
+        httpHealthCheck: () => probesOf(checks, 'HTTP'),
+        mysqlhealthCheck: () => probesOf(checks, 'MYSQL'),
       },
     },
     gauges: [...nodeGauges(measured), ...namingGauges(measured), ...distroGauges(measured), ...configGauges(config)],
@@ -79,6 +84,10 @@ function namingGauges({ naming, push, checks }: Parts): GaugeSource[] {
     plainGauge('push_stray_packets', 'datagrams that were no ack of a push', () => push.strayPackets),
     plainGauge('checks_leased', '1 while the sidecar probes', () => Number(checks.isLeased)),
   ];
+}
+
+function probesOf(checks: Checks, asked: CheckKind): number {
+  return [...checks.prober.results()].reduce((sum, { kind, count }) => sum + (kind === asked ? count : 0), 0);
 }
 
 function distroGauges({ distro, settings }: Parts): GaugeSource[] {

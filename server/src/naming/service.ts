@@ -179,9 +179,9 @@ export class NamingService implements Part {
     return true;
   }
 
-  /** Persistent instances of the services that this member judges. */
-  *ownPersistent(): Iterable<{ readonly service: ServiceKey; readonly instance: Instance }> {
-    for (const one of this.registry.persistent()) if (this.#ownership.isOwn(one.service)) yield one;
+  /** True: this member judges the instances of the service. */
+  isOwn(service: ServiceKey): boolean {
+    return this.#ownership.isOwn(service);
   }
 
   // ------------------------------------------------------------------------------------------- inside

@@ -179,6 +179,14 @@ export const SERVER_SETTINGS = {
     help: 'forget services, and what was set of them, that had no instance for more than two minutes',
     parse: yesOrNo,
   },
+  mysqlChecks: {
+    flag: 'mysql-checks',
+    value: 'on|off',
+    env: ['NACOS_KUBE_MYSQL_CHECKS'],
+    default: 'off',
+    help: 'check instances of clusters of type MYSQL by logging in there and running their command; off: they keep their health',
+    parse: yesOrNo,
+  },
   trustedProxies: {
     flag: 'trusted-proxies',
     value: 'LIST',

@@ -1,19 +1,25 @@
 import { json } from '@nacos-kube/core/http/answers.ts';
 import { badRequest } from '@nacos-kube/core/http/protocol-error.ts';
 import type { Policy, Route } from '@nacos-kube/core/http/route.ts';
-import type { ProbeVerdict } from '@nacos-kube/core/probe/machine.ts';
+import type { RoundTrip } from '@nacos-kube/core/probe/round-trips.ts';
+import type { ProbeVerdict } from '@nacos-kube/core/probe/target.ts';
+import type { TargetsKnown } from '@nacos-kube/core/probe/target-changes.ts';
 import {
+  FORBIDDEN_HOSTS_MAX,
+  ROUND_TRIPS_PER_CALL_MAX,
   SIDECAR_DRAIN_PATH,
   SIDECAR_LEASE_PATH,
   SIDECAR_VERDICTS_PATH,
   type SidecarLease,
+  type SidecarQuestion,
   VERDICTS_PER_CALL_MAX,
 } from '@nacos-kube/core/wire/sidecar.ts';
 
 const SIDECAR: Policy = { kind: 'sidecar' };
+const HOST_CHARS_MAX = 255;
 
 export interface SidecarDoor {
-  lease(): SidecarLease;
+  lease(question: SidecarQuestion): SidecarLease;
   take(verdicts: readonly ProbeVerdict[]): number;
   /** Resolves when the node has handed over what it owned; it stays up, unready, until it is stopped. */
   drain(): Promise<void>;
@@ -22,7 +28,12 @@ export interface SidecarDoor {
 /** What the sidecar of this node may ask, on the peer port, from loopback. */
 export function sidecarRoutes(door: SidecarDoor): Route[] {
   return [
-    { method: 'POST', path: SIDECAR_LEASE_PATH, policy: SIDECAR, handler: () => json(door.lease()) },
+    {
+      method: 'POST',
+      path: SIDECAR_LEASE_PATH,
+      policy: SIDECAR,
+      handler: ({ request }) => json(door.lease(decodeQuestion(request.body))),
+    },
     {
       method: 'POST',
       path: SIDECAR_VERDICTS_PATH,
@@ -41,14 +52,33 @@ export function sidecarRoutes(door: SidecarDoor): Route[] {
   ];
 }
 
-function decodeVerdicts(body: Uint8Array): ProbeVerdict[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    throw badRequest('verdicts are no JSON');
+export function decodeQuestion(body: Uint8Array): SidecarQuestion {
+  const { targets, forbidden, roundTrips } = objectOf(body, 'the question') as Partial<SidecarQuestion>;
+  const { epoch, version, base } = (targets ?? {}) as Partial<TargetsKnown>;
+  if (typeof epoch !== 'string' || !isCount(version) || !isCount(base)) {
+    throw badRequest('targets need epoch, version and base');
   }
-  const verdicts = (value as { verdicts?: unknown } | null)?.verdicts;
+  const isHost = (one: unknown): one is string => typeof one === 'string' && one.length <= HOST_CHARS_MAX;
+  if (!Array.isArray(forbidden) || forbidden.length > FORBIDDEN_HOSTS_MAX || !forbidden.every(isHost)) {
+    throw badRequest(`forbidden must be a list of at most ${FORBIDDEN_HOSTS_MAX} hosts`);
+  }
+  if (!Array.isArray(roundTrips) || roundTrips.length > ROUND_TRIPS_PER_CALL_MAX) {
+    throw badRequest(`roundTrips must be a list of at most ${ROUND_TRIPS_PER_CALL_MAX}`);
+  }
+  return { targets: { epoch, version, base }, forbidden, roundTrips: roundTrips.map(roundTripOf) };
+}
+
+function roundTripOf(value: unknown): RoundTrip {
+  const { service, cluster, best, worst, normalized } = (value ?? {}) as Partial<RoundTrip>;
+  const isNamed = typeof service === 'string' && typeof cluster === 'string';
+  if (!isNamed || !isCount(best) || !isCount(worst) || !isCount(normalized)) {
+    throw badRequest('a round trip needs service, cluster, best, worst and normalized');
+  }
+  return { service, cluster, best, worst, normalized };
+}
+
+export function decodeVerdicts(body: Uint8Array): ProbeVerdict[] {
+  const { verdicts } = objectOf(body, 'the verdicts') as { readonly verdicts?: unknown };
   if (!Array.isArray(verdicts) || verdicts.length > VERDICTS_PER_CALL_MAX) {
     throw badRequest(`verdicts must be a list of at most ${VERDICTS_PER_CALL_MAX}`);
   }
@@ -59,4 +89,19 @@ function decodeVerdicts(body: Uint8Array): ProbeVerdict[] {
     }
     return { service, key, healthy };
   });
+}
+
+function objectOf(body: Uint8Array, what: string): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    throw badRequest(`${what}: no JSON`);
+  }
+  if (typeof value !== 'object' || value === null) throw badRequest(`${what}: no object`);
+  return value;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

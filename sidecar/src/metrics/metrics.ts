@@ -1,4 +1,4 @@
-import type { ProbeResult } from '@nacos-kube/core/probe/machine.ts';
+import type { ProbeResult, ProbeTarget } from '@nacos-kube/core/probe/target.ts';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { MEMBER_STATES } from '../lease.ts';
 import { REFUSAL_KINDS } from '../member-list/decide.ts';
@@ -18,23 +18,17 @@ export interface Facts {
 /** Counted as it happens. */
 export interface SidecarMetrics {
   readonly registry: Registry;
-  onProbe(result: ProbeResult): void;
+  onProbe(target: ProbeTarget, result: ProbeResult): void;
 }
 
 /** What Prometheus sees of a node and its sidecar. All but the probes is read when it asks. */
 export function createMetrics(facts: () => Facts): SidecarMetrics {
   const registry = new Registry();
   const registers = [registry];
-  const results = new Counter({
-    name: 'nacos_kube_probe_results_total',
-    help: 'Probes of persistent instances by result.',
-    labelNames: ['result'],
-    registers,
-  });
-  for (const result of ['connected', 'refused', 'timeout', 'failed'] as const) results.inc({ result }, 0);
   const durations = new Histogram({
     name: 'nacos_kube_probe_duration_seconds',
-    help: 'How long probes of persistent instances took, failures included.',
+    help: 'How long probes of persistent instances took by kind of check, failures included.',
+    labelNames: ['kind'],
     buckets: DURATION_BUCKETS_S,
     registers,
   });
@@ -49,24 +43,38 @@ export function createMetrics(facts: () => Facts): SidecarMetrics {
     });
 
   addNodeMetrics(registry, facts);
-  gauge('nacos_kube_probe_targets', 'Persistent instances that are probed now.', () => facts().probe.targetCount);
   gauge(
-    'nacos_kube_probe_targets_refused',
-    'Persistent instances whose address may not be probed: of the cluster itself, loopback, link-local and such.',
-    () =>
-      facts()
-        .probe.refusedTargets.values()
-        .reduce((sum, count) => sum + count, 0),
+    'nacos_kube_probe_targets',
+    'Persistent instances that are probed now.',
+    () => facts().probe.prober.targetCount,
   );
+  gauge('nacos_kube_probe_running', 'Probes under way.', () => facts().probe.prober.runningCount);
+  gauge('nacos_kube_probe_overdue', 'Probes that are due and wait for their turn.', () => {
+    return facts().probe.prober.overdueCount;
+  });
+  gauge(
+    'nacos_kube_probe_period_seconds',
+    'Measured time between two probes of an instance, a mean over the last ones; 0 before there were any.',
+    () => (facts().probe.prober.periodMs ?? 0) / 1_000,
+  );
+  new Gauge({
+    name: 'nacos_kube_probe_targets_refused',
+    help: 'Persistent instances that may not be probed, or not as their cluster says, and keep their health, by reason.',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [reason, count] of facts().probe.prober.refused) this.set({ reason }, count);
+    },
+  });
   gauge('nacos_kube_probe_verdicts_waiting', 'Verdicts that the node has not taken yet.', () => {
     return facts().probe.waitingVerdicts;
   });
   addTotals(registry, facts);
   return {
     registry,
-    onProbe({ kind, tookMs }) {
-      results.inc({ result: kind });
-      durations.observe(tookMs / 1_000);
+    onProbe({ check }, { tookMs }) {
+      durations.observe({ kind: check.kind }, tookMs / 1_000);
     },
   };
 }
@@ -179,8 +187,14 @@ function addTotals(registry: Registry, facts: () => Facts): void {
   total('nacos_kube_probe_verdicts_sent_total', 'Verdicts that the node has taken.', [], () => [
     [{}, facts().probe.verdictsSent],
   ]);
+  total(
+    'nacos_kube_probe_results_total',
+    'Probes of persistent instances by kind of check and result.',
+    ['kind', 'result'],
+    () => [...facts().probe.prober.results()].map(({ kind, outcome, count }) => [{ kind, result: outcome }, count]),
+  );
   total('nacos_kube_probe_late_total', 'Probes that started over a second late.', [], () => [
-    [{}, facts().probe.lateCount],
+    [{}, facts().probe.prober.lateCount],
   ]);
   total('nacos_kube_api_failures_total', 'Reads and watches of the Kubernetes API that failed.', [], () => [
     [{}, facts().apiFailures()],

@@ -1,8 +1,10 @@
 import type { Host, Log, Timer } from '@nacos-kube/core/host/host.ts';
 import type { Part } from '@nacos-kube/core/lifecycle.ts';
-import type { ProbeResult, ProbeTarget } from '@nacos-kube/core/probe/machine.ts';
 import { Prober, type ProberOptions } from '@nacos-kube/core/probe/prober.ts';
+import type { ProbeResult, ProbeTarget } from '@nacos-kube/core/probe/target.ts';
+import { TargetFollower } from '@nacos-kube/core/probe/target-changes.ts';
 import {
+  ROUND_TRIPS_PER_CALL_MAX,
   SIDECAR_LEASE_MS,
   SIDECAR_PERIOD_MS,
   type SidecarLease,
@@ -20,8 +22,8 @@ export const LEASE_TRUST_MS = SIDECAR_LEASE_MS - 2 * SIDECAR_PERIOD_MS;
 const GATHER_MS = 50;
 
 export type ProbeAgentOptions = ProberOptions & {
-  readonly onResult: (result: ProbeResult) => void;
-  /** Never probed, besides what the node forbids. */
+  readonly onResult: (target: ProbeTarget, result: ProbeResult) => void;
+  /** Never probed, besides what the node forbids; the node is told. */
   readonly forbidden?: readonly string[];
 };
 
@@ -37,7 +39,8 @@ export class ProbeAgent implements Part {
   readonly #host: Host;
   readonly #node: () => NodeCalls;
   readonly #log: Log;
-  readonly #prober: Prober;
+  readonly prober: Prober;
+  readonly #follower: TargetFollower;
   readonly #outbox = new Outbox();
   readonly #forbidden: readonly string[];
   #lease: SidecarLease | undefined;
@@ -57,10 +60,10 @@ export class ProbeAgent implements Part {
     this.#log = host.log.area('probe');
     const { onResult, forbidden = [], ...proberOptions } = options;
     this.#forbidden = forbidden.map((address) => address.toLowerCase());
-    this.#prober = new Prober(
+    this.prober = new Prober(
       host,
       {
-        onResult: (_target: ProbeTarget, result) => onResult(result),
+        onResult,
         onVerdict: (verdict) => {
           this.#outbox.put(verdict);
           this.#sendSoon();
@@ -68,6 +71,10 @@ export class ProbeAgent implements Part {
       },
       proberOptions,
     );
+    this.#follower = new TargetFollower({
+      put: (target) => this.prober.put(this.#outbox.expected(target)),
+      remove: (id) => this.prober.remove(id),
+    });
   }
 
   start(): void {
@@ -79,7 +86,7 @@ export class ProbeAgent implements Part {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#gathering?.cancel();
-    this.#prober.stop();
+    this.#stopProbing();
   }
 
   /** The last lease, as long as it is trusted. */
@@ -90,18 +97,6 @@ export class ProbeAgent implements Part {
   /** Infinite before the first. */
   get leaseAgeMs(): number {
     return this.#host.clock.monotonic() - this.#askedMs;
-  }
-
-  get targetCount(): number {
-    return this.#prober.targetCount;
-  }
-
-  get lateCount(): number {
-    return this.#prober.lateCount;
-  }
-
-  get refusedTargets(): ReadonlyMap<string, number> {
-    return this.#prober.refused;
   }
 
   get waitingVerdicts(): number {
@@ -116,18 +111,9 @@ export class ProbeAgent implements Part {
   }
 
   async #askNode(): Promise<void> {
-    const askedMs = this.#host.clock.monotonic();
     try {
-      const lease = await this.#node().lease();
-      if (this.#timer === undefined) return;
-      this.#lease = lease;
-      this.#askedMs = askedMs;
-      if (this.#lastProblem !== '') this.#log.info('the node answers', { member: lease.member });
-      this.#lastProblem = '';
-      const { forbidden, isLoopbackAllowed } = lease.guard;
-      this.#prober.start();
-      const targets = lease.targets.map((target) => this.#outbox.expected(target));
-      this.#prober.setTargets(targets, { forbidden: new Set([...forbidden, ...this.#forbidden]), isLoopbackAllowed });
+      let isMore = true;
+      while (isMore && this.#timer !== undefined) isMore = await this.#askForPage();
       this.#sendSoon();
     } catch (error) {
       if (!isNodeFailure(error)) throw error;
@@ -138,10 +124,36 @@ export class ProbeAgent implements Part {
     }
   }
 
+  /** True: there is more to be told. */
+  async #askForPage(): Promise<boolean> {
+    const askedMs = this.#host.clock.monotonic();
+    const lease = await this.#node().lease({
+      targets: this.#follower.known,
+      forbidden: this.#forbidden,
+      roundTrips: this.prober.roundTrips.takeUntold(ROUND_TRIPS_PER_CALL_MAX),
+    });
+    if (this.#timer === undefined) return false;
+    this.#lease = lease;
+    this.#askedMs = askedMs;
+    if (this.#lastProblem !== '') this.#log.info('the node answers', { member: lease.member });
+    this.#lastProblem = '';
+    const { forbidden, isLoopbackAllowed } = lease.guard;
+    this.prober.start();
+    this.prober.parameters = lease.parameters;
+    this.prober.guard = { forbidden: new Set([...forbidden, ...this.#forbidden]), isLoopbackAllowed };
+    this.#follower.take(lease.targets);
+    return lease.targets.isMore;
+  }
+
+  #stopProbing(): void {
+    this.prober.stop();
+    this.#follower.clear();
+  }
+
   /** The node probes for itself from now on, and knows better. */
   #letGo(): void {
     this.#lease = undefined;
-    this.#prober.stop();
+    this.#stopProbing();
     this.#outbox.clear();
     this.#log.warn('the node has not answered for too long, probing is left to it');
   }
@@ -161,14 +173,19 @@ export class ProbeAgent implements Part {
     try {
       while (this.#outbox.size > 0 && this.lease !== undefined) {
         const batch = this.#outbox.first(VERDICTS_PER_CALL_MAX);
-        await this.#node().sendVerdicts(batch);
+        const taken = await this.#node().sendVerdicts(batch);
         this.#outbox.taken(batch);
+        // It shows something else than is thought here, and would not say so by itself.
+        if (taken !== batch.length) this.#follower.forgetVersion();
         this.verdictsSent += batch.length;
       }
     } catch (error) {
       if (!isNodeFailure(error)) throw error;
       // What the node will never accept must not stand in the way of what comes after.
-      if (error instanceof NodeAnswerError && error.status === 400) this.#outbox.clear();
+      if (error instanceof NodeAnswerError && error.status === 400) {
+        this.#outbox.clear();
+        this.#follower.forgetVersion();
+      }
       this.#report(error);
     } finally {
       this.#isSending = false;

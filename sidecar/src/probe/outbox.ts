@@ -1,20 +1,21 @@
-import { type ProbeTarget, type ProbeVerdict, TARGETS_MAX } from '@nacos-kube/core/probe/machine.ts';
+import { TARGETS_MAX } from '@nacos-kube/core/probe/machine.ts';
+import { type ProbeTarget, type ProbeVerdict, type TargetId, targetId } from '@nacos-kube/core/probe/target.ts';
 
 /** Verdicts that the node has not taken yet: of each target the latest. */
 export class Outbox {
-  readonly #verdicts = new Map<string, ProbeVerdict>();
+  readonly #verdicts = new Map<TargetId, ProbeVerdict>();
   /** Verdicts that found no place; the next probe of their target makes them again. */
   dropped = 0;
 
   put(verdict: ProbeVerdict): void {
-    const id = idOf(verdict);
+    const id = targetId(verdict);
     if (!this.#verdicts.has(id) && this.#verdicts.size >= TARGETS_MAX) this.dropped++;
     else this.#verdicts.set(id, verdict);
   }
 
   /** The target as the node will show it once it has what waits. */
   expected(target: ProbeTarget): ProbeTarget {
-    const healthy = this.#verdicts.get(idOf(target))?.healthy;
+    const healthy = this.#verdicts.get(targetId(target))?.healthy;
     return healthy === undefined || healthy === target.healthy ? target : { ...target, healthy };
   }
 
@@ -26,7 +27,7 @@ export class Outbox {
   /** The node has these; what was said about the same targets since then stays. */
   taken(verdicts: readonly ProbeVerdict[]): void {
     for (const verdict of verdicts) {
-      if (this.#verdicts.get(idOf(verdict)) === verdict) this.#verdicts.delete(idOf(verdict));
+      if (this.#verdicts.get(targetId(verdict)) === verdict) this.#verdicts.delete(targetId(verdict));
     }
   }
 
@@ -37,8 +38,4 @@ export class Outbox {
   get size(): number {
     return this.#verdicts.size;
   }
-}
-
-function idOf({ service, key }: Pick<ProbeVerdict, 'service' | 'key'>): string {
-  return `${service}##${key}`;
 }

@@ -25,6 +25,7 @@ export interface SidecarSettings {
   readonly metricsPort: number;
   readonly probeIntervalMs: number;
   readonly probeTimeoutMs: number;
+  readonly mysqlChecks: boolean;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly logFormat: 'text' | 'json';
 }
@@ -52,6 +53,7 @@ export function readSidecarSettings(sources: SettingsSources): SidecarSettings {
     metricsPort: said.metricsPort,
     probeIntervalMs: said.probeIntervalSeconds * 1_000,
     probeTimeoutMs: said.probeTimeoutMs,
+    mysqlChecks: said.mysqlChecks,
     logLevel: said.logLevel,
     logFormat: said.logFormat,
   };

@@ -1,4 +1,4 @@
-import { anyText, LOG_SETTINGS, portNumber, type Setting, wholeNumber } from '@nacos-kube/core/settings.ts';
+import { anyText, LOG_SETTINGS, portNumber, type Setting, wholeNumber, yesOrNo } from '@nacos-kube/core/settings.ts';
 
 /** Every setting of a sidecar: help and parser are made from this table. */
 export const SIDECAR_SETTINGS = {
@@ -113,6 +113,14 @@ export const SIDECAR_SETTINGS = {
     default: '500',
     help: 'a connection that takes longer counts as a failure',
     parse: wholeNumber(50, 10_000),
+  },
+  mysqlChecks: {
+    flag: 'mysql-checks',
+    value: 'on|off',
+    env: ['NACOS_KUBE_MYSQL_CHECKS'],
+    default: 'off',
+    help: 'as the same setting of the node: MYSQL checks of persistent instances',
+    parse: yesOrNo,
   },
   ...LOG_SETTINGS,
 } as const satisfies Readonly<Record<string, Setting<unknown>>>;

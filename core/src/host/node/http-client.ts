@@ -78,11 +78,13 @@ function attempt(
         reject(networkError);
       }
     };
-    const timer = setTimeout(() => {
-      const error = new NetworkError('timeout', `${nameOf(request)}: no answer in ${request.timeoutMs} ms`);
-      reject(error);
-      outgoing?.destroy(error);
-    }, timeoutMs);
+    const giveUpAfter = (ms: number) =>
+      setTimeout(() => {
+        const error = new NetworkError('timeout', `${nameOf(request)}: no answer in ${Math.round(ms)} ms`);
+        reject(error);
+        outgoing?.destroy(error);
+      }, ms);
+    let timer = giveUpAfter(request.connectTimeoutMs ?? timeoutMs);
 
     try {
       outgoing = open(request, agent);
@@ -93,9 +95,17 @@ function attempt(
     }
     outgoing.on('socket', (socket) => {
       bytesBefore = socket.bytesRead;
+      if (request.connectTimeoutMs === undefined) return;
+      const connected = () => {
+        clearTimeout(timer);
+        timer = giveUpAfter(timeoutMs);
+      };
+      if (socket.connecting) socket.once('connect', connected);
+      else connected();
     });
     outgoing.on('error', fail);
     outgoing.on('response', (incoming) => {
+      if (request.isHeadEnough === true) resolve(headOf(incoming));
       collect(request, outgoing, incoming, fail, (response) => {
         clearTimeout(timer);
         resolve(response);
@@ -147,6 +157,11 @@ function collect(
     const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes);
     done({ status: incoming.statusCode as number, headers: headersOf(incoming.rawHeaders), body });
   });
+}
+
+function headOf(incoming: IncomingMessage): InboundResponse {
+  const status = incoming.statusCode as number;
+  return { status, headers: headersOf(incoming.rawHeaders), body: new Uint8Array() };
 }
 
 /** Without the query, which may hold a password. */
