@@ -34,6 +34,20 @@ export class Ceiling {
 }
 
 async function heard(child: ChildProcess): Promise<unknown> {
-  const [message] = await once(child, 'message', { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
-  return message;
+  const over = new AbortController();
+  const timer = setTimeout(
+    () => over.abort(new Error(`a bare server said nothing in ${ANSWER_MS_MAX} ms`)),
+    ANSWER_MS_MAX,
+  );
+  const ended = () => over.abort(new Error('a bare server ended'));
+  child.once('exit', ended);
+  try {
+    const [message] = await once(child, 'message', { signal: over.signal });
+    return message;
+  } catch (error) {
+    throw over.signal.aborted ? over.signal.reason : error;
+  } finally {
+    clearTimeout(timer);
+    child.off('exit', ended);
+  }
 }
