@@ -4,6 +4,8 @@ import { createPipeline } from '@nacos-kube/core/http/pipeline.ts';
 import type { Policy, Route } from '@nacos-kube/core/http/route.ts';
 import type { Part } from '@nacos-kube/core/lifecycle.ts';
 import { StoreError } from '../store/store.ts';
+import type { AccessLog } from './access-log.ts';
+import { type TrafficGate, TURNED_AWAY } from './traffic-gate.ts';
 
 /** Above the largest configuration (10 MiB) with its escapes. */
 export const BODY_BYTES_MAX = 32 * 1024 * 1024;
@@ -19,7 +21,10 @@ export interface DoorOptions {
   readonly routes: readonly Route[];
   readonly authorize: (policy: Policy, request: HttpRequest) => void;
   readonly clientIp: (request: HttpRequest) => string;
-  readonly observe?: (path: string, method: string, status: number) => void;
+  readonly observe?: (path: string, method: string, status: number, durationMs: number) => void;
+  /** Turns requests away before anything else looks at them. */
+  readonly gate?: TrafficGate;
+  readonly accessLog?: AccessLog;
   /** Adds to every answer what proves who gave it. */
   readonly seal?: (request: HttpRequest, answer: HttpResponse) => HttpResponse;
 }
@@ -38,21 +43,33 @@ export class Door implements Part {
   }
 
   async start(): Promise<void> {
-    const { address, port, name, seal, bodyBytesMax = BODY_BYTES_MAX, ...options } = this.#options;
+    const { address, port, name, seal, gate, accessLog, bodyBytesMax = BODY_BYTES_MAX, ...options } = this.#options;
     const pipeline = createPipeline({
       ...options,
+      now: () => this.#host.clock.monotonic(),
       answerFailure,
       answerUnknown: (request) => answerUnknown(request, options.contextPath),
       log: this.#host.log.area('http'),
     });
-    const handler: HttpHandler =
+    const sealed: HttpHandler =
       seal === undefined ? pipeline : async (request) => seal(request, await pipeline(request));
+    const gated = gate === undefined ? sealed : this.#gated(gate, sealed);
+    const handler = accessLog === undefined ? gated : accessLog.around(gated);
     this.#listener = await this.#host.network.serve({ address, port, bodyBytesMax }, handler);
     this.#host.log.info(`${name} is open`, { address, port: this.#listener.port });
   }
 
   async stop(): Promise<void> {
     await this.#listener?.stop(STOP_GRACE_MS);
+  }
+
+  #gated(gate: TrafficGate, inside: HttpHandler): HttpHandler {
+    return (request) => {
+      const answer = gate.isShut ? gate.refuse(request) : undefined;
+      if (answer === undefined) return inside(request);
+      this.#options.observe?.(TURNED_AWAY, request.method, answer.status, 0);
+      return answer;
+    };
   }
 }
 

@@ -27,6 +27,10 @@ const REFUSED: readonly (readonly [Route['method'], string])[] = [
   ['GET', '/v1/ns/raft/state'],
   ['GET', '/v1/ns/raft/leader'],
   ['GET', '/v1/ns/raft/listeners'],
+  ['GET', '/v1/ns/operator/cluster/state'],
+  ['GET', '/v1/ns/ops/cluster/state'],
+  ['GET', '/v1/ns/operator/server/status'],
+  ['GET', '/v1/ns/ops/server/status'],
 ];
 
 export function refusedRoutes(): Route[] {
