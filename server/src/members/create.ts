@@ -11,7 +11,7 @@ import { createListSource, ownAddress } from './list-source.ts';
 import type { Membership } from './membership.ts';
 import { ownerAmong } from './owner.ts';
 import { PeerClient } from './peer-client.ts';
-import { parse, peerMemberRoutes, publicMemberRoutes } from './routes.ts';
+import { memberDocuments, parse, peerMemberRoutes, publicMemberRoutes } from './routes.ts';
 import { SeenAddresses } from './seen-addresses.ts';
 import { Members } from './service.ts';
 
@@ -60,6 +60,7 @@ export function createMembership(host: Host, settings: NodeSettings): Membership
     },
     sealAnswer: (request, answer) => auth.sealAnswer(request, answer),
     members: () => members.view.members,
+    documents: () => memberDocuments(members, host),
     listState: () => ({
       generation: members.view.generation,
       hash: members.view.listHash,

@@ -18,6 +18,8 @@ export interface Membership {
   readonly sealAnswer: (request: HttpRequest, answer: HttpResponse) => HttpResponse;
   /** All of the list in force, this one included. */
   members(): readonly Member[];
+  /** The same as clients and consoles are shown them, in the form of the reference. */
+  documents(): readonly { readonly state: string }[];
   listState(): { readonly generation: number | null; readonly hash: string; readonly refusal: string | null };
   listRefusals(): number;
   /** Figures for the metrics, by name. */

@@ -111,13 +111,27 @@ test('self, simple nodes and health', async () => {
   assert.equal(data((await ask('/v1/core/cluster/health')).text), 'UP');
 });
 
-test('nobody reports, leaves or changes the lookup on the public port (S6)', async () => {
+test('nobody reports or leaves on the public port (S6)', async () => {
   const { ask } = await setUp();
-  for (const path of ['report', 'server/leave', 'switch/lookup']) {
+  for (const path of ['report', 'server/leave']) {
     const { status, text } = await ask(`/v1/core/cluster/${path}`, { method: 'POST', body: '["10.0.0.2:8848"]' });
     assert.equal(status, 403);
     assert.match(text, /^members are changed by the member list/);
   }
+});
+
+test('the list is read where the settings say: asking for that is fine, asking for more says that it is not', async () => {
+  const { ask } = await setUp();
+  const lookup = async (type: string) => {
+    const { status, text } = await ask(`/v1/core/cluster/switch/lookup?type=${type}`, { method: 'POST' });
+    const { code, message } = JSON.parse(text);
+    return `${status} ${code} ${message}`;
+  };
+  assert.equal(await lookup('file'), '200 200 null');
+  assert.match(await lookup('address-server'), /^200 500 members are read from the member list/);
+  const unknown = 'The addressing mode exists : dns, just support : [[file, address-server]]';
+  assert.equal(await lookup('dns'), `200 500 ${unknown}`);
+  assert.match(await lookup('x'.repeat(10_000)), /^200 500 .{1,200}$/);
 });
 
 test('a report is answered with our own, also to who is not in our list', async () => {

@@ -1,4 +1,4 @@
-import type { Host } from '@nacos-kube/core/host/host.ts';
+import type { Host, HttpResponse } from '@nacos-kube/core/host/host.ts';
 import { json, restResult } from '@nacos-kube/core/http/answers.ts';
 import { badRequest } from '@nacos-kube/core/http/protocol-error.ts';
 import { OPEN, type Policy, type Route } from '@nacos-kube/core/http/route.ts';
@@ -7,18 +7,19 @@ import { MEMBER_HEADER } from '../http/peer-auth.ts';
 import { LEAVE_PATH, type Members, REPORT_PATH } from './service.ts';
 
 const READ: Policy = { kind: 'read', area: 'operations' };
+const WRITE: Policy = { kind: 'write', area: 'operations' };
 const PEER: Policy = { kind: 'peer' };
 const REFUSED: Policy = {
   kind: 'refused',
   text: 'members are changed by the member list and report on the peer port, see docs/protocol/refused-routes.md',
 };
 
+const LOOKUP_SHOWN_CHARS = 64;
+
 /** The cluster as anybody may see it (spec/cluster.md 1.9), and its calls that nobody may make here (S6). */
 export function publicMemberRoutes(members: Members, host: Host): Route[] {
   const nodes = (keyword: string) =>
-    members.view.members
-      .filter(({ address }) => address.startsWith(keyword))
-      .map((member) => memberJson(member, members, host));
+    memberDocuments(members, host).filter(({ address }) => address.startsWith(keyword));
   const self = () => members.view.members.find(({ address }) => address === members.view.self) as Member;
   return [
     {
@@ -41,9 +42,35 @@ export function publicMemberRoutes(members: Members, host: Host): Route[] {
     },
     { method: 'GET', path: '/v1/core/cluster/health', policy: OPEN, handler: () => restResult(self().state) },
     refused('/v1/core/cluster/report'),
-    refused('/v1/core/cluster/switch/lookup'),
+    {
+      method: 'POST',
+      path: '/v1/core/cluster/switch/lookup',
+      policy: WRITE,
+      handler: ({ form }) => answerLookup(form.get('type')?.trim() ?? ''),
+    },
     refused('/v1/core/cluster/server/leave'),
   ];
+}
+
+/** All of the list in force, in the form of the reference. */
+export function memberDocuments(members: Members, host: Host) {
+  return members.view.members.map((member) => memberJson(member, members, host));
+}
+
+/** A node reads its list where its settings say, for as long as it runs. */
+function answerLookup(type: string): HttpResponse {
+  switch (type) {
+    case 'file':
+      return restResult(null);
+    case 'address-server':
+      return restResult(null, 'members are read from the member list, see docs/protocol/operations.md', 500);
+    default:
+      return restResult(
+        null,
+        `The addressing mode exists : ${type.slice(0, LOOKUP_SHOWN_CHARS)}, just support : [[file, address-server]]`,
+        500,
+      );
+  }
 }
 
 /** What members tell each other. */
