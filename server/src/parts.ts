@@ -5,6 +5,7 @@ import type { Distro } from './distro/distro.ts';
 import type { Membership } from './members/membership.ts';
 import type { Checks } from './naming/checks.ts';
 import type { NamingService } from './naming/service.ts';
+import type { Operations } from './ops/operations.ts';
 import type { PushDriver } from './push/driver.ts';
 import type { NodeSettings } from './settings/settings.ts';
 import type { SidecarToken } from './sidecar/token.ts';
@@ -21,6 +22,7 @@ export interface Parts {
   readonly follower: Follower;
   readonly switches: SwitchBoard;
   readonly membership: Membership;
+  readonly operations: Operations;
   readonly naming: NamingService;
   readonly distro: Distro;
   readonly push: PushDriver;

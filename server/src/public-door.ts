@@ -2,7 +2,6 @@ import type { Call } from '@nacos-kube/core/http/route.ts';
 import { serviceKey } from '@nacos-kube/core/model/names.ts';
 import { agentOf } from '@nacos-kube/core/wire/naming-agent.ts';
 import type { ListRequest } from '@nacos-kube/core/wire/naming-list.ts';
-import { listNamespaces } from './console/namespaces.ts';
 import { consoleRoutes } from './console/routes.ts';
 import { authorizePublic, clientIpOf } from './http/access.ts';
 import { Door } from './http/door.ts';
@@ -14,13 +13,13 @@ import { legacyRoutes } from './naming/legacy-routes.ts';
 import { Reads } from './naming/reads.ts';
 import { namingRoutes } from './naming/routes.ts';
 import { serviceRoutes } from './naming/service-routes.ts';
-import { statusRoutes } from './naming/status-routes.ts';
+import { operationsRoutes } from './ops/operations.ts';
 import type { Parts } from './parts.ts';
 import { Subscribers } from './push/subscribers.ts';
 
 /** The port that clients and operators call. */
 export function publicDoor(parts: Parts, metrics: Metrics): Door {
-  const { host, settings, store, naming, distro, config, membership, lifecycle, switches } = parts;
+  const { host, settings, operations, naming, distro, config, membership, lifecycle, switches } = parts;
   const { registry } = naming;
   const isOwn = (service: string) => distro.ownership.isOwn(service);
   const reads = new Reads({
@@ -50,13 +49,11 @@ export function publicDoor(parts: Parts, metrics: Metrics): Door {
       ...legacyRoutes({ reads, isOwn, routes: instanceRoutes }),
       ...serviceRoutes({ naming, reads, isOwn, subscribers: (request) => subscribers.of(request) }),
       ...catalogRoutes({ clock: host.clock, reads, checkTimes: () => undefined }),
-      ...statusRoutes({ registry, isReady: () => lifecycle.isReady(), isOwn: (key) => distro.ownership.isOwn(key) }),
+      ...operationsRoutes(parts),
       ...config.routes,
       ...consoleRoutes({
         mode: settings.mode,
         notReadyReasons: () => lifecycle.notReadyReasons(),
-        namespaces: () => listNamespaces(store),
-        countConfigs: (namespaceId) => store.countConfigs(namespaceId),
       }),
       ...membership.publicRoutes,
       ...refusedRoutes(),
@@ -64,13 +61,15 @@ export function publicDoor(parts: Parts, metrics: Metrics): Door {
     ],
     authorize: authorizePublic,
     clientIp: clientIpOf(settings.trustedProxies),
-    observe: (path, method, status) => metrics.observe(path, method, status),
+    observe: (path, method, status, durationMs) => metrics.observe(path, method, status, durationMs),
+    gate: operations.gate,
+    ...(operations.accessLog && { accessLog: operations.accessLog }),
   });
 }
 
 /** False when the caller cannot be pushed to and has to poll more often. */
-function subscribe({ push }: Parts, request: ListRequest, call: Call): boolean {
-  const agent = agentOf(call.request.headers);
+function subscribe({ push, operations }: Parts, request: ListRequest, call: Call): boolean {
+  const agent = agentOf(call.request.headers, operations.pushVersions);
   if (!agent.mayBePushed) return false;
   const { service, clusters, clientIp, udpPort, app } = request;
   const target = { address: clientIp, port: udpPort };

@@ -68,6 +68,9 @@ test('the status that clients ask for is up, with the counts of what is there', 
       raftNotifyTaskCount: 0,
       responsibleServiceCount: 1,
       responsibleInstanceCount: 1,
+      cpu: 0.25,
+      load: 1.5,
+      mem: 0.5,
     });
 });
 

@@ -1,4 +1,5 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
+import { inArea } from '@nacos-kube/core/host/in-area.ts';
 import { Lifecycle } from '@nacos-kube/core/lifecycle.ts';
 import type { MysqlProbe } from '@nacos-kube/core/probe/mysql-check.ts';
 import { encodeShortList, joinList, PUSHED_CACHE_MS } from '@nacos-kube/core/wire/naming-list.ts';
@@ -12,6 +13,7 @@ import { EmptyServices } from './naming/empty-services.ts';
 import { listParts } from './naming/list.ts';
 import { Registry } from './naming/registry.ts';
 import { NamingService } from './naming/service.ts';
+import { Operations } from './ops/operations.ts';
 import type { Parts } from './parts.ts';
 import { peerDoor } from './peer-door.ts';
 import { publicDoor } from './public-door.ts';
@@ -60,8 +62,9 @@ export function createNacosServer({
   const registry = new Registry(`${settings.member}~${host.random.uuid().slice(0, 8)}`);
   const follower = new Follower(host, store);
   const switches = new SwitchBoard();
+  const operations = new Operations({ host, settings, store, follower, switches });
   const naming: NamingService = new NamingService({
-    ...{ host, store, registry, switches },
+    ...{ host: inArea(host, 'naming'), store, registry, switches },
     ownership: {
       isOwn: (service) => distro.ownership.isOwn(service),
       judges: (service) => distro.ownership.judges(service),
@@ -69,14 +72,14 @@ export function createNacosServer({
       forward: (service, operation) => distro.ownership.forward(service, operation),
     },
   });
-  const distro = new Distro({ host, naming, peers, directory: `${settings.data}/naming` });
+  const distro = new Distro({ host: inArea(host, 'distro'), naming, peers, directory: `${settings.data}/naming` });
   const push = new PushDriver({
-    ...{ host, listen: settings.listen, switches },
+    ...{ host: inArea(host, 'push'), listen: settings.listen, switches },
     document: (view) => pushDocument(host, registry, view),
   });
   const config = createConfigService(host, store, follower, {
     dumpDirectory: `${settings.data}/config`,
-    hintPeers: (revision) => membership.hintPeers(revision),
+    hintPeers: (revision) => operations.hintTimes.measure(() => membership.hintPeers(revision)),
   });
   const checkGuard = () => ({
     forbidden: new Set(membership.forbiddenHosts()),
@@ -89,7 +92,7 @@ export function createNacosServer({
   });
   const token = new SidecarToken(host, settings.sidecarTokenFile);
   const parts: Parts = {
-    ...{ host, settings, lifecycle, store, follower, switches, membership },
+    ...{ host, settings, lifecycle, store, follower, switches, membership, operations },
     ...{ naming, distro, push, config, checks, token },
   };
 
@@ -104,6 +107,7 @@ export function createNacosServer({
   const feed = follower.subscribe(naming.feedReader);
   lifecycle.add(new StorePart(host, store));
   lifecycle.add(follower);
+  lifecycle.add(operations);
   lifecycle.add(token);
   lifecycle.add(peerDoor(parts));
   lifecycle.add(membership.part);

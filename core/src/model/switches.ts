@@ -1,4 +1,5 @@
 import { BEAT_INTERVAL_MS } from './instance.ts';
+import type { ServiceKey } from './names.ts';
 
 /** Bounds of the time between two probes of a target, ms, and how slowly it follows the measured time (spec/naming.md 6). */
 export interface CheckPeriod {
@@ -98,3 +99,11 @@ export interface Switches {
 
 /** For programs and tests that have no switches of their own. */
 export const NO_SWITCHES: Switches = { current: DEFAULT_SWITCHES };
+
+/** Whether instances of the service expire and are probed. */
+export function isHealthChecked(
+  service: ServiceKey,
+  { healthCheckEnabled, healthCheckWhiteList }: SwitchValues,
+): boolean {
+  return healthCheckEnabled || healthCheckWhiteList.includes(service.slice(service.indexOf('##') + 2));
+}

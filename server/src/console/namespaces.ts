@@ -1,31 +1,75 @@
+import type { Host } from '@nacos-kube/core/host/host.ts';
+import { PUBLIC_NAMESPACE } from '@nacos-kube/core/model/names.ts';
 import type { Namespace } from '@nacos-kube/core/model/namespace.ts';
-import type { Store } from '../store/store.ts';
+import { namespaceRecord, parseNamespace } from '../store/bounds.ts';
+import type { FeedReader } from '../store/feed-delivery.ts';
+import { FollowedRecords } from '../store/followed-records.ts';
+import { type Store, type StoredRecord, StoreError } from '../store/store.ts';
 
-const PAGE = 1_000;
-/** Shown at most; nobody scrolls further, and the answer has a bound. */
+/** No more are made: they are listed as a whole. */
 export const NAMESPACES_MAX = 10_000;
+export const ID_CHARS_MAX = 128;
 
-/** The namespaces that were made, as the store has them; a row that cannot be read is left out. */
-export async function listNamespaces(store: Store): Promise<Namespace[]> {
-  const namespaces: Namespace[] = [];
-  let after: string | undefined;
-  do {
-    const page = await store.scanRecords('namespace', PAGE, after);
-    for (const { key, value } of page.items) {
-      const namespace = decodeNamespace(key, value);
-      if (namespace !== undefined) namespaces.push(namespace);
-    }
-    after = page.next;
-  } while (after !== undefined && namespaces.length < NAMESPACES_MAX);
-  return namespaces;
+/** The namespaces that were made. Configurations and services need none to be there: any other id works as well. */
+export class Namespaces {
+  readonly #host: Host;
+  readonly #records: FollowedRecords<Namespace>;
+
+  constructor(host: Host, store: Store) {
+    this.#host = host;
+    this.#records = new FollowedRecords(host, store, { name: 'namespaces', kind: 'namespace', decode });
+  }
+
+  get feedReader(): FeedReader {
+    return this.#records.feedReader;
+  }
+
+  /** False while they were never read from the store. */
+  get isLoaded(): boolean {
+    return this.#records.isLoaded;
+  }
+
+  /** Without the public one, in order of id. */
+  list(): Namespace[] {
+    const all = [...this.#records.entries()].map(([, namespace]) => namespace);
+    return all.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, NAMESPACES_MAX);
+  }
+
+  get(id: string): Namespace | undefined {
+    return this.#records.get(id);
+  }
+
+  /** The public one is always there, under both of its names. */
+  isTaken(id: string): boolean {
+    return id === '' || id === PUBLIC_NAMESPACE || this.#records.get(id) !== undefined;
+  }
+
+  /** False when the id is no id or is taken; an empty one is made up. */
+  async create({ id: wanted, name, description }: Namespace): Promise<boolean> {
+    const id = wanted === '' ? this.#host.random.uuid() : wanted;
+    if (!/^[\w-]+$/.test(id) || id.length > ID_CHARS_MAX || this.isTaken(id)) return false;
+    if (this.#records.size >= NAMESPACES_MAX) return false;
+    return this.#records.write(id, (now) =>
+      now === undefined ? namespaceRecord({ id, name, description }) : undefined,
+    );
+  }
+
+  /** Nothing happens to one that was not made. */
+  async update(namespace: Namespace): Promise<void> {
+    await this.#records.write(namespace.id, (now) => (now === undefined ? undefined : namespaceRecord(namespace)));
+  }
+
+  /** What is in it stays, and is there again when it is made anew. */
+  async remove(id: string): Promise<void> {
+    await this.#records.remove(id);
+  }
 }
 
-/** The record of a namespace: key is its id, value `{"name","description"}`. */
-function decodeNamespace(id: string, value: string): Namespace | undefined {
+function decode(record: StoredRecord): Namespace | undefined {
   try {
-    const { name, description } = JSON.parse(value) as Partial<Namespace>;
-    return { id, name: String(name ?? id), description: String(description ?? '') };
-  } catch {
-    return undefined;
+    return parseNamespace(record);
+  } catch (error) {
+    if (error instanceof StoreError) return undefined;
+    throw error;
   }
 }

@@ -1,6 +1,7 @@
 /** What the figures mean that configuration gives; each is exported as `nacos_kube_config_*`. */
 export const CONFIG_FIGURES: Readonly<Record<string, string>> = {
   configs: 'configurations that this node serves',
+  variants: 'beta and tag variants of configurations that this node serves',
   contentBytes: 'bytes of their contents that are held in memory',
   rowsSkipped: 'rows of the store that could not be used',
   stale: '1 while the store does not answer, so that what is served may be out of date',
@@ -34,3 +35,10 @@ export const MEMBERS_FIGURES: Readonly<Record<string, string>> = {
   otherLists: 'peers that obey another member list than this node',
   denied: 'requests to the peer port that were not signed with the cluster key as they must be',
 };
+
+/** Of all these, those that only ever grow: counters, with `_total` behind their names. */
+export const TOTALS: ReadonlySet<string> = new Set([
+  ...['rowsSkipped', 'pollsRefused', 'dumpWrites', 'dumpFailures', 'dumpDamaged', 'publishes', 'removes'],
+  ...['reads', 'readsFromDump', 'readsFromStore', 'hintsSent', 'hintsFailed'],
+  ...['reportsSent', 'reportsFailed', 'reportsReceived', 'strangers', 'moves', 'denied'],
+]);

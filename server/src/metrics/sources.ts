@@ -3,12 +3,12 @@ import type { ConfigService } from '../config/service.ts';
 import type { Distro } from '../distro/distro.ts';
 import type { Checks } from '../naming/checks.ts';
 import type { Parts } from '../parts.ts';
-import { CONFIG_FIGURES, MEMBERS_FIGURES } from './figures.ts';
-import { type GaugeSource, type MetricSources, plainGauge } from './metrics.ts';
+import { CONFIG_FIGURES, MEMBERS_FIGURES, TOTALS } from './figures.ts';
+import { type GaugeSource, type MetricSources, plainGauge, plainTotal } from './metrics.ts';
 
 /** Every figure of a node, by name; each is read only when somebody scrapes. */
 export function metricSources(measured: Parts): MetricSources {
-  const { naming, push, config, checks } = measured;
+  const { host, naming, push, config, checks, distro, follower, operations } = measured;
   const { counts } = push.hub;
   const configFigure = (name: string) => () => config.metrics()[name] ?? 0;
   return {
@@ -35,12 +35,26 @@ export function metricSources(measured: Parts): MetricSources {
         mysqlhealthCheck: () => probesOf(checks, 'MYSQL'),
       },
     },
+    requests: operations.requests,
+    exceptions: {
+      config: {
+        db: () => follower.metrics().failures,
+        configNotify: configFigure('hintsFailed'),
+        illegalArgument: () => operations.requests.count('/v1/cs', 400),
+      },
+      naming: { disk: () => distro.journal.failures },
+    },
+    timers: [{ module: 'config', name: 'notifyRt', timing: operations.hintTimes }],
+    machine: host.machine,
     gauges: [...nodeGauges(measured), ...namingGauges(measured), ...distroGauges(measured), ...configGauges(config)],
   };
 }
 
-function nodeGauges({ lifecycle, settings, membership, follower }: Parts): GaugeSource[] {
+function nodeGauges({ lifecycle, settings, membership, follower, operations }: Parts): GaugeSource[] {
   return [
+    plainTotal('access_log_dropped', 'lines of the access log that were lost, as the disk was slow or failed', () => {
+      return operations.accessLog?.dropped ?? 0;
+    }),
     plainGauge('ready', '1 when this node may be given traffic', () => Number(lifecycle.isReady())),
     plainGauge('auth_enabled', '1 when accounts guard the public port', () => 0),
     plainGauge(
@@ -48,13 +62,13 @@ function nodeGauges({ lifecycle, settings, membership, follower }: Parts): Gauge
       'revisions of the store that this node has not applied',
       () => follower.metrics().behind,
     ),
-    plainGauge('store_failures', 'reads of the change feed that failed', () => follower.metrics().failures),
+    plainTotal('store_failures', 'reads of the change feed that failed', () => follower.metrics().failures),
     plainGauge('member_list_generation', 'generation of the member list in force, -1 when it has none', () => {
       return membership.listState().generation ?? -1;
     }),
-    plainGauge('member_list_refusals', 'member lists that were refused', () => membership.listRefusals()),
+    plainTotal('member_list_refusals', 'member lists that were refused', () => membership.listRefusals()),
     ...Object.entries(MEMBERS_FIGURES).map(([name, help]) =>
-      plainGauge(`members_${snakeCase(name)}`, help, () => membership.counts()[name] ?? 0),
+      figure(`members_${snakeCase(name)}`, name, help, () => membership.counts()[name] ?? 0),
     ),
     {
       name: 'member_state',
@@ -73,15 +87,15 @@ function namingGauges({ naming, push, checks }: Parts): GaugeSource[] {
       'instances that expiry holds back because too many fell silent',
       () => naming.expiry.heldCount,
     ),
-    plainGauge('naming_bad_rows', 'stored instances that could not be read', () => naming.badRows),
+    plainTotal('naming_bad_rows', 'stored instances that could not be read', () => naming.badRows),
     plainGauge('push_subscriptions', 'subscriptions that are pushed to', () => push.hub.subscriptionCount),
-    plainGauge(
+    plainTotal(
       'push_refused',
       'subscriptions refused: another address, too many, or muted',
       () => push.hub.counts.refused,
     ),
-    plainGauge('push_too_large', 'lists that fitted into no datagram', () => push.hub.counts.tooLarge),
-    plainGauge('push_stray_packets', 'datagrams that were no ack of a push', () => push.strayPackets),
+    plainTotal('push_too_large', 'lists that fitted into no datagram', () => push.hub.counts.tooLarge),
+    plainTotal('push_stray_packets', 'datagrams that were no ack of a push', () => push.strayPackets),
     plainGauge('checks_leased', '1 while the sidecar probes', () => Number(checks.isLeased)),
   ];
 }
@@ -108,29 +122,33 @@ function distroGauges({ distro, settings }: Parts): GaugeSource[] {
       (lag) => lag.waitingMs / 1000,
     ),
     perPeer('sync_lag_entries', 'changes that wait for a peer', (lag) => lag.entries),
-    plainGauge('sync_merged', 'datums of peers that were looked at', () => distro.merged),
-    plainGauge('sync_refused', 'datums of peers that were not believed', () => distro.refused),
-    plainGauge('sync_bad_messages', 'messages of peers that broke their schema', () => distro.badMessages),
-    plainGauge(
+    plainTotal('sync_merged', 'datums of peers that were looked at', () => distro.merged),
+    plainTotal('sync_refused', 'datums of peers that were not believed', () => distro.refused),
+    plainTotal('sync_bad_messages', 'messages of peers that broke their schema', () => distro.badMessages),
+    plainTotal(
       'sync_overflows',
       'times that changes for a peer were left to the digests',
       () => distro.counts.overflows,
     ),
-    plainGauge('forwarded', 'operations carried out by the owner', () => distro.counts.forwarded),
-    plainGauge(
+    plainTotal('forwarded', 'operations carried out by the owner', () => distro.counts.forwarded),
+    plainTotal(
       'forward_unreachable',
       'operations carried out here since the owner did not answer',
       () => distro.counts.unreachable,
     ),
-    plainGauge('verify_differing', 'services that were found to differ from a peer', () => distro.verify.differing),
-    plainGauge('journal_failures', 'writes of the journal that failed', () => distro.journal.failures),
+    plainTotal('verify_differing', 'services that were found to differ from a peer', () => distro.verify.differing),
+    plainTotal('journal_failures', 'writes of the journal that failed', () => distro.journal.failures),
   ];
 }
 
 function configGauges(config: ConfigService): GaugeSource[] {
   return Object.entries(CONFIG_FIGURES).map(([name, help]) =>
-    plainGauge(`config_${snakeCase(name)}`, help, () => config.metrics()[name] ?? 0),
+    figure(`config_${snakeCase(name)}`, name, help, () => config.metrics()[name] ?? 0),
   );
+}
+
+function figure(exported: string, name: string, help: string, read: () => number): GaugeSource {
+  return TOTALS.has(name) ? plainTotal(exported, help, read) : plainGauge(exported, help, read);
 }
 
 function snakeCase(name: string): string {

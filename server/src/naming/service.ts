@@ -11,7 +11,7 @@ import {
   preservedMs,
 } from '@nacos-kube/core/model/instance.ts';
 import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
-import type { Switches } from '@nacos-kube/core/model/switches.ts';
+import { isHealthChecked, type Switches } from '@nacos-kube/core/model/switches.ts';
 import { type DeregisterRequest, type UpdateRequest, wantsSnowflakeId } from '@nacos-kube/core/wire/naming.ts';
 import type { BeatRequest } from '@nacos-kube/core/wire/naming-beat.ts';
 import { updatedInstanceMissing, updatedServiceMissing } from '@nacos-kube/core/wire/naming-errors.ts';
@@ -62,7 +62,9 @@ export class NamingService implements Part {
     this.persistent = new PersistentRows(host, store, registry, (change) => this.changes.publish(change));
     this.services = new ServiceRows(host, store, registry, (change) => this.changes.publish(change));
     this.#ownership = ownership;
-    this.expiry = new Expiry(registry, (service) => ownership.judges(service));
+    this.expiry = new Expiry(registry, (service) => {
+      return isHealthChecked(service, switches.current) && ownership.judges(service);
+    });
   }
 
   start(): void {

@@ -20,6 +20,8 @@ export interface NodeSettings {
   readonly sidecarTokenFile: string | undefined;
   readonly storage: StorageSettings;
   readonly trustedProxies: readonly string[];
+  /** File of the access log, `-` for standard output; absent: none is written. */
+  readonly accessLog?: string;
   /** Services without instances stay for ever; absent: those that were empty for long are forgotten. */
   readonly keepsEmptyServices?: true;
 }
@@ -51,10 +53,16 @@ export async function loadNodeSettings(
     sidecarTokenFile: read.sidecarTokenFile,
     storage: await storageOf(host, read, wrong, problems),
     trustedProxies: read.trustedProxies,
+    ...accessLogOf(read),
     ...(!read.cleanEmptyServices && { keepsEmptyServices: true as const }),
   });
   if (problems.length > 0) throw new SettingsError(problems);
   return settings;
+}
+
+function accessLogOf({ accessLog, data }: Read): Pick<NodeSettings, 'accessLog'> {
+  if (accessLog === false) return {};
+  return { accessLog: accessLog === true ? `${data}/logs/access.log` : accessLog };
 }
 
 function memberAt(address: string, port: number): string {

@@ -195,6 +195,15 @@ export const SERVER_SETTINGS = {
     help: 'addresses whose X-Forwarded-For says who called',
     parse: (text) => listOf(text).map(ipLiteral),
   },
+  accessLog: {
+    flag: 'access-log',
+    value: 'FILE|-|on|off',
+    env: ['NACOS_KUBE_ACCESS_LOG', 'TOMCAT_ACCESSLOG_ENABLED'],
+    properties: ['server.tomcat.accesslog.enabled'],
+    default: 'off',
+    help: 'one line for each answer of the public port: to a file, to standard output (-), or to logs/access.log below --data (on)',
+    parse: accessLog,
+  },
   auth: {
     flag: 'auth',
     value: 'on|off',
@@ -211,6 +220,11 @@ function contextPath(text: string): string {
   if (text === '/') return '';
   if (!/^(\/[\w.~-]+)+$/.test(text)) throw new Error('must be / or start with / and not end with it, e.g. /nacos');
   return text;
+}
+
+function accessLog(text: string): string | boolean {
+  if (/^(true|yes|on|1|false|no|off|0)$/i.test(text)) return yesOrNo(text);
+  return anyText(text);
 }
 
 function ipLiteral(text: string): string {
