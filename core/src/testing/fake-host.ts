@@ -162,7 +162,7 @@ export class FakeDisk implements Disk {
 export interface FakeCall {
   readonly headers?: Readonly<Record<string, string>>;
   readonly form?: string;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
 }
 
 export class FakeUdpSocket implements UdpSocket {
@@ -237,7 +237,7 @@ export class FakeNetwork implements Network {
       path,
       query,
       headers: { ...form, ...more.headers },
-      body: new TextEncoder().encode(more.form ?? more.body ?? ''),
+      body: more.body instanceof Uint8Array ? more.body : new TextEncoder().encode(more.form ?? more.body ?? ''),
       remote: { address: '127.0.0.1', port: 40_000 },
       onGone() {},
     };

@@ -1,5 +1,5 @@
-import { promisify } from 'node:util';
-import { crc32, deflateRaw, inflateRaw } from 'node:zlib';
+import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
+import type { Pace } from './pace.ts';
 
 export interface ArchiveBounds {
   readonly entriesMax: number;
@@ -35,7 +35,7 @@ export interface ArchiveEntry {
   readonly name: string;
   readonly bytes: number;
   /** Never more than `bytes`, and checked against the sum the archive gives. */
-  content(): Promise<Uint8Array>;
+  content(): Uint8Array;
 }
 
 /**
@@ -73,6 +73,8 @@ export function readArchive(bytes: Uint8Array, bounds: ArchiveBounds): readonly 
   return headers.flatMap((header) => entries.get(header) ?? []);
 }
 
+/** Beyond it compressing well would keep everybody else waiting. */
+const LARGE_BYTES = 1024 * 1024;
 const STORED = 0;
 const DEFLATED = 8;
 const END_SIGNATURE = 0x06054b50;
@@ -156,12 +158,17 @@ function readName(bytes: Buffer): string {
   } catch (cause) {
     throw new ArchiveError('refused', 'a name is not valid UTF-8', { cause });
   }
+  checkName(name);
+  return name;
+}
+
+/** Nothing here makes files of names, but whoever unpacks an export does. */
+function checkName(name: string): void {
   if (name === '' || /[\x00-\x1f\x7f\\]/.test(name)) throw refused(`the name ${shown(name)} is not allowed`);
   const segments = name.replace(/\/$/, '').split('/');
-  if (/^[A-Za-z]:/.test(name) || segments.some((one) => one === '' || one === '.' || one === '..')) {
+  if (/^[A-Za-z]:\//.test(name) || segments.some((one) => one === '' || one === '.' || one === '..')) {
     throw refused(`the name ${shown(name)} leads out of it`);
   }
-  return name;
 }
 
 function checkHeader({ name, flags, method, compressed, bytes, fileType }: Header): void {
@@ -188,11 +195,11 @@ function dataOf(archive: Buffer, header: Header, directory: number): Buffer {
   return archive.subarray(start, end);
 }
 
-async function inflate({ name, method, bytes, crc }: Header, data: Buffer): Promise<Uint8Array> {
+function inflate({ name, method, bytes, crc }: Header, data: Buffer): Uint8Array {
   let content: Uint8Array = data;
   if (method === DEFLATED) {
     try {
-      content = await promisify(inflateRaw)(data, { maxOutputLength: Math.max(1, bytes) });
+      content = inflateRawSync(data, { maxOutputLength: Math.max(1, bytes) });
     } catch (cause) {
       throw new ArchiveError('broken', `${shown(name)} cannot be inflated to the size it gives`, { cause });
     }
@@ -206,13 +213,18 @@ export interface ArchiveFile {
   readonly content: Uint8Array;
 }
 
-/** Entries that would be beyond the ratio for an import are stored as they are, so that every export can be imported. */
-export async function writeArchive(files: Iterable<ArchiveFile>, time: DosTime): Promise<Uint8Array> {
+/**
+ * Entries beyond the ratio for an import are stored as they are, so that every export can be imported. Rejects with
+ * `refused` on a name that an import would refuse.
+ */
+export async function writeArchive(files: Iterable<ArchiveFile>, time: DosTime, pace: Pace): Promise<Uint8Array> {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
   for (const { name, content } of files) {
-    const deflated = await promisify(deflateRaw)(content);
+    checkName(name);
+    const deflated = deflateRawSync(content, { level: content.length > LARGE_BYTES ? 1 : 6 });
+    await pace(content.length);
     const isWorth = deflated.length < content.length && content.length <= deflated.length * IMPORT_BOUNDS.ratioMax;
     const data = isWorth ? deflated : content;
     const nameBytes = Buffer.from(name);
