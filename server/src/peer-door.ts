@@ -1,5 +1,6 @@
 import { peerPort } from '@nacos-kube/core/model/member.ts';
 import type { SidecarLease, SidecarQuestion } from '@nacos-kube/core/wire/sidecar.ts';
+import { listenerPeerRoute } from './config/admin/listeners.ts';
 import { distroRoutes } from './distro/routes.ts';
 import { authorizePeer } from './http/access.ts';
 import { Door } from './http/door.ts';
@@ -10,7 +11,7 @@ import { sidecarRoutes } from './sidecar/routes.ts';
 
 /** The port that other members and the own sidecar call. */
 export function peerDoor(parts: Parts): Door {
-  const { host, settings, naming, distro, push, checks, membership, lifecycle, token } = parts;
+  const { host, settings, naming, distro, push, config, checks, membership, lifecycle, token } = parts;
   return new Door(host, {
     name: 'peer port',
     address: settings.listen,
@@ -20,6 +21,7 @@ export function peerDoor(parts: Parts): Door {
     routes: [
       ...membership.peerRoutes,
       ...distroRoutes(distro, naming, membership.peers),
+      listenerPeerRoute({ host, held: config.access }),
       new Subscribers(host, push.hub, membership.peers).peerRoute,
       ...sidecarRoutes({
         lease: (question) => leaseOf(parts, question),

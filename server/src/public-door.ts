@@ -2,6 +2,7 @@ import type { Call } from '@nacos-kube/core/http/route.ts';
 import { serviceKey } from '@nacos-kube/core/model/names.ts';
 import { agentOf } from '@nacos-kube/core/wire/naming-agent.ts';
 import type { ListRequest } from '@nacos-kube/core/wire/naming-list.ts';
+import { configAdminRoutes } from './config/admin/admin.ts';
 import { consoleRoutes } from './console/routes.ts';
 import { authorizePublic, clientIpOf } from './http/access.ts';
 import { Door } from './http/door.ts';
@@ -19,7 +20,8 @@ import { Subscribers } from './push/subscribers.ts';
 
 /** The port that clients and operators call. */
 export function publicDoor(parts: Parts, metrics: Metrics): Door {
-  const { host, settings, operations, naming, distro, config, membership, lifecycle, switches } = parts;
+  const { host, settings, store, follower, operations, naming, distro, config, membership, lifecycle, switches } =
+    parts;
   const { registry } = naming;
   const isOwn = (service: string) => distro.ownership.isOwn(service);
   const reads = new Reads({
@@ -50,7 +52,10 @@ export function publicDoor(parts: Parts, metrics: Metrics): Door {
       ...serviceRoutes({ naming, reads, isOwn, subscribers: (request) => subscribers.of(request) }),
       ...catalogRoutes({ clock: host.clock, reads, checkTimes: () => undefined }),
       ...operationsRoutes(parts),
-      ...config.routes,
+      ...configAdminRoutes(config, {
+        ...{ host, store, peers: membership.peers, hinted: () => follower.hinted() },
+        storeTrouble: () => (follower.staleReason() === undefined ? undefined : store.kind),
+      }),
       ...consoleRoutes({
         mode: settings.mode,
         notReadyReasons: () => lifecycle.notReadyReasons(),
