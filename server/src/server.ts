@@ -18,7 +18,7 @@ import type { Parts } from './parts.ts';
 import { peerDoor } from './peer-door.ts';
 import { publicDoor } from './public-door.ts';
 import { PushDriver } from './push/driver.ts';
-import type { PushView } from './push/hub.ts';
+import type { Subscription } from './push/hub.ts';
 import { isLoopback } from './push/target.ts';
 import type { NodeSettings } from './settings/settings.ts';
 import { SidecarToken } from './sidecar/token.ts';
@@ -75,7 +75,8 @@ export function createNacosServer({
   const distro = new Distro({ host: inArea(host, 'distro'), naming, peers, directory: `${settings.data}/naming` });
   const push = new PushDriver({
     ...{ host: inArea(host, 'push'), listen: settings.listen, switches },
-    document: (view) => pushDocument(host, registry, view),
+    isPersonal: (service) => (registry.view(service)?.settings.selector.type ?? 'none') !== 'none',
+    document: (subscription) => pushDocument(host, naming, subscription),
   });
   const config = createConfigService(host, store, follower, {
     dumpDirectory: `${settings.data}/config`,
@@ -123,10 +124,12 @@ export function createNacosServer({
 }
 
 /** The list that a subscriber is pushed: as it would be answered now. */
-function pushDocument(host: Host, registry: Registry, { service, clusters, isGrouped }: PushView): string {
-  const view = registry.view(service);
+function pushDocument(host: Host, naming: NamingService, pushed: Subscription): string {
+  const { service, clusters, isGrouped, target } = pushed;
+  const view = naming.registry.view(service);
   if (view === undefined) return encodeShortList(service.slice(service.indexOf('##') + 2), clusters, PUSHED_CACHE_MS);
   const clusterNames = clusters.split(',').filter((name) => name !== '');
-  const parts = listParts(view, { clusterNames, healthyOnly: false, agent: { isJavaSinceOne: isGrouped } });
+  const select = naming.selections.of(view, target.address);
+  const parts = listParts(view, { clusterNames, healthyOnly: false, agent: { isJavaSinceOne: isGrouped }, select });
   return joinList(parts, { cacheMs: PUSHED_CACHE_MS, nowMs: host.clock.now(), clusters, env: '' });
 }

@@ -3,6 +3,7 @@ import { type ClusterSettings, newCluster } from '@nacos-kube/core/model/service
 import type { Agent } from '@nacos-kube/core/wire/naming-agent.ts';
 import { serviceChecksum } from '@nacos-kube/core/wire/naming-checksum.ts';
 import { encodeHost, encodeListParts, type ListParts, nameShownTo } from '@nacos-kube/core/wire/naming-list.ts';
+import type { Selection } from './selection.ts';
 import type { ServiceView } from './service-entry.ts';
 
 /** Different questions about one service whose answers are kept until it changes. */
@@ -12,6 +13,8 @@ export interface ListQuestion {
   readonly clusterNames: readonly string[];
   readonly healthyOnly: boolean;
   readonly agent: Pick<Agent, 'isJavaSinceOne'>;
+  /** What the selector of the service leaves of the instances for who asks; such an answer is not kept. */
+  readonly select?: Selection | undefined;
 }
 
 /** A view never changes, so an answer made of it holds as long as the view does. */
@@ -19,6 +22,7 @@ const kept = new WeakMap<ServiceView, Map<string, ListParts>>();
 
 /** The answer to a list question, less what differs from one call to the next; kept until the service changes. */
 export function listParts(view: ServiceView, question: ListQuestion): ListParts {
+  if (question.select !== undefined) return buildListParts(view, question);
   const key = `${question.agent.isJavaSinceOne} ${question.healthyOnly} ${question.clusterNames.join(',')}`;
   let answers = kept.get(view);
   if (answers === undefined) {
@@ -32,11 +36,12 @@ export function listParts(view: ServiceView, question: ListQuestion): ListParts 
   return parts;
 }
 
-export function buildListParts(view: ServiceView, { agent, clusterNames, healthyOnly }: ListQuestion): ListParts {
+export function buildListParts(view: ServiceView, question: ListQuestion): ListParts {
+  const { agent, clusterNames, healthyOnly, select } = question;
   const { name } = view.id;
   const shownName = nameShownTo(agent as Agent, name);
   const { protectThreshold, metadata } = view.settings;
-  const shown = shownInstances(view.instances, clusterNames, healthyOnly, protectThreshold);
+  const shown = shownInstances(view.instances, clusterNames, healthyOnly, protectThreshold, select);
   return encodeListParts({
     hosts: shown.map(({ instance, healthy }) => encodeHost(instance, shownName, healthy)),
     name,
@@ -64,9 +69,11 @@ export function shownInstances(
   clusterNames: readonly string[],
   healthyOnly: boolean,
   protectThreshold: number,
+  select: Selection = (asked) => asked,
 ): { readonly instance: Instance; readonly healthy: boolean }[] {
-  const asked =
-    clusterNames.length === 0 ? instances : instances.filter((instance) => clusterNames.includes(instance.cluster));
+  const asked = select(
+    clusterNames.length === 0 ? instances : instances.filter((instance) => clusterNames.includes(instance.cluster)),
+  );
   const healthyCount = asked.reduce((count, instance) => count + (instance.healthy ? 1 : 0), 0);
   const isProtected = Math.fround(healthyCount / asked.length) <= Math.fround(protectThreshold);
   return asked

@@ -105,7 +105,8 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
         // Started without its store: a service that seems to have nothing may have persistent instances.
         if ((view?.instances.length ?? 0) === 0 && !knowsPersistent()) refuse();
         if (view === undefined) return jsonBytes(encodeShortList(service.name, clusters, cacheMs));
-        const parts = listParts(view, { clusterNames, healthyOnly, agent: agentOf(call.request.headers) });
+        const select = naming.selections.of(view, request.clientIp);
+        const parts = listParts(view, { clusterNames, healthyOnly, agent: agentOf(call.request.headers), select });
         return jsonBytes(joinList(parts, { cacheMs, nowMs: now(), clusters, env }));
       },
     },

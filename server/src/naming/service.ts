@@ -23,6 +23,7 @@ import type { Operation, OperationResult, Ownership } from './operation.ts';
 import { PersistentRows } from './persistent-rows.ts';
 import type { Registry } from './registry.ts';
 import type { RegistryChange } from './registry-change.ts';
+import { Selections } from './selection.ts';
 import { ServiceRows } from './service-rows.ts';
 
 export const INSTANCES_MAX = 2_000_000;
@@ -50,6 +51,7 @@ export class NamingService implements Part {
   readonly persistent: PersistentRows;
   /** What is set of services, as the store has it. */
   readonly services: ServiceRows;
+  readonly selections: Selections;
   readonly #ownership: Ownership;
   readonly #instancesMax: number;
   readonly #timers: Timer[] = [];
@@ -61,6 +63,7 @@ export class NamingService implements Part {
     this.registry = registry;
     this.persistent = new PersistentRows(host, store, registry, (change) => this.changes.publish(change));
     this.services = new ServiceRows(host, store, registry, (change) => this.changes.publish(change));
+    this.selections = new Selections(registry, this.changes);
     this.#ownership = ownership;
     this.expiry = new Expiry(registry, (service) => {
       return isHealthChecked(service, switches.current) && ownership.judges(service);

@@ -5,7 +5,7 @@ import { DEFAULT_SWITCHES, type SwitchValues } from '@nacos-kube/core/model/swit
 import { FakeHost, type FakeUdpSocket } from '@nacos-kube/core/testing/fake-host.ts';
 import { decodePush, encodePushAck, PUSH_BYTES_MAX } from '@nacos-kube/core/wire/push.ts';
 import { PushDriver } from './driver.ts';
-import type { PushView, Subscription } from './hub.ts';
+import type { Subscription } from './hub.ts';
 import { isAllowedTarget } from './target.ts';
 
 const service = 'public##DEFAULT_GROUP@@demo';
@@ -20,7 +20,7 @@ const at = (port: number, more: Partial<Subscription> = {}): Subscription => ({
   ...more,
 });
 
-async function start(document: (view: PushView) => string = () => '{"hosts":[]}') {
+async function start(document: (subscription: Subscription) => string = () => '{"hosts":[]}', isPersonal = false) {
   const host = new FakeHost();
   let built = 0;
   const switches: { current: SwitchValues } = { current: DEFAULT_SWITCHES };
@@ -28,9 +28,10 @@ async function start(document: (view: PushView) => string = () => '{"hosts":[]}'
     host,
     listen: '127.0.0.1',
     switches,
-    document: (view) => {
+    isPersonal: () => isPersonal,
+    document: (subscription) => {
       built++;
-      return document(view);
+      return document(subscription);
     },
   });
   await driver.start();
@@ -46,6 +47,16 @@ test('a list is built and packed once for all who see the same', async () => {
   assert.equal(socket.sent.length, 51);
   assert.equal(builtCount(), 2);
   assert.equal(new Set(socket.sent.map(({ bytes }) => bytes)).size, 2);
+});
+
+test('where a list depends on who sees it, each address gets its own', async () => {
+  const { driver, socket } = await start(({ target }) => `{"for":"${target.address}"}`, true);
+  for (const address of ['10.0.0.5', '10.0.0.6']) {
+    for (const port of [1, 2]) driver.subscribe(at(port, { target: { address, port } }), address);
+  }
+  driver.changed(service);
+  assert.equal(new Set(socket.sent.map(({ bytes }) => bytes)).size, 2);
+  for (const { bytes, target } of socket.sent) assert.equal(decodePush(bytes)?.data, `{"for":"${target.address}"}`);
 });
 
 test('an ack counts with its delay, anything else is a stray packet', async () => {

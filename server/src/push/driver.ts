@@ -3,7 +3,7 @@ import type { Part } from '@nacos-kube/core/lifecycle.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Switches } from '@nacos-kube/core/model/switches.ts';
 import { decodePushAck, encodePush, PUSH_BYTES_MAX, type Push } from '@nacos-kube/core/wire/push.ts';
-import { PushHub, type PushView, type Send, type Subscription, viewKey } from './hub.ts';
+import { PushHub, type Send, type Subscription, viewKey } from './hub.ts';
 import { isAllowedTarget, isLoopback } from './target.ts';
 
 const TICK_MS = 100;
@@ -16,8 +16,10 @@ const DELAYS_KEPT = 1_024;
 export interface PushOptions {
   readonly host: Host;
   readonly listen: string;
-  /** Builds the list that a view shows now. */
-  readonly document: (view: PushView) => string;
+  /** Builds the list that a subscriber would be answered now. */
+  readonly document: (subscription: Subscription) => string;
+  /** Subscribers of this service at different addresses may see different lists in one view. */
+  readonly isPersonal?: (service: ServiceKey) => boolean;
   readonly switches: Switches;
 }
 
@@ -27,7 +29,8 @@ export class PushDriver implements Part {
   readonly switches: Switches;
   readonly #host: Host;
   readonly #listen: string;
-  readonly #document: (view: PushView) => string;
+  readonly #document: (subscription: Subscription) => string;
+  readonly #isPersonal: (service: ServiceKey) => boolean;
   readonly #hub: PushHub;
   readonly #timers: Timer[] = [];
   #socket: UdpSocket | undefined;
@@ -38,10 +41,11 @@ export class PushDriver implements Part {
   /** Datagrams that were no ack of anything. */
   strayPackets = 0;
 
-  constructor({ host, listen, document, switches }: PushOptions) {
+  constructor({ host, listen, document, isPersonal = () => false, switches }: PushOptions) {
     this.#host = host;
     this.#listen = listen;
     this.#document = document;
+    this.#isPersonal = isPersonal;
     this.switches = switches;
     // Above all numbers of an earlier run, and below 2^53 for centuries.
     this.#hub = new PushHub(host.clock.now() * 1_000, () => switches.current.defaultPushCacheMillis);
@@ -93,7 +97,8 @@ export class PushDriver implements Part {
     const packets = new Map<string, Uint8Array>();
     for (const send of sends) {
       const view = viewKey(send.subscription);
-      const key = `${send.sequence} ${view}`;
+      const { service, target } = send.subscription;
+      const key = `${send.sequence} ${view} ${this.#isPersonal(service) ? target.address : ''}`;
       const packet = packets.get(key) ?? encodePush(this.#document(send.subscription), send.sequence);
       packets.set(key, packet);
       if (packet.length <= PUSH_BYTES_MAX) {
