@@ -38,9 +38,10 @@ export interface MysqlQuery {
   on(event: 'error' | 'result' | 'end', run: (value: unknown) => void): unknown;
 }
 
-export function createMysqlProbe(host: Host, driver: MysqlDriver): MysqlProbe {
+/** `close` ends the connections that are kept; whoever goes on asking makes new ones. */
+export function createMysqlProbe(host: Host, driver: MysqlDriver): MysqlProbe & { close(): void } {
   const kept = new KeptConnections(host);
-  return async (target, { user, password, command }) => {
+  const probe: MysqlProbe = async (target, { user, password, command }) => {
     if (command.trim() === '') return 'down';
     const place = JSON.stringify([target.service, target.key, target.ip, target.port, user, password]);
     let connection = kept.take(place);
@@ -67,6 +68,7 @@ export function createMysqlProbe(host: Host, driver: MysqlDriver): MysqlProbe {
       return outcomeOf(error);
     }
   };
+  return Object.assign(probe, { close: () => kept.close() });
 }
 
 /** Connections by place, from the one that waits for longest to the newest. */
@@ -98,6 +100,12 @@ class KeptConnections {
     if (found === undefined || (only !== undefined && found.connection !== only)) return;
     this.#kept.delete(place);
     found.connection.destroy();
+  }
+
+  close(): void {
+    this.#sweep?.cancel();
+    this.#sweep = undefined;
+    for (const place of [...this.#kept.keys()]) this.drop(place);
   }
 
   #sweepIdle(): void {

@@ -1,7 +1,7 @@
 import { type Instance, type InstanceKey, instanceKey } from '@nacos-kube/core/model/instance.ts';
-import { parseServiceKey, type ServiceKey } from '@nacos-kube/core/model/names.ts';
+import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import { type ClusterSettings, newCluster } from '@nacos-kube/core/model/service.ts';
-import type { SwitchValues } from '@nacos-kube/core/model/switches.ts';
+import { isHealthChecked } from '@nacos-kube/core/model/switches.ts';
 import { type Check, type ProbeTarget, targetId } from '@nacos-kube/core/probe/target.ts';
 import type { TargetLog } from './checks-log.ts';
 import type { NamingService } from './service.ts';
@@ -83,7 +83,7 @@ export class Targets {
   }
 
   #isProbed(service: ServiceKey): boolean {
-    return areChecksOn(service, this.#naming.switches.current) && this.#naming.isOwn(service);
+    return isHealthChecked(service, this.#naming.switches.current) && this.#naming.isOwn(service);
   }
 
   #look(service: ServiceKey, key: InstanceKey, instance: Instance | undefined, isProbed: boolean): void {
@@ -109,11 +109,6 @@ export class Targets {
     const isOwnPort = cluster.useInstancePort || check.kind === 'MYSQL';
     return { service, key, ip, port: isOwnPort ? port : cluster.checkPort, check, healthy };
   }
-}
-
-/** Switched off, only those that the white list names are probed, whatever their namespace. */
-export function areChecksOn(service: ServiceKey, { healthCheckEnabled, healthCheckWhiteList }: SwitchValues): boolean {
-  return healthCheckEnabled || healthCheckWhiteList.includes(parseServiceKey(service)?.name ?? '');
 }
 
 function checkOf({ healthChecker }: ClusterSettings): Check | undefined {
