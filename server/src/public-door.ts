@@ -50,7 +50,10 @@ export function publicDoor(parts: Parts, metrics: Metrics): Door {
       ...instanceRoutes,
       ...legacyRoutes({ reads, isOwn, routes: instanceRoutes }),
       ...serviceRoutes({ naming, reads, isOwn, subscribers: (request) => subscribers.of(request) }),
-      ...catalogRoutes({ clock: host.clock, reads, checkTimes: () => undefined }),
+      ...catalogRoutes({
+        ...{ clock: host.clock, reads },
+        checkTimes: (service, cluster) => parts.checks.roundTrips(serviceKey(service), cluster),
+      }),
       ...operationsRoutes(parts),
       ...configAdminRoutes(config, {
         ...{ host, store, peers: membership.peers, hinted: () => follower.hinted() },

@@ -144,8 +144,8 @@ export interface CheckTimes {
 export function encodeCheckTimes(clusters: readonly CheckTimes[]): string {
   const texts = clusters.map(
     ({ name, best, worst, normalized }) =>
-      `{"name":${JSON.stringify(name)},"checkRTBest":${best ?? JAVA_LONG_MAX},"checkRTWorst":${worst}` +
-      `,"checkRTNormalized":${normalized}}`,
+      `{"name":${JSON.stringify(name)},"checkRTBest":${best === undefined ? JAVA_LONG_MAX : Math.round(best)}` +
+      `,"checkRTWorst":${Math.round(worst)},"checkRTNormalized":${Math.round(normalized)}}`,
   );
   return `{"clusters":[${texts.join(',')}]}`;
 }

@@ -108,6 +108,24 @@ test('time-outs in the metadata count, also when a later registration shortens t
   assert.deepEqual(ips(registry), []);
 });
 
+test('a change is stamped like a registration, says health as it is, and may be a sign of life', () => {
+  const owner = new Registry('m1');
+  const peer = new Registry('m2');
+  owner.register(demo, a, 0);
+  peer.merge(only(owner), FROM_OWNER, 0);
+  const unwell = (one: Instance) => ({ ...one, weight: 5, healthy: false });
+  assert.equal(typeof owner.change(demoKey, keyA, unwell, 1_000, false), 'object');
+  assert.equal(owner.change(demoKey, keyA, unwell, 1_000, false), 'same');
+  assert.equal(owner.change(demoKey, 'no such', unwell, 1_000, false), 'unknown');
+  // What somebody asked for is no verdict of an owner, so it counts from any member.
+  assert.equal(only(owner).kind, 'live');
+  assert.equal(peer.merge(only(owner), { iAmOwner: true, senderIsOwner: false }, 1_000).outcome, 'applied');
+  assert.deepEqual([healthy(peer), peer.view(demoKey)?.instances[0]?.weight], [[false], 5]);
+  assert.equal(owner.takeOverdue(30_000).length, 1, 'its time-outs still count from the registration');
+  owner.change(demoKey, keyA, (one) => one, 30_000, true);
+  assert.equal(owner.aliveMs(demoKey, keyA), 30_000);
+});
+
 test('an older datum never replaces a newer one (F2)', () => {
   const owner = new Registry('m1');
   const peer = new Registry('m2');
