@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createPipeline } from '@nacos-kube/core/http/pipeline.ts';
+import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { createMemoryDatabase } from '../../store/memory.ts';
 import { startAdminNode } from '../../testing/config-admin-node.ts';
+import { HINT_PAUSE_MS, operationRoutes, READ_ALL_PAUSE_MS } from './operations.ts';
+import type { AdminPorts } from './ports.ts';
 
 const answer = ({ text }: { readonly text: string }) => JSON.parse(text);
 
@@ -93,16 +97,49 @@ test('without the store operators get a 503, never a stack', async () => {
   }
 });
 
-test('a hint of a change has the store asked, and many hints at once do not ask it more often', async () => {
-  const database = createMemoryDatabase();
-  const { host, ask } = await startAdminNode({}, database);
+/** Operations of a node that notes what it is told to do. */
+function operations() {
+  const host = new FakeHost();
+  const done: string[] = [];
+  const ports = {
+    ...{ host, hinted: () => done.push('hinted'), readAllAgain: () => done.push('read all') },
+    storeTrouble: () => undefined,
+  } as unknown as AdminPorts;
+  const handler = createPipeline({
+    ...{ contextPath: '', routes: operationRoutes(ports), log: host.log },
+    ...{ authorize: () => {}, clientIp: () => '', answerFailure: () => undefined },
+  });
+  host.network.handlers.set(1, handler);
+  return { host, done, ask: (target: string, method = 'GET') => host.network.ask(1, target, method) };
+}
+
+test('a hint of a change has the store asked, and many hints ask it five times a second at most', async () => {
+  const { host, done, ask } = operations();
+  const hint = () => ask('/v1/cs/communication/dataChange?dataId=a&group=g');
+  for (let n = 0; n < 50; n++) assert.equal((await hint()).body, 'true');
+  assert.deepEqual(done, ['hinted']);
+  await host.advance(HINT_PAUSE_MS);
+  assert.deepEqual(done, ['hinted', 'hinted']);
+  await host.advance(10_000);
+  assert.equal(done.length, 2);
+  await hint();
+  assert.equal(done.length, 3);
+  assert.equal((await ask('/v1/cs/communication/dataChange?dataId=a')).status, 400);
+});
+
+test('however often it is asked for, everything is read again twice a minute at most', async () => {
+  const { host, done, ask } = operations();
+  for (let n = 0; n < 50; n++) assert.equal((await ask('/v1/cs/ops/localCache', 'POST')).body, '200');
+  assert.deepEqual(done, ['read all']);
+  await host.advance(READ_ALL_PAUSE_MS);
+  assert.deepEqual(done, ['read all', 'read all']);
+});
+
+test('a hint brings nothing of its own', async () => {
+  const { ask } = await startAdminNode();
   const key = { dataId: 'a', group: 'g' };
-  const hint = () => ask('GET', 'cs/communication/dataChange', key);
-  assert.deepEqual([(await hint()).status, (await hint()).text], [200, 'true']);
-  assert.equal((await ask('GET', 'cs/communication/dataChange', { dataId: 'a' })).status, 400);
-  for (let n = 0; n < 50; n++) await hint();
-  await host.advance(1_000);
-  assert.equal((await ask('GET', 'cs/configs', key)).status, 404, 'a hint brings nothing of its own');
+  assert.equal((await ask('GET', 'cs/communication/dataChange', key)).text, 'true');
+  assert.equal((await ask('GET', 'cs/configs', key)).status, 404);
 });
 
 test('the local cache is read again from the store', async () => {

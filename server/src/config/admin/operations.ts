@@ -6,9 +6,12 @@ import type { AdminPorts } from './ports.ts';
 
 /** Anybody may send hints, and each has the store asked: so one in this time is passed on. */
 export const HINT_PAUSE_MS = 200;
+/** Each reads every row of the store. */
+export const READ_ALL_PAUSE_MS = 30_000;
 
 export function operationRoutes(ports: AdminPorts): Route[] {
-  const hints = new BoundedHints(ports.host, ports.hinted);
+  const hints = new Spaced(ports.host, HINT_PAUSE_MS, ports.hinted);
+  const reads = new Spaced(ports.host, READ_ALL_PAUSE_MS, ports.readAllAgain);
   return [
     {
       method: 'GET',
@@ -27,7 +30,7 @@ export function operationRoutes(ports: AdminPorts): Route[] {
       handler({ form }) {
         present(form, 'dataId');
         present(form, 'group');
-        hints.hint();
+        hints.call();
         return jsonBytes('true');
       },
     },
@@ -36,35 +39,37 @@ export function operationRoutes(ports: AdminPorts): Route[] {
       path: '/v1/cs/ops/localCache',
       policy: { kind: 'write', area: 'operations' },
       handler() {
-        ports.readAllAgain();
+        reads.call();
         return jsonBytes('200');
       },
     },
   ];
 }
 
-/** The first goes at once, those that follow within the pause are one at its end. */
-class BoundedHints {
+/** The first call goes at once, those that follow within the pause are one at its end. */
+class Spaced {
   readonly #host: Host;
-  readonly #hinted: () => void;
+  readonly #pauseMs: number;
+  readonly #run: () => void;
   #pause: Timer | undefined;
   #isDue = false;
 
-  constructor(host: Host, hinted: () => void) {
+  constructor(host: Host, pauseMs: number, run: () => void) {
     this.#host = host;
-    this.#hinted = hinted;
+    this.#pauseMs = pauseMs;
+    this.#run = run;
   }
 
-  hint(): void {
+  call(): void {
     if (this.#pause !== undefined) {
       this.#isDue = true;
       return;
     }
     this.#isDue = false;
-    this.#hinted();
-    this.#pause = this.#host.clock.after(HINT_PAUSE_MS, () => {
+    this.#run();
+    this.#pause = this.#host.clock.after(this.#pauseMs, () => {
       this.#pause = undefined;
-      if (this.#isDue) this.hint();
+      if (this.#isDue) this.call();
     });
   }
 }
