@@ -150,6 +150,8 @@ export interface HttpResponse {
   readonly headers?: Readonly<Record<string, string>>;
   /** A string is sent as UTF-8. */
   readonly body: string | Uint8Array;
+  /** Follows the body: so that long bytes which many answers share are sent as they are, not copied for their ends. */
+  readonly tail?: string;
 }
 
 /** A rejected or thrown error is answered 500 with an empty body and logged: handlers map their own errors. */

@@ -1,6 +1,7 @@
 import type { HttpHandler, HttpListener, HttpRequest, HttpResponse, ServeOptions } from '../host/host.ts';
+import { bodyBytes } from '../http/answers.ts';
 import type { End, Listening } from './connection.ts';
-import { bytesOf, hasBrokenHeader, lowerCased, type RequestMessage, type ResponseMessage } from './http-message.ts';
+import { hasBrokenHeader, lowerCased, type RequestMessage, type ResponseMessage } from './http-message.ts';
 import type { Kernel } from './kernel.ts';
 import type { SimProcess } from './process.ts';
 
@@ -78,7 +79,7 @@ class SimHttpListener implements HttpListener, Listening {
     try {
       const answer = await this.#handler(request);
       if (hasBrokenHeader(answer.headers)) throw new TypeError('an answer with a header that would split it');
-      return responseOf(method === 'HEAD' ? { ...answer, body: '' } : answer, this.isStopping);
+      return responseOf(method === 'HEAD' ? { ...answer, body: '', tail: '' } : answer, this.isStopping);
     } catch (error) {
       this.process.host.log.error('a request failed', { method, path: request.path, error });
       return responseOf({ status: 500, body: '' }, this.isStopping);
@@ -87,7 +88,7 @@ class SimHttpListener implements HttpListener, Listening {
 }
 
 function responseOf(answer: HttpResponse, isLast: boolean): ResponseMessage {
-  const body = bytesOf(answer.body);
+  const body = bodyBytes(answer);
   const headers = { ...lowerCased(answer.headers), 'content-length': String(body.length) };
   return { kind: 'response', status: answer.status, headers, body, isLast };
 }

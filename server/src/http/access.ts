@@ -53,8 +53,10 @@ function isEqual(a: string, b: string): boolean {
  */
 export function clientIpOf(trustedProxies: readonly string[]): (request: HttpRequest) => string {
   const trusted = new Set(trustedProxies);
-  return ({ headers, remote }) => {
+  return (request) => {
+    const { remote } = request;
     if (!trusted.has(remote.address)) return remote.address;
+    const { headers } = request;
     const chain = (headers['x-forwarded-for'] ?? '').split(',').map((one) => one.trim());
     return chain.findLast((one) => one !== '' && !trusted.has(one)) ?? (headers['x-real-ip']?.trim() || remote.address);
   };

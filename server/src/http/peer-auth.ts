@@ -1,5 +1,6 @@
 import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { HttpRequest, HttpResponse } from '@nacos-kube/core/host/host.ts';
+import { bodyBytes } from '@nacos-kube/core/http/answers.ts';
 import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
 import { SequenceWindows } from './sequence-windows.ts';
 
@@ -96,7 +97,7 @@ export class PeerAuth {
     const nonce = request.headers[NONCE_HEADER];
     // A denied caller must not make this member sign: it could show the proof to somebody who waits for it.
     if (nonce === undefined || answer.status === 401 || this.#keys.length === 0) return answer;
-    const proof = sign(this.#signingKey, answerText(nonce, this.#self, answer.status, answer.body));
+    const proof = sign(this.#signingKey, answerText(nonce, this.#self, answer.status, bodyBytes(answer)));
     return { ...answer, headers: { ...answer.headers, [SIGNATURE_HEADER]: proof } };
   }
 

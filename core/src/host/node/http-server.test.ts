@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import type { HttpHandler, HttpListener, HttpRequest, ServeOptions } from '../host.ts';
@@ -222,4 +223,50 @@ test('a large answer arrives whole', async () => {
   const listener = await serving(() => ({ status: 200, body }));
   const response = await send(listener.port, 'GET', '/');
   assert.equal(response.body.length, body.length);
+});
+
+test('a tail follows the body, counts towards its length, and HEAD has neither', async () => {
+  const body = Buffer.from('{"hosts":[');
+  const listener = await serving(() => ({ status: 200, body, tail: '"ä😀"]}' }));
+  const response = await send(listener.port, 'GET', '/');
+  assert.equal(Buffer.from(response.body).toString(), '{"hosts":["ä😀"]}');
+  assert.equal(response.headers['content-length'], String(response.body.length));
+  const head = await send(listener.port, 'HEAD', '/');
+  assert.deepEqual([head.body.length, head.headers['content-length']], [0, String(response.body.length)]);
+  // The connection is in order afterwards.
+  const twice = 'GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+  assert.equal((await exchangeRaw(listener.port, twice)).match(/\{"hosts":\["/g)?.length, 2);
+});
+
+test('bytes that many answers share reach each caller whole, slow ones too', async () => {
+  const shared = Buffer.alloc(3_000_000, 'h');
+  let asked = 0;
+  const listener = await serving(() => ({ status: 200, body: shared, tail: `${++asked}`.padStart(8, '.') }));
+  const slow = connect({ port: listener.port, host: '127.0.0.1' });
+  slow.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  slow.pause();
+  await once(slow, 'connect');
+  const quick = await Promise.all(Array.from({ length: 5 }, () => send(listener.port, 'GET', '/')));
+  const chunks: Buffer[] = [];
+  for await (const chunk of slow) chunks.push(chunk as Buffer);
+  const tails = [Buffer.concat(chunks), ...quick.map(({ body }) => Buffer.from(body))].map((all) => {
+    assert.ok(all.subarray(-3_000_008, -8).equals(shared));
+    return Number(all.subarray(-8).toString().replaceAll('.', ''));
+  });
+  assert.deepEqual(tails.sort(), [1, 2, 3, 4, 5, 6]);
+});
+
+test('who says that the body is empty is answered at once, and the next request is read', async () => {
+  const bodies: number[] = [];
+  const listener = await serving((request) => {
+    bodies.push(request.body.length);
+    return { status: 200, body: request.method };
+  });
+  const head = 'HTTP/1.1\r\nHost: x\r\n';
+  const text = await exchangeRaw(
+    listener.port,
+    `PUT /a ${head}Content-Length: 0\r\n\r\nPOST /b ${head}Content-Length: 2\r\n\r\nhiDELETE /c ${head}Content-Length: 0\r\nConnection: close\r\n\r\n`,
+  );
+  assert.deepEqual(bodies.sort(), [0, 0, 2]);
+  assert.deepEqual(text.match(/\r\n\r\n(PUT|POST|DELETE)/g)?.length, 3);
 });

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Endpoint, HttpHandler, HttpHeaders, HttpListener, HttpRequest, HttpResponse, Log } from '../host.ts';
 import { NetworkError, type ServeOptions } from '../host.ts';
 import { plainAddress } from './address.ts';
-import { headersOf } from './http-headers.ts';
+import { firstOfEach } from './http-headers.ts';
 import { toNetworkError } from './network-errors.ts';
 
 export const HEADERS_TIMEOUT_MS = 10_000;
@@ -89,7 +89,8 @@ class NodeHttpListener implements HttpListener {
 
   #onRequest(incoming: IncomingMessage, response: ServerResponse): void {
     const length = incoming.headers['content-length'];
-    if (length === undefined && incoming.headers['transfer-encoding'] === undefined) {
+    // Many clients say that their body is empty: then there is nothing to wait for either.
+    if ((length === undefined || length === '0') && incoming.headers['transfer-encoding'] === undefined) {
       this.#handle(incoming, response, EMPTY);
     } else if (Number(length ?? 0) > this.#options.bodyBytesMax) {
       this.#refuseBody(incoming, response);
@@ -149,8 +150,9 @@ class NodeHttpListener implements HttpListener {
   }
 
   #send(response: ServerResponse, answer: HttpResponse): void {
-    const { status, body, headers } = answer;
-    const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+    const { status, body, headers, tail } = answer;
+    let bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+    if (tail !== undefined) bytes += Buffer.byteLength(tail);
     // Name, value, name, value: the form that Node takes without looking each name up.
     const fields: string[] = hasNoBody(status) ? [] : ['content-length', String(bytes)];
     if (headers !== undefined) {
@@ -158,7 +160,12 @@ class NodeHttpListener implements HttpListener {
     }
     if (this.#stopping !== undefined) fields.push('connection', 'close');
     response.writeHead(status, fields);
-    response.end(body);
+    if (tail === undefined) {
+      response.end(body);
+    } else {
+      response.write(body); // held back until the end of this turn, so both leave in one piece
+      response.end(tail);
+    }
     if (!response.writableFinished && (response.socket?.writableLength ?? 0) > 0) cutSlowReader(response);
   }
 
@@ -194,7 +201,7 @@ class NodeHttpRequest implements HttpRequest {
   }
 
   get headers(): HttpHeaders {
-    this.#headers ??= headersOf(this.#incoming.rawHeaders);
+    this.#headers ??= firstOfEach(this.#incoming.headers, this.#incoming.rawHeaders);
     return this.#headers;
   }
 
