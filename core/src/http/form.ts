@@ -105,19 +105,31 @@ function nameOf(parameter: string | undefined): string {
   return parameter !== undefined && /^[\w.-]{1,64}$/.test(parameter) ? `parameter '${parameter}'` : 'a parameter';
 }
 
+/** In one go, as every request comes through here: most of what it holds is plain and stays as it stands. */
 function addQuery(form: Map<string, string>, query: string, charset: Charset): void {
   let count = 0;
-  for (let start = 0; start < query.length; ) {
-    const ampersand = query.indexOf('&', start);
-    const end = ampersand < 0 ? query.length : ampersand;
-    if (end > start) {
-      checkCount(++count);
-      const pair = query.slice(start, end);
-      const equals = pair.indexOf('=');
-      if (equals < 0) add(form, pair, '', charset);
-      else add(form, pair.slice(0, equals), pair.slice(equals + 1), charset);
+  let start = 0;
+  let equals = -1;
+  let isPlain = true;
+  const { length } = query;
+  for (let at = 0; at <= length; at++) {
+    const unit = at < length ? query.charCodeAt(at) : AMPERSAND;
+    if (unit === AMPERSAND) {
+      if (at > start) {
+        checkCount(++count);
+        const name = query.slice(start, equals < 0 ? at : equals);
+        const value = equals < 0 ? '' : query.slice(equals + 1, at);
+        if (!isPlain) add(form, name, value, charset);
+        else if (name !== '' && !form.has(name)) form.set(name, value);
+      }
+      start = at + 1;
+      equals = -1;
+      isPlain = true;
+    } else if (unit === EQUALS) {
+      if (equals < 0) equals = at;
+    } else if (unit === PERCENT || unit === PLUS || unit > 0x7f) {
+      isPlain = false;
     }
-    start = end + 1;
   }
 }
 
@@ -129,10 +141,9 @@ function addBody(form: Map<string, string>, body: Buffer, charset: Charset): voi
     const end = ampersand < 0 ? body.length : ampersand;
     if (end > start) {
       checkCount(++count);
-      const pair = body.subarray(start, end);
-      const equals = pair.indexOf(EQUALS);
-      if (equals < 0) add(form, pair.toString('latin1'), '', charset);
-      else add(form, pair.toString('latin1', 0, equals), pair.toString('latin1', equals + 1), charset);
+      const equals = body.indexOf(EQUALS, start);
+      if (equals < 0 || equals >= end) add(form, body.toString('latin1', start, end), '', charset);
+      else add(form, body.toString('latin1', start, equals), body.toString('latin1', equals + 1, end), charset);
     }
     start = end + 1;
   }
