@@ -2,7 +2,7 @@ import type { Host } from '@nacos-kube/core/host/host.ts';
 import { inArea } from '@nacos-kube/core/host/in-area.ts';
 import { Lifecycle } from '@nacos-kube/core/lifecycle.ts';
 import type { MysqlProbe } from '@nacos-kube/core/probe/mysql-check.ts';
-import { encodeShortList, joinList, PUSHED_CACHE_MS } from '@nacos-kube/core/wire/naming-list.ts';
+import { clusterNamesOf, encodeShortList } from '@nacos-kube/core/wire/naming-list.ts';
 import { createConfigService } from './config/service.ts';
 import { Distro } from './distro/distro.ts';
 import type { Membership } from './members/membership.ts';
@@ -10,7 +10,7 @@ import { Metrics } from './metrics/metrics.ts';
 import { metricSources } from './metrics/sources.ts';
 import { Checks } from './naming/checks.ts';
 import { EmptyServices } from './naming/empty-services.ts';
-import { listParts } from './naming/list.ts';
+import { listText } from './naming/list.ts';
 import { Registry } from './naming/registry.ts';
 import { NamingService } from './naming/service.ts';
 import { Operations } from './ops/operations.ts';
@@ -76,7 +76,8 @@ export function createNacosServer({
   const push = new PushDriver({
     ...{ host: inArea(host, 'push'), listen: settings.listen, switches },
     isPersonal: (service) => (registry.view(service)?.settings.selector.type ?? 'none') !== 'none',
-    document: (subscription) => pushDocument(host, naming, subscription),
+    document: (subscription) =>
+      pushDocument(naming, subscription, host.clock.now(), switches.current.defaultPushCacheMillis),
   });
   const config = createConfigService(host, store, follower, {
     dumpDirectory: `${settings.data}/config`,
@@ -124,12 +125,12 @@ export function createNacosServer({
 }
 
 /** The list that a subscriber is pushed: as it would be answered now. */
-function pushDocument(host: Host, naming: NamingService, pushed: Subscription): string {
+function pushDocument(naming: NamingService, pushed: Subscription, nowMs: number, cacheMs: number): string {
   const { service, clusters, isGrouped, target } = pushed;
   const view = naming.registry.view(service);
-  if (view === undefined) return encodeShortList(service.slice(service.indexOf('##') + 2), clusters, PUSHED_CACHE_MS);
-  const clusterNames = clusters.split(',').filter((name) => name !== '');
+  if (view === undefined) return encodeShortList(service.slice(service.indexOf('##') + 2), clusters, cacheMs);
+  const clusterNames = clusterNamesOf(clusters);
   const select = naming.selections.of(view, target.address);
-  const parts = listParts(view, { clusterNames, healthyOnly: false, agent: { isJavaSinceOne: isGrouped }, select });
-  return joinList(parts, { cacheMs: PUSHED_CACHE_MS, nowMs: host.clock.now(), clusters, env: '' });
+  const question = { clusterNames, healthyOnly: false, agent: { isJavaSinceOne: isGrouped }, select };
+  return listText(view, question, { cacheMs, nowMs, clusters, env: '' });
 }

@@ -47,7 +47,26 @@ export function agentOf(headers: HttpHeaders, since: PushVersions = PUSH_VERSION
   return parseAgent(headers['user-agent']?.trim() || headers['client-version'] || '', since);
 }
 
+/** Programs are few and each says the same with every request, so what was read is kept. */
 export function parseAgent(userAgent: string, since: PushVersions = PUSH_VERSIONS): Agent {
+  let agents = known.get(since);
+  if (agents === undefined) {
+    agents = new Map();
+    known.set(since, agents);
+  }
+  let agent = agents.get(userAgent);
+  if (agent !== undefined) return agent;
+  agent = readAgent(userAgent, since);
+  if (agents.size >= AGENTS_KEPT_MAX) agents.clear();
+  if (userAgent.length <= AGENT_CHARS_KEPT_MAX) agents.set(userAgent, agent);
+  return agent;
+}
+
+export const AGENTS_KEPT_MAX = 1_000;
+const AGENT_CHARS_KEPT_MAX = 256;
+const known = new WeakMap<PushVersions, Map<string, Agent>>();
+
+function readAgent(userAgent: string, since: PushVersions): Agent {
   for (const [prefix, kind] of PREFIXES) {
     if (!userAgent.startsWith(prefix)) continue;
     const version = versionOf(userAgent);

@@ -9,9 +9,6 @@ import { ADDRESS_CHARS_MAX, checkText, decodeService } from './naming-names.ts';
 
 /** Characters of the list of clusters in one question. */
 export const CLUSTERS_CHARS_MAX = 4096;
-export const CACHE_MS = 3_000;
-/** For those who are pushed what changes. */
-export const PUSHED_CACHE_MS = 10_000;
 
 export interface ListRequest {
   readonly service: ServiceId;
@@ -35,10 +32,7 @@ export function decodeList(form: Form): ListRequest {
   return {
     service: decodeService(form),
     clusters,
-    clusterNames: clusters
-      .trim()
-      .split(',')
-      .filter((name) => name !== ''),
+    clusterNames: clusterNamesOf(clusters),
     clientIp: checkText(optional(form, 'clientIP', ''), 'clientIP', ADDRESS_CHARS_MAX),
     udpPort: integer(optional(form, 'udpPort', '0'), 'udpPort', 0, 65_535),
     env: checkText(form.get('env') ?? '', 'env', ADDRESS_CHARS_MAX),
@@ -47,6 +41,17 @@ export function decodeList(form: Form): ListRequest {
     healthyOnly: strictBoolean(optional(form, 'healthyOnly', 'false')),
   };
 }
+
+/** The clusters that a list of them names; none means all. */
+export function clusterNamesOf(clusters: string): readonly string[] {
+  if (clusters === '') return NO_CLUSTERS;
+  return clusters
+    .trim()
+    .split(',')
+    .filter((name) => name !== '');
+}
+
+const NO_CLUSTERS: readonly string[] = [];
 
 /** What an answer and its hosts call the service, which depends on who asks; `name` in the answer does not. */
 export function nameShownTo(agent: Agent, name: string): string {
@@ -95,9 +100,14 @@ export interface ListMoment {
   readonly env: string;
 }
 
-export function joinList(parts: ListParts, { cacheMs, nowMs, clusters, env }: ListMoment): string {
-  const { head, middle, tail } = parts;
-  return `${head}${cacheMs},"lastRefTime":${nowMs}${middle}${quoted(clusters)},"env":${quoted(env)}${tail}`;
+export function joinList(parts: ListParts, moment: ListMoment): string {
+  return parts.head + endOfList(parts, moment);
+}
+
+/** What follows the head. */
+export function endOfList(parts: Omit<ListParts, 'head'>, { cacheMs, nowMs, clusters, env }: ListMoment): string {
+  const { middle, tail } = parts;
+  return `${cacheMs},"lastRefTime":${nowMs}${middle}${quoted(clusters)},"env":${quoted(env)}${tail}`;
 }
 
 /** Of a service that does not exist. */

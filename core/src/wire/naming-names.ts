@@ -89,6 +89,7 @@ export function checkIdentity(service: ServiceId, address: { ip: string; port: n
 
 /** Refuses what would forge a line or hide in a list: control and format characters, halves of a character. */
 export function checkText(value: string, name: string, charsMax: number): string {
+  if (value === '') return value;
   if (value.length > charsMax) throw tooLong(name, charsMax);
   if (/[^\x20-\x7e]/.test(value) && /[\p{Cc}\p{Cf}\p{Cs}]/u.test(value)) {
     throw badRequest(`Param '${name}' is illegal, it must not contain control characters`);

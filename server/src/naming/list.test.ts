@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { bodyBytes } from '@nacos-kube/core/http/answers.ts';
 import { type Instance, NO_METADATA } from '@nacos-kube/core/model/instance.ts';
 import { serviceKey } from '@nacos-kube/core/model/names.ts';
-import { joinList } from '@nacos-kube/core/wire/naming-list.ts';
+import { NO_SERVICE_SETTINGS } from '@nacos-kube/core/model/service.ts';
+import { parseAgent } from '@nacos-kube/core/wire/naming-agent.ts';
+import { clusterNamesOf, joinList } from '@nacos-kube/core/wire/naming-list.ts';
 import fc from 'fast-check';
-import { buildListParts, listParts, shownInstances } from './list.ts';
+import { answerList, buildListParts, KEPT_ANSWERS_MAX, listText, shownInstances } from './list.ts';
 import { Registry } from './registry.ts';
 
 const demo = { namespaceId: 'public', name: 'DEFAULT_GROUP@@demo' };
@@ -42,35 +45,76 @@ test('only the clusters asked for count, unknown ones are ignored', () => {
 });
 
 test('an answer that was kept equals one that is built anew, whatever changed in between', () => {
+  const text = fc.constantFrom('', 'DEFAULT', 'hz', 'hz,DEFAULT', 'none', ' hz , ', ',,', '杭州,hz', '"q"', 'a\\b,😀');
+  const metadata = fc.constantFrom(NO_METADATA, new Map([['zone', 'ä"😀']]), new Map<string, null>([['empty', null]]));
   const step = fc.record({
     ip: fc.constantFrom('10.0.0.1', '10.0.0.2', '10.0.0.3'),
     cluster: fc.constantFrom('DEFAULT', 'hz'),
     weight: fc.constantFrom(1, 0.5),
-    what: fc.constantFrom('register', 'deregister', 'unhealthy', 'beat'),
-    healthyOnly: fc.boolean(),
-    isJavaSinceOne: fc.boolean(),
-    asked: fc.constantFrom([], ['DEFAULT'], ['hz', 'DEFAULT']),
+    enabled: fc.boolean(),
+    metadata,
+    what: fc.constantFrom('register', 'register', 'deregister', 'unhealthy', 'beat', 'set', 'persistent', 'nothing'),
+    protectThreshold: fc.constantFrom(0, 0.4, 1),
+    questions: fc.array(
+      fc.record({
+        clusters: text,
+        env: text,
+        healthyOnly: fc.boolean(),
+        agent: fc.constantFrom('Nacos-Java-Client:v1.4.2', 'Nacos-Java-Client:v0.9.0', 'Nacos-Go-Client:v1.0.0', ''),
+        cacheMs: fc.constantFrom(3_000, 10_000),
+      }),
+      { maxLength: 4 },
+    ),
   });
-  const moment = { cacheMs: 3000, nowMs: 1, clusters: '', env: '' };
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
       const registry = new Registry('m1');
       let nowMs = 0;
-      for (const { ip, cluster, weight, what, healthyOnly, isJavaSinceOne, asked } of steps) {
+      for (const { ip, cluster, what, protectThreshold, questions, ...more } of steps) {
         nowMs += 1_000;
         const key = `${ip}:80:${cluster}`;
-        if (what === 'register') registry.register(demo, instance(ip, { cluster, weight }), nowMs);
+        const wanted = { cluster, weight: more.weight, enabled: more.enabled, metadata: more.metadata };
+        if (what === 'register') registry.register(demo, instance(ip, wanted), nowMs);
         if (what === 'deregister') registry.deregister(serviceKey(demo), key, nowMs);
         if (what === 'beat') registry.beat(serviceKey(demo), key, nowMs);
+        if (what === 'persistent') registry.putPersistent(demo, instance(ip, { ...wanted, ephemeral: false }));
+        if (what === 'set') {
+          registry.setSettings(demo, { ...NO_SERVICE_SETTINGS, protectThreshold, metadata: more.metadata });
+        }
         if (what === 'unhealthy') {
           nowMs += 20_000;
           for (const overdue of registry.takeOverdue(nowMs)) registry.judge(overdue, 'unhealthy', nowMs);
         }
         const view = registry.view(serviceKey(demo));
         if (view === undefined) continue;
-        const question = { clusterNames: asked, healthyOnly, agent: { isJavaSinceOne } };
-        assert.equal(joinList(listParts(view, question), moment), joinList(buildListParts(view, question), moment));
+        for (const { clusters, env, healthyOnly, agent, cacheMs } of questions) {
+          const question = { clusterNames: clusterNamesOf(clusters), healthyOnly, agent: parseAgent(agent) };
+          const moment = { cacheMs, nowMs: 1_700_000_000_000 + nowMs, clusters, env };
+          const anew = joinList(buildListParts(view, question), moment);
+          // Twice, so that one of them comes from what is kept.
+          for (let time = 0; time < 2; time++) {
+            const answer = answerList(view, question, moment);
+            assert.equal(Buffer.from(bodyBytes(answer)).toString(), anew);
+            assert.equal(listText(view, question, moment), anew);
+          }
+          JSON.parse(anew);
+        }
       }
     }),
+    { numRuns: 300 },
   );
+});
+
+test('more questions than are kept are answered all the same', () => {
+  const registry = new Registry('m1');
+  for (let n = 0; n < 3; n++) registry.register(demo, instance(`10.0.0.${n}`, { cluster: `c${n}` }), 0);
+  const view = registry.view(serviceKey(demo))!;
+  for (let round = 0; round < 2; round++) {
+    for (let n = 0; n < KEPT_ANSWERS_MAX + 5; n++) {
+      const clusters = `c${n}`;
+      const question = { clusterNames: [clusters], healthyOnly: false, agent: { isJavaSinceOne: true } };
+      const moment = { cacheMs: 3_000, nowMs: n, clusters, env: '' };
+      assert.equal(listText(view, question, moment), joinList(buildListParts(view, question), moment));
+    }
+  }
 });

@@ -1,13 +1,24 @@
+import type { HttpResponse } from '@nacos-kube/core/host/host.ts';
+import { jsonBytes } from '@nacos-kube/core/http/answers.ts';
 import type { Instance } from '@nacos-kube/core/model/instance.ts';
 import { type ClusterSettings, newCluster } from '@nacos-kube/core/model/service.ts';
 import type { Agent } from '@nacos-kube/core/wire/naming-agent.ts';
 import { serviceChecksum } from '@nacos-kube/core/wire/naming-checksum.ts';
-import { encodeHost, encodeListParts, type ListParts, nameShownTo } from '@nacos-kube/core/wire/naming-list.ts';
+import {
+  encodeHost,
+  encodeListParts,
+  endOfList,
+  type ListMoment,
+  type ListParts,
+  nameShownTo,
+} from '@nacos-kube/core/wire/naming-list.ts';
 import type { Selection } from './selection.ts';
 import type { ServiceView } from './service-entry.ts';
 
 /** Different questions about one service whose answers are kept until it changes. */
 export const KEPT_ANSWERS_MAX = 32;
+/** Bytes of lists, of all services, that are kept before all of them are made anew. */
+export const KEPT_BYTES_MAX = 128 * 1024 * 1024;
 
 export interface ListQuestion {
   readonly clusterNames: readonly string[];
@@ -17,23 +28,60 @@ export interface ListQuestion {
   readonly select?: Selection | undefined;
 }
 
-/** A view never changes, so an answer made of it holds as long as the view does. */
-const kept = new WeakMap<ServiceView, Map<string, ListParts>>();
+/** The hosts are sent as the bytes that are kept; what differs from one call to the next follows them. */
+export function answerList(view: ServiceView, question: ListQuestion, moment: ListMoment): HttpResponse {
+  const list = keptList(view, question);
+  return { ...jsonBytes(list.head), tail: endOfList(list.ends, moment) };
+}
 
-/** The answer to a list question, less what differs from one call to the next; kept until the service changes. */
-export function listParts(view: ServiceView, question: ListQuestion): ListParts {
-  if (question.select !== undefined) return buildListParts(view, question);
-  const key = `${question.agent.isJavaSinceOne} ${question.healthyOnly} ${question.clusterNames.join(',')}`;
-  let answers = kept.get(view);
-  if (answers === undefined) {
-    answers = new Map();
-    kept.set(view, answers);
+/** The same as one text. */
+export function listText(view: ServiceView, question: ListQuestion, moment: ListMoment): string {
+  const list = keptList(view, question);
+  return list.head.toString() + endOfList(list.ends, moment);
+}
+
+/** An answer to a list question, less what differs from one call to the next. */
+interface KeptList {
+  readonly head: Buffer;
+  readonly ends: Omit<ListParts, 'head'>;
+}
+
+interface KeptLists {
+  /** Those that name no clusters, by the rest of the question. */
+  readonly all: (KeptList | undefined)[];
+  readonly ofClusters: Map<string, KeptList>;
+}
+
+/** A view never changes, so what is made of it holds as long as the view does. */
+let kept = new WeakMap<ServiceView, KeptLists>();
+let keptBytes = 0;
+
+function keptList(view: ServiceView, question: ListQuestion): KeptList {
+  if (question.select !== undefined) return buildList(view, question);
+  let lists = kept.get(view);
+  if (lists === undefined) {
+    lists = { all: [undefined, undefined, undefined, undefined], ofClusters: new Map() };
+    kept.set(view, lists);
   }
-  const known = answers.get(key);
+  const { agent, healthyOnly, clusterNames } = question;
+  const form = (agent.isJavaSinceOne ? 2 : 0) + (healthyOnly ? 1 : 0);
+  const key = clusterNames.length === 0 ? '' : `${form} ${clusterNames.join(',')}`;
+  const known = key === '' ? lists.all[form] : lists.ofClusters.get(key);
   if (known !== undefined) return known;
-  const parts = buildListParts(view, question);
-  if (answers.size < KEPT_ANSWERS_MAX) answers.set(key, parts);
-  return parts;
+  const list = buildList(view, question);
+  if (key === '') lists.all[form] = list;
+  else if (lists.ofClusters.size < KEPT_ANSWERS_MAX) lists.ofClusters.set(key, list);
+  keptBytes += list.head.length;
+  if (keptBytes > KEPT_BYTES_MAX) {
+    kept = new WeakMap();
+    keptBytes = 0;
+  }
+  return list;
+}
+
+function buildList(view: ServiceView, question: ListQuestion): KeptList {
+  const { head, ...ends } = buildListParts(view, question);
+  return { head: Buffer.from(head), ends };
 }
 
 export function buildListParts(view: ServiceView, question: ListQuestion): ListParts {

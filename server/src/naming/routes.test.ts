@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HttpRequest } from '@nacos-kube/core/host/host.ts';
+import { bodyBytes } from '@nacos-kube/core/http/answers.ts';
 import { createPipeline } from '@nacos-kube/core/http/pipeline.ts';
 import type { Call } from '@nacos-kube/core/http/route.ts';
 import { NO_SWITCHES } from '@nacos-kube/core/model/switches.ts';
@@ -82,8 +83,8 @@ async function start() {
       remote: { address: '127.0.0.1', port: 1 },
       onGone() {},
     };
-    const { status, body } = await handler(request);
-    return { status, text: typeof body === 'string' ? body : new TextDecoder().decode(body) };
+    const answer = await handler(request);
+    return { status: answer.status, text: new TextDecoder().decode(bodyBytes(answer)) };
   };
 }
 const WHERE = 'serviceName=demo&ip=10.0.0.1&port=80';

@@ -15,15 +15,8 @@ import {
 import { agentOf } from '@nacos-kube/core/wire/naming-agent.ts';
 import { decodeBeat, encodeBeatAnswer, UNKNOWN_BEAT_ANSWER } from '@nacos-kube/core/wire/naming-beat.ts';
 import { noInstancesInCluster, noMatchedInstance, noService } from '@nacos-kube/core/wire/naming-errors.ts';
-import {
-  CACHE_MS,
-  decodeList,
-  encodeShortList,
-  joinList,
-  type ListRequest,
-  PUSHED_CACHE_MS,
-} from '@nacos-kube/core/wire/naming-list.ts';
-import { listParts } from './list.ts';
+import { decodeList, encodeShortList, type ListRequest } from '@nacos-kube/core/wire/naming-list.ts';
+import { answerList } from './list.ts';
 import type { OperationResult } from './operation.ts';
 import type { NamingService } from './service.ts';
 
@@ -98,7 +91,9 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
       handler(call) {
         const request = decodeList(call.form);
         refuseUnlessLoaded();
-        const cacheMs = request.udpPort > 0 && subscribe(request, call) ? PUSHED_CACHE_MS : CACHE_MS;
+        const { defaultPushCacheMillis, defaultCacheMillis } = switches.current;
+        const isPushedTo = request.udpPort > 0 && subscribe(request, call);
+        const cacheMs = isPushedTo ? defaultPushCacheMillis : defaultCacheMillis;
         if (request.isCheck) return json({});
         const { service, clusters, clusterNames, healthyOnly, env } = request;
         const view = naming.registry.view(serviceKey(service));
@@ -106,8 +101,8 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
         if ((view?.instances.length ?? 0) === 0 && !knowsPersistent()) refuse();
         if (view === undefined) return jsonBytes(encodeShortList(service.name, clusters, cacheMs));
         const select = naming.selections.of(view, request.clientIp);
-        const parts = listParts(view, { clusterNames, healthyOnly, agent: agentOf(call.request.headers), select });
-        return jsonBytes(joinList(parts, { cacheMs, nowMs: now(), clusters, env }));
+        const question = { clusterNames, healthyOnly, agent: agentOf(call.request.headers), select };
+        return answerList(view, question, { cacheMs, nowMs: now(), clusters, env });
       },
     },
     {
