@@ -1,5 +1,6 @@
 import { peerPort } from '@nacos-kube/core/model/member.ts';
 import type { NacosCluster } from '../generated/nacos-cluster.ts';
+import { sidecarSettings } from '../resources/settings-env.ts';
 import { storageOf } from '../resources/storage.ts';
 
 export const LOOPBACK = '127.0.0.1';
@@ -110,7 +111,7 @@ function memberOf(cluster: NacosCluster, ordinal: number, place: Place, options:
         }),
         ...logLevel,
       ],
-      env: {},
+      env: sidecarSettings(cluster.spec.settings ?? {}),
       logFile: `${place.logs}/${name}-sidecar.log`,
     },
   };

@@ -13,7 +13,7 @@ import {
   SIDECAR_PORT,
   selectorLabels,
 } from './names.ts';
-import { settingsAsEnv } from './settings-env.ts';
+import { settingsAsEnv, sidecarSettings } from './settings-env.ts';
 import { storageOf } from './storage.ts';
 
 /** What the operator's own settings say about pods. */
@@ -224,6 +224,7 @@ function sidecarContainer(cluster: NacosCluster, defaults: PodDefaults): V1Conta
       { name: 'NACOS_KUBE_METRICS_PORT', value: String(SIDECAR_PORT) },
       { name: 'NACOS_KUBE_PROBE_INTERVAL_SECONDS', value: String(probe.intervalSeconds) },
       { name: 'NACOS_KUBE_PROBE_TIMEOUT_MILLISECONDS', value: String(probe.timeoutMilliseconds) },
+      ...settingsAsEnv(sidecarSettings(cluster.spec.settings ?? {})),
     ],
     ports: [{ name: 'metrics', containerPort: SIDECAR_PORT, protocol: 'TCP' }],
     volumeMounts: [

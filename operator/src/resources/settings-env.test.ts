@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { settingsAsEnv } from './settings-env.ts';
+import { settingsAsEnv, sidecarSettings } from './settings-env.ts';
 
 test('the order of the manifest changes nothing', () => {
   const expected = [
@@ -13,4 +13,10 @@ test('the order of the manifest changes nothing', () => {
 
 test('a value that looks like a reference to another variable arrives as it is', () => {
   assert.deepEqual(settingsAsEnv({ NACOS_A: '$(HOME)$x' }), [{ name: 'NACOS_A', value: '$$(HOME)$x' }]);
+});
+
+test('sidecars check databases where nodes do, and have no other setting of theirs', () => {
+  const settings = { NACOS_KUBE_LOG_LEVEL: 'debug', NACOS_KUBE_MYSQL_CHECKS: 'on' };
+  assert.deepEqual(sidecarSettings(settings), { NACOS_KUBE_MYSQL_CHECKS: 'on' });
+  assert.deepEqual(sidecarSettings({}), {});
 });

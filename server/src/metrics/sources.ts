@@ -46,7 +46,13 @@ export function metricSources(measured: Parts): MetricSources {
     },
     timers: [{ module: 'config', name: 'notifyRt', timing: operations.hintTimes }],
     machine: host.machine,
-    gauges: [...nodeGauges(measured), ...namingGauges(measured), ...distroGauges(measured), ...configGauges(config)],
+    gauges: [
+      ...nodeGauges(measured),
+      ...namingGauges(measured),
+      ...checkGauges(checks),
+      ...distroGauges(measured),
+      ...configGauges(config),
+    ],
   };
 }
 
@@ -80,7 +86,7 @@ function nodeGauges({ lifecycle, settings, membership, follower, operations }: P
   ];
 }
 
-function namingGauges({ naming, push, checks }: Parts): GaugeSource[] {
+function namingGauges({ naming, push }: Parts): GaugeSource[] {
   return [
     plainGauge(
       'expiry_held',
@@ -96,7 +102,40 @@ function namingGauges({ naming, push, checks }: Parts): GaugeSource[] {
     ),
     plainTotal('push_too_large', 'lists that fitted into no datagram', () => push.hub.counts.tooLarge),
     plainTotal('push_stray_packets', 'datagrams that were no ack of a push', () => push.strayPackets),
+  ];
+}
+
+/** Of this process; while the sidecar probes, the figures are its own. */
+function checkGauges(checks: Checks): GaugeSource[] {
+  const { prober } = checks;
+  return [
     plainGauge('checks_leased', '1 while the sidecar probes', () => Number(checks.isLeased)),
+    plainGauge('checks_targets', 'persistent instances that this member has probed, by its sidecar or itself', () => {
+      return checks.targetCount;
+    }),
+    {
+      name: 'probe_results_total',
+      help: 'probes of persistent instances by this process, by kind of check and result',
+      labels: ['kind', 'result'],
+      isTotal: true,
+      read: () => [...prober.results()].map(({ kind, outcome, count }) => ({ labels: [kind, outcome], value: count })),
+    },
+    plainTotal('checks_verdicts', 'verdicts on persistent instances that counted', () => checks.verdicts),
+    plainTotal('probe_late', 'probes that started over a second late', () => prober.lateCount),
+    plainGauge('probe_targets', 'persistent instances that this process probes', () => prober.targetCount),
+    {
+      name: 'probe_targets_refused',
+      help: 'persistent instances that may not be probed, or not as their cluster says, and keep their health, by reason',
+      labels: ['reason'],
+      read: () => [...prober.refused].map(([reason, value]) => ({ labels: [reason], value })),
+    },
+    plainGauge('probe_running', 'probes under way', () => prober.runningCount),
+    plainGauge('probe_overdue', 'probes that are due and wait for their turn', () => prober.overdueCount),
+    plainGauge(
+      'probe_period_seconds',
+      'measured time between two probes of an instance, a mean over the last ones; 0 before there were any',
+      () => (prober.periodMs ?? 0) / 1000,
+    ),
   ];
 }
 
