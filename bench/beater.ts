@@ -135,8 +135,9 @@ class Beater implements Source {
     if (isBeat) {
       if (this.#answers < this.#latencies.length) this.#latencies[this.#answers] = nowMs - connection.sentMs;
       this.#answers++;
-      // One that came too late does not beat twice to make up for it.
-      this.#enqueue(connection.index, Math.max(connection.sentMs + this.#order.periodMs, nowMs));
+      // One that is late by a whole period does not beat twice to make up for it.
+      const nextMs = connection.sentMs + this.#order.periodMs;
+      this.#enqueue(connection.index, nextMs > nowMs ? nextMs : nowMs + this.#order.periodMs);
       return;
     }
     this.#enqueue(-1 - connection.index, nowMs + this.#order.periodMs);

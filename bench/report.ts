@@ -71,7 +71,7 @@ export function lineOf({ name, server, http, socket, ratio }: RowResult): string
 
 export function sceneLines({ name, figures, notes }: SceneResult): string {
   const told = figures.map(({ what, value, unit }) => `${what} ${figure(value)}${unit === '' ? '' : ` ${unit}`}`);
-  return [`${name.padEnd(32)}${told.join('  ')}`, ...notes.map((note) => `  (${note})`)].join('\n');
+  return [`${name.padEnd(32)}  ${told.join('  ')}`, ...notes.map((note) => `  (${note})`)].join('\n');
 }
 
 export function tablesOf(report: Report): string {

@@ -11,7 +11,7 @@ const SIZE = { services: 1_000, perService: 100, configs: 10_000 };
 const QUICK_SIZE = { services: 10, perService: 50, configs: 100 };
 const FILL_MS_MAX = 90_000;
 const READY_MS_MAX = 60_000;
-const DUMPED_MS_MAX = 60_000;
+const DUMPED_MS_MAX = 45_000;
 const LOOK_EACH_MS = 200;
 
 /** From the start of the process to the first 200 of its readiness, with much in the store. */
@@ -25,7 +25,7 @@ async function measure({ stage, rounds, isQuick }: SceneContext): Promise<SceneR
 
   const first = await startNode(stage, data, READY_MS_MAX);
   await proveAll(first, size);
-  await dumped(first, size.configs);
+  const isDumped = await dumped(first, size.configs);
   await stage.end(first.child);
 
   const again: { readonly readyMs: number; readonly rss: number }[] = [];
@@ -45,7 +45,7 @@ async function measure({ stage, rounds, isQuick }: SceneContext): Promise<SceneR
       { what: 'ready after kill -9', value: median(again.map(({ readyMs }) => readyMs)) / 1_000, unit: 's' },
       { what: 'memory when ready', value: median(again.map(({ rss }) => rss)) / 1024 / 1024, unit: 'MB' },
     ],
-    notes: [],
+    notes: isDumped ? [] : ['The dump on disk was not whole yet when the node was killed.'],
   };
 }
 
@@ -69,14 +69,17 @@ async function proveAll(node: OwnNode, { services, perService, configs }: typeof
   }
 }
 
-async function dumped(node: OwnNode, configs: number): Promise<void> {
+/** Whether the dump, which follows behind, is on disk in time: later starts then find it. */
+async function dumped(node: OwnNode, configs: number): Promise<boolean> {
   const endsMs = performance.now() + DUMPED_MS_MAX;
-  for (;;) {
+  while (performance.now() < endsMs) {
     const figures = await scrape(node);
-    if (figures('nacos_kube_config_dump_queue') === 0 && figures('nacos_kube_config_dump_writes') >= configs) return;
-    if (performance.now() > endsMs) throw new Error(`the dump is not written after ${DUMPED_MS_MAX} ms`);
+    if (figures('nacos_kube_config_dump_queue') === 0 && figures('nacos_kube_config_dump_writes_total') >= configs) {
+      return true;
+    }
     await new Promise((resolve) => setTimeout(resolve, LOOK_EACH_MS));
   }
+  return false;
 }
 
 async function scrape(node: OwnNode): Promise<(name: string) => number> {
