@@ -1,7 +1,7 @@
 import type { Config, ConfigKey, ConfigVariant, VariantId } from '@nacos-kube/core/model/config.ts';
 import type { ConfigHistory, HistoryEntry } from './history.ts';
+import type { ChangeColumns } from './sqlite-row.ts';
 import type {
-  ChangePage,
   ConfigQuery,
   ConfigWrite,
   Found,
@@ -54,7 +54,7 @@ export interface SqliteCalls {
   getRecord(kind: RecordKind, key: string): StoredRecord | undefined;
   scanRecords(kind: RecordKind, limit: number, after: string): ScannedRecords;
   revision(): Revision;
-  changes(from: Revision, limit: number): ChangePage;
+  changes(from: Revision, limit: number): ChangedRows;
   /** Another number whenever anybody has committed. */
   dataVersion(): number;
 }
@@ -63,6 +63,9 @@ export interface SqliteCalls {
 export interface ScannedConfigs extends Page<Config> {
   readonly damaged: readonly string[];
 }
+export type ChangedRows =
+  | { readonly gap: false; readonly columns: ChangeColumns }
+  | { readonly gap: true; readonly upTo: Revision };
 export interface ScannedVariants extends Page<ConfigVariant> {
   readonly damaged: readonly string[];
 }

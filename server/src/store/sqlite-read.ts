@@ -1,18 +1,18 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Config, ConfigKey, ConfigVariant } from '@nacos-kube/core/model/config.ts';
 import { PAGE_BYTES_MAX } from './bounds.ts';
-import type { ScannedConfigs, ScannedRecords, ScannedVariants } from './sqlite-messages.ts';
+import type { ChangedRows, ScannedConfigs, ScannedRecords, ScannedVariants } from './sqlite-messages.ts';
 import {
+  type ChangeColumns,
   type ConfigRow,
   DamagedRowError,
   type RecordRow,
-  readChangedThing,
   readConfig,
   readRecord,
   readVariant,
   type VariantRow,
 } from './sqlite-row.ts';
-import type { ChangedThing, ChangePage, RecordKind, Revision, StoredRecord } from './store.ts';
+import type { RecordKind, Revision, StoredRecord } from './store.ts';
 
 export const CONFIG_COLUMNS = 'id, namespace_id, group_id, data_id, md5, facts, checksum, content';
 export const BY_KEY = 'namespace_id = ? AND group_id = ? AND data_id = ?';
@@ -40,7 +40,10 @@ export class SqliteReads {
     this.#kept = prepare(
       'SELECT (SELECT min(revision) FROM changes) AS oldest, (SELECT max(revision) FROM changes) AS newest',
     );
-    this.#changes = prepare('SELECT * FROM changes WHERE revision > ? ORDER BY revision LIMIT ?');
+    this.#changes = prepare(
+      'SELECT revision, kind, key, removed FROM changes WHERE revision > ? ORDER BY revision LIMIT ?',
+    );
+    this.#changes.setReturnArrays(true);
     this.#getVariants = prepare(`SELECT * FROM variant WHERE ${BY_KEY} ORDER BY id`);
     this.#scanVariants = prepare('SELECT * FROM variant WHERE id > ? ORDER BY id LIMIT ?');
     this.#dataVersion = prepare('PRAGMA data_version');
@@ -76,22 +79,12 @@ export class SqliteReads {
     return this.#keptRange().newest;
   }
 
-  changes(from: Revision, limit: number): ChangePage {
+  changes(from: Revision, limit: number): ChangedRows {
     // Rows first: what is forgotten in between then shows as a gap, never as a page with a hole.
-    const rows = this.#changes.all(from, limit) as {
-      revision: number;
-      kind: ChangedThing['kind'];
-      key: string;
-      removed: 0 | 1;
-    }[];
+    const rows = this.#changes.all(from, limit) as unknown as ChangeColumns[];
     const { oldest, newest } = this.#keptRange();
     if (from < oldest - 1 || from > newest) return { gap: true, upTo: newest };
-    const changes = rows.map(({ revision, kind, key, removed }) => ({
-      revision,
-      what: readChangedThing(kind, key),
-      removed: removed === 1,
-    }));
-    return { gap: false, changes, upTo: changes.at(-1)?.revision ?? from };
+    return { gap: false, columns: rows.flat() };
   }
 
   getVariants(key: ConfigKey): readonly ConfigVariant[] {

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Config, ConfigKey, ConfigType, ConfigVariant, VariantId } from '@nacos-kube/core/model/config.ts';
 import { type ConfigFacts, type ConfigHistory, type HistoryEntry, readVariantText, variantText } from './history.ts';
-import type { ChangedThing, StoredRecord } from './store.ts';
+import type { Change, ChangedThing, Revision, StoredRecord } from './store.ts';
 
 export interface ConfigRow {
   readonly id: number;
@@ -107,8 +107,8 @@ export function readRecord(row: RecordRow): StoredRecord {
   return { kind, key, value };
 }
 
-export function configChecksum(key: ConfigKey, md5: string, facts: string): string {
-  return md5Of(`${configChangeKey(key)}${md5}${facts}`);
+export function configChecksum(key: ConfigKey | string, md5: string, facts: string): string {
+  return md5Of(`${typeof key === 'string' ? key : configChangeKey(key)}${md5}${facts}`);
 }
 
 export function variantChecksum(key: ConfigKey, variant: VariantId, md5: string, facts: string): string {
@@ -123,12 +123,26 @@ export function configChangeKey({ namespaceId, group, dataId }: ConfigKey): stri
   return JSON.stringify([namespaceId, group, dataId]);
 }
 
-export function readChangedThing(kind: ChangedThing['kind'], key: string): ChangedThing {
+/** Of a change its columns one after the other: many changes move between threads, and objects move slowly. */
+export type ChangeColumns = readonly (string | number)[];
+const COLUMNS_PER_CHANGE = 4;
+
+export function readChanges(columns: ChangeColumns): readonly Change[] {
+  const changes: Change[] = [];
+  for (let i = 0; i < columns.length; i += COLUMNS_PER_CHANGE) {
+    const [revision, kind, key, removed] = columns.slice(i, i + COLUMNS_PER_CHANGE);
+    const what = readChangedThing(kind as ChangedThing['kind'], key as string);
+    changes.push({ revision: revision as Revision, what, removed: removed === 1 });
+  }
+  return changes;
+}
+
+function readChangedThing(kind: ChangedThing['kind'], key: string): ChangedThing {
   if (kind !== 'config' && kind !== 'variant') return { kind, key };
   const [namespaceId, group, dataId] = JSON.parse(key) as [string, string, string];
   return { kind, key: { dataId, group, namespaceId } };
 }
 
 function md5Of(text: string): string {
-  return createHash('md5').update(text, 'utf8').digest('hex');
+  return hash('md5', text);
 }

@@ -124,7 +124,8 @@ export class SqliteWrites {
     if (!isExpected(write.expectedMd5, found?.md5)) return { outcome: 'conflict' };
     const after = factsAfter(write, found?.old, nowMs);
     const facts = JSON.stringify(after);
-    const checksum = configChecksum(write, md5, facts);
+    const key = configChangeKey(write);
+    const checksum = configChecksum(key, md5, facts);
     const { ip, user } = write.by;
     if (found === undefined) {
       this.#insert.run(namespaceId, group, dataId, md5, facts, checksum, content);
@@ -133,7 +134,7 @@ export class SqliteWrites {
       this.#rememberOld.run('U', found.old?.appName ?? '', ip, user, nowMs, found.id);
       this.#update.run(md5, facts, checksum, content, found.id);
     }
-    return this.#written('config', configChangeKey(write), false);
+    return this.#written('config', key, false);
   }
 
   #remove(key: ConfigKey, by: Operator, nowMs: number): WriteResult {

@@ -19,6 +19,7 @@ import {
 import type { ConfigHistory, HistoryEntry } from './history.ts';
 import { SqliteGroups } from './sqlite-group.ts';
 import type { WriteResult } from './sqlite-messages.ts';
+import { readChanges } from './sqlite-row.ts';
 import { SqliteThread } from './sqlite-thread.ts';
 import {
   type ChangePage,
@@ -205,7 +206,10 @@ class SqliteStore implements Store {
   }
 
   async changes(from: Revision, limit: number): Promise<ChangePage> {
-    return this.#reader.ask('changes', from, pageSize(limit, CHANGES_PER_PAGE_MAX));
+    const page = await this.#reader.ask('changes', from, pageSize(limit, CHANGES_PER_PAGE_MAX));
+    if (page.gap) return page;
+    const changes = readChanges(page.columns);
+    return { gap: false, changes, upTo: changes.at(-1)?.revision ?? from };
   }
 
   onHint(run: () => void): void {
