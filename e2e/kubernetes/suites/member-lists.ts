@@ -33,7 +33,7 @@ export function memberLists(stage: () => Three): void {
         const pod = await three.pod(ORDINAL);
         const node = await three.node(ORDINAL);
         const good = await three.memberList(pod);
-        const refusals = await node.metric('nacos_kube_member_list_refusals');
+        const refusals = await node.metric('nacos_kube_member_list_refusals_total');
         const repairs = await repairsOf(three);
         let looks = 0;
         let isOver = false;
@@ -51,7 +51,7 @@ export function memberLists(stage: () => Three): void {
           const options = { timeoutMs: REPAIRED_MS_MAX, everyMs: 20 };
           await until('it is put right', async () => (await three.memberList(pod)) === good, options);
           t.diagnostic(`right again ${Math.round(performance.now() - spoiltMs)} ms after kubectl exec`);
-          const isCounted = async () => (await node.metric('nacos_kube_member_list_refusals')) > refusals;
+          const isCounted = async () => (await node.metric('nacos_kube_member_list_refusals_total')) > refusals;
           await until('the node counts a refusal', isCounted, options);
           await until('the sidecar counts a repair', async () => (await repairsOf(three)) > repairs, options);
           const log = await three.installation.kubectl('logs', name, '-c', 'node', '--tail=20');

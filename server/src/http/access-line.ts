@@ -25,10 +25,10 @@ export function startLine({ method, path, query, headers }: HttpRequest, clientI
 /** As the combined format has it, and the time it took in ms at the end; the time of day is ISO 8601. */
 export function endLine(
   { head, tail }: LineStart,
-  { status, body }: HttpResponse,
+  { status, body, tail: end = '' }: HttpResponse,
   durationMs: number,
 ): string {
-  const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+  const bytes = (typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength) + Buffer.byteLength(end);
   return `${head} ${status} ${bytes} ${tail} ${durationMs.toFixed(1)}\n`;
 }
 
