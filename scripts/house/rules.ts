@@ -77,7 +77,7 @@ function isTest(path: string): boolean {
 
 /** Tests and what only tests use. */
 function isTestCode(path: string): boolean {
-  return isTest(path) || /-for-tests\.ts$|\/fake-[^/]*\.ts$|\/testing\/|\/contract\.ts$/.test(path);
+  return isTest(path) || /-for-tests\.ts$|\/fake-[^/]*\.ts$|\/testing\/|\/contract(-[a-z]+)?\.ts$/.test(path);
 }
 
 /** Where the machine itself may be named: the real host, the ends of a program, and threads beside the loop. */
