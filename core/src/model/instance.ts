@@ -38,20 +38,19 @@ export const ID_GENERATOR_KEY = 'preserved.instance.id.generator';
 
 /** A duration that metadata may set: digits only, else the default. */
 export function preservedMs(metadata: Metadata, key: string, defaultMs: number): number {
+  if (metadata.size === 0) return defaultMs;
   const text = metadata.get(key);
   return text != null && /^\d{1,15}$/.test(text) ? Number(text) : defaultMs;
 }
 
 /** Equal in all that a reader can see. */
 export function sameInstance(a: Instance, b: Instance): boolean {
-  return (
-    a.weight === b.weight &&
-    a.healthy === b.healthy &&
-    a.enabled === b.enabled &&
-    a.instanceId === b.instanceId &&
-    a.app === b.app &&
-    sameMetadata(a.metadata, b.metadata)
-  );
+  return a.healthy === b.healthy && a.instanceId === b.instanceId && sameRegistration(a, b);
+}
+
+/** Equal in all that a registration says of an instance that is there. */
+export function sameRegistration(a: Instance, b: Instance): boolean {
+  return a.weight === b.weight && a.enabled === b.enabled && a.app === b.app && sameMetadata(a.metadata, b.metadata);
 }
 
 function sameMetadata(a: ReadonlyMap<string, string | null>, b: ReadonlyMap<string, string | null>): boolean {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Form } from '../http/route.ts';
-import { BEAT_CHARS_MAX, beatIntervalMs, decodeBeat, encodeBeatAnswer, UNKNOWN_BEAT_ANSWER } from './naming-beat.ts';
+import { BEAT_CHARS_MAX, beatIntervalMs, decodeBeat, encodeBeatAnswer, encodeUnknownBeat } from './naming-beat.ts';
 import { METADATA_BYTES_MAX } from './naming-metadata.ts';
 
 const SERVICE = { namespaceId: 'public', name: 'DEFAULT_GROUP@@demo' };
@@ -149,9 +149,9 @@ test('the nesting of a beat cannot exhaust the stack', () => {
 });
 
 test('beats are answered in the words of the reference', () => {
-  assert.equal(encodeBeatAnswer(5000), '{"clientBeatInterval":5000,"code":10200,"lightBeatEnabled":true}');
+  assert.equal(encodeBeatAnswer(5000, true), '{"clientBeatInterval":5000,"code":10200,"lightBeatEnabled":true}');
   assert.equal(encodeBeatAnswer(900, false), '{"clientBeatInterval":900,"code":10200,"lightBeatEnabled":false}');
-  assert.equal(UNKNOWN_BEAT_ANSWER, '{"clientBeatInterval":5000,"code":20404}');
+  assert.equal(encodeUnknownBeat(5000), '{"clientBeatInterval":5000,"code":20404}');
 });
 
 test('the interval is what the metadata says in digits, else five seconds', () => {

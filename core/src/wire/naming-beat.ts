@@ -53,12 +53,14 @@ export function beatIntervalMs(metadata: Metadata): number {
 }
 
 /** Of a beat that found its instance, or registered it. */
-export function encodeBeatAnswer(intervalMs: number, isLightBeatEnabled = true): string {
+export function encodeBeatAnswer(intervalMs: number, isLightBeatEnabled: boolean): string {
   return `{"clientBeatInterval":${intervalMs},"code":10200,"lightBeatEnabled":${isLightBeatEnabled}}`;
 }
 
 /** Of a light beat that found none: the client registers again. It must not say whether light beats are welcome. */
-export const UNKNOWN_BEAT_ANSWER = `{"clientBeatInterval":${BEAT_INTERVAL_MS},"code":20404}`;
+export function encodeUnknownBeat(intervalMs: number): string {
+  return `{"clientBeatInterval":${intervalMs},"code":20404}`;
+}
 
 function decodeFullBeat(form: Form, service: ServiceId, text: string): BeatRequest {
   if (text.length > BEAT_CHARS_MAX) throw badBeat(`it is longer than ${BEAT_CHARS_MAX} characters`);

@@ -64,6 +64,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 
 /** Looked at before parsing: what walks over a parsed value is recursive, and the stack is not ours to spend. */
 function isNestedTooDeep(text: string): boolean {
+  if (hasFew(text, '{') && hasFew(text, '[')) return false;
   let depth = 0;
   let isInString = false;
   for (let i = 0; i < text.length; i++) {
@@ -73,6 +74,16 @@ function isNestedTooDeep(text: string): boolean {
     else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) {
       if (++depth > JSON_DEPTH_MAX) return true;
     } else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) depth--;
+  }
+  return false;
+}
+
+/** Two kinds of brackets that are few each cannot be nested too deep. */
+function hasFew(text: string, bracket: string): boolean {
+  let at = -1;
+  for (let count = 0; count <= JSON_DEPTH_MAX / 2; count++) {
+    at = text.indexOf(bracket, at + 1);
+    if (at < 0) return true;
   }
   return false;
 }

@@ -145,6 +145,7 @@ export function decodePort(text: string): number {
 
 /** NaN and the infinities are numbers to Java and out of range to everyone. */
 export function decodeWeight(text: string): number {
+  if (text === '1' || text === '1.0') return 1; // what nearly all say
   const isNumber = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[dDfF]?|NaN|Infinity)$/.test(text);
   if (!isNumber) throw badRequest(`For input string: "${text}"`);
   return checkWeight(Number(text.replace(/(?<=[\d.])[dDfF]$/, '')));

@@ -1,4 +1,10 @@
-import { type Instance, type InstanceKey, instanceKey, sameInstance } from '@nacos-kube/core/model/instance.ts';
+import {
+  type Instance,
+  type InstanceKey,
+  instanceKey,
+  sameInstance,
+  sameRegistration,
+} from '@nacos-kube/core/model/instance.ts';
 import { parseServiceKey, type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { ServiceSettings } from '@nacos-kube/core/model/service.ts';
 import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
@@ -92,13 +98,13 @@ export class Registry {
     known.heardMs = nowMs;
     // Registering again neither heals nor renames: only a beat heals (spec/naming.md 7.7, 1.1.2).
     const instance = { ...wanted, healthy: known.instance.healthy, instanceId: known.instance.instanceId };
-    if (sameInstance(known.instance, instance)) return undefined;
     // New data is what a client asked for, so it counts from any member, healthy or not.
     known.isUnhealthyByVerdict = false;
     return this.#restamp(known, instance);
   }
 
   /**
+    if (sameRegistration(known.instance, wanted)) return undefined;
    * `unknown` when there is no such instance: the client has to register it. `isContested`: another member may be
    * missing this beat and judge by its silence, so a second one in a row is told to all.
    */

@@ -4,7 +4,7 @@ import type { HttpRequest } from '@nacos-kube/core/host/host.ts';
 import { bodyBytes } from '@nacos-kube/core/http/answers.ts';
 import { createPipeline } from '@nacos-kube/core/http/pipeline.ts';
 import type { Call } from '@nacos-kube/core/http/route.ts';
-import { NO_SWITCHES } from '@nacos-kube/core/model/switches.ts';
+import { DEFAULT_SWITCHES, NO_SWITCHES, type Switches } from '@nacos-kube/core/model/switches.ts';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
 import { ALONE } from './operation.ts';
@@ -49,19 +49,19 @@ const GO = 'Nacos-Go-Client:v1.0.1';
 const PYTHON = 'Nacos-Python-Client';
 
 /** Asks a node's naming as the clients do; everything in the query unless there is a form. */
-async function start() {
+async function start(switches: Switches = NO_SWITCHES) {
   const host = new FakeHost();
   const store = createMemoryStore(host, createMemoryDatabase());
   await store.start();
   const naming = new NamingService({
-    ...{ host, store, registry: new Registry('m1'), ownership: ALONE, switches: NO_SWITCHES },
+    ...{ host, store, registry: new Registry('m1'), ownership: ALONE, switches },
   });
   const handler = createPipeline({
     contextPath: '/nacos',
     routes: namingRoutes({
       naming,
       ...given,
-      switches: NO_SWITCHES,
+      switches,
       isLoaded: () => true,
       knowsPersistent: () => true,
     }),
@@ -194,4 +194,27 @@ test('HEAD is answered as GET, with a slash at the end or not', async () => {
     assert.equal((await ask('HEAD', path, 'serviceName=demo')).status, 200);
   }
   assert.equal((await ask('PATCH', '/instance/list', 'serviceName=demo')).status, 404);
+});
+
+test('how long a list is kept, how often to beat and whether lightly are switches', async () => {
+  const switches = { current: DEFAULT_SWITCHES };
+  const ask = await start(switches);
+  const said = async () => {
+    const list = JSON.parse((await ask('GET', '/instance/list', 'serviceName=demo')).text);
+    const beat = JSON.parse((await ask('PUT', '/instance/beat', WHERE)).text);
+    const unknown = JSON.parse((await ask('PUT', '/instance/beat', 'serviceName=demo&ip=10.9.9.9&port=80')).text);
+    return [list.cacheMillis, beat.clientBeatInterval, beat.lightBeatEnabled, unknown.clientBeatInterval];
+  };
+  await ask('POST', '/instance', WHERE);
+  assert.deepEqual(await said(), [3_000, 5_000, true, 5_000]);
+  switches.current = {
+    ...DEFAULT_SWITCHES,
+    defaultCacheMillis: 7_000,
+    clientBeatInterval: 9_000,
+    lightBeatEnabled: false,
+  };
+  assert.deepEqual(await said(), [7_000, 9_000, false, 9_000]);
+  const own = encodeURIComponent('{"preserved.heart.beat.interval":"1000"}');
+  await ask('POST', '/instance', `${WHERE}&metadata=${own}`);
+  assert.deepEqual(await said(), [7_000, 1_000, false, 9_000]);
 });

@@ -4,7 +4,7 @@ import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
 import type { Call, Policy, Route } from '@nacos-kube/core/http/route.ts';
 import { instanceKey } from '@nacos-kube/core/model/instance.ts';
 import { serviceKey } from '@nacos-kube/core/model/names.ts';
-import type { Switches } from '@nacos-kube/core/model/switches.ts';
+import type { Switches, SwitchValues } from '@nacos-kube/core/model/switches.ts';
 import {
   decodeDeregister,
   decodeInstanceRequest,
@@ -13,7 +13,7 @@ import {
   encodeInstance,
 } from '@nacos-kube/core/wire/naming.ts';
 import { agentOf } from '@nacos-kube/core/wire/naming-agent.ts';
-import { decodeBeat, encodeBeatAnswer, UNKNOWN_BEAT_ANSWER } from '@nacos-kube/core/wire/naming-beat.ts';
+import { decodeBeat, encodeBeatAnswer, encodeUnknownBeat } from '@nacos-kube/core/wire/naming-beat.ts';
 import { noInstancesInCluster, noMatchedInstance, noService } from '@nacos-kube/core/wire/naming-errors.ts';
 import { decodeList, encodeShortList, type ListRequest } from '@nacos-kube/core/wire/naming-list.ts';
 import { answerList } from './list.ts';
@@ -51,10 +51,10 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
       method: 'POST',
       path: '/v1/ns/instance',
       policy: WRITE,
-      async handler({ form }) {
+      handler({ form }) {
         const { service, instance } = decodeRegister(form, switches.current.defaultInstanceEphemeral);
-        await naming.register(service, instance);
-        return OK;
+        const registered = naming.register(service, instance);
+        return registered === undefined ? OK : registered.then(() => OK);
       },
     },
     {
@@ -111,14 +111,16 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
       policy: WRITE,
       handler({ form }) {
         const result = naming.beat(decodeBeat(form));
-        return result instanceof Promise ? result.then(beatAnswer) : beatAnswer(result);
+        if (!(result instanceof Promise)) return beatAnswer(result, switches.current);
+        return result.then((later) => beatAnswer(later, switches.current));
       },
     },
   ];
 }
 
-function beatAnswer(result: OperationResult): HttpResponse {
-  return jsonBytes(result.outcome === 'done' ? encodeBeatAnswer(result.beatIntervalMs) : UNKNOWN_BEAT_ANSWER);
+function beatAnswer(result: OperationResult, { clientBeatInterval, lightBeatEnabled }: SwitchValues): HttpResponse {
+  if (result.outcome === 'unknown') return jsonBytes(encodeUnknownBeat(clientBeatInterval));
+  return jsonBytes(encodeBeatAnswer(result.beatIntervalMs, lightBeatEnabled));
 }
 
 function getInstance(naming: NamingService, form: Call['form']): HttpResponse {

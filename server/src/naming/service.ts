@@ -4,7 +4,6 @@ import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
 import type { Part } from '@nacos-kube/core/lifecycle.ts';
 import {
   BEAT_INTERVAL_KEY,
-  BEAT_INTERVAL_MS,
   type Instance,
   type InstanceKey,
   instanceKey,
@@ -108,12 +107,14 @@ export class NamingService implements Part {
 
   // ------------------------------------------------------------------------------------- from clients
 
-  async register(service: ServiceId, instance: Instance): Promise<void> {
-    if (this.#isFull) {
-      throw new ProtocolError(503, `the registry is full: ${this.#instancesMax} instances`);
-    }
-    if (instance.ephemeral) await this.carryOut({ kind: 'register', service, instance });
-    else await this.persistent.put(service, this.#identified(service, instance));
+  /** Synchronous where this member is the owner of an ephemeral instance. */
+  register(service: ServiceId, instance: Instance): Promise<void> | undefined {
+    if (this.#isFull) throw new ProtocolError(503, `the registry is full: ${this.#instancesMax} instances`);
+    if (!instance.ephemeral) return this.persistent.put(service, this.#identified(service, instance));
+    const operation: Operation = { kind: 'register', service, instance };
+    if (!this.#ownership.isOwn(serviceKey(service))) return this.carryOut(operation).then(() => {});
+    this.apply(operation);
+    return undefined;
   }
 
   async deregister({ service, ephemeral, ...address }: DeregisterRequest): Promise<void> {
@@ -135,8 +136,10 @@ export class NamingService implements Part {
     const { service, instance } = request;
     const key = instanceKey(request);
     if (instance?.ephemeral === false) return this.#beatPersistent(service, instance);
-    const operation: Operation = { kind: 'beat', service, key, ...(instance && { full: instance }) };
-    return this.#ownership.isOwn(serviceKey(service)) ? this.apply(operation) : this.carryOut(operation);
+    const operation: Operation =
+      instance === undefined ? { kind: 'beat', service, key } : { kind: 'beat', service, key, full: instance };
+    const id = serviceKey(service);
+    return this.#ownership.isOwn(id) ? this.#applyBeat(operation, id, this.#now(), false) : this.carryOut(operation);
   }
 
   /** At the owner of the service, or here in its place. */
@@ -156,24 +159,24 @@ export class NamingService implements Part {
       case 'register': {
         const instance = this.#identified(operation.service, operation.instance);
         this.#publishOne(this.registry.register(operation.service, instance, nowMs));
-        return done(instance);
+        return this.#done(instance);
       }
       case 'deregister':
         this.#publishOne(this.registry.deregister(serviceKey(operation.service), operation.key, nowMs));
-        return { outcome: 'done', beatIntervalMs: BEAT_INTERVAL_MS };
+        return this.#done(undefined);
       case 'change':
         return this.#applyChange(operation, nowMs);
       case 'judge':
         this.#publishOne(this.registry.judgeProbe(serviceKey(operation.service), operation.key, operation.healthy));
-        return { outcome: 'done', beatIntervalMs: BEAT_INTERVAL_MS };
+        return this.#done(undefined);
       case 'clear':
         for (const one of this.registry.view(serviceKey(operation.service))?.instances ?? []) {
           if (!one.ephemeral) continue;
           this.#publishOne(this.registry.deregister(serviceKey(operation.service), instanceKey(one), nowMs));
         }
-        return { outcome: 'done', beatIntervalMs: BEAT_INTERVAL_MS };
+        return this.#done(undefined);
       case 'beat':
-        return this.#applyBeat(operation, nowMs, isOwnerUnreachable);
+        return this.#applyBeat(operation, serviceKey(operation.service), nowMs, isOwnerUnreachable);
     }
   }
 
@@ -193,23 +196,23 @@ export class NamingService implements Part {
 
   #applyBeat(
     operation: Operation & { readonly kind: 'beat' },
+    id: ServiceKey,
     nowMs: number,
     isOwnerUnreachable: boolean,
   ): OperationResult {
     const { service, key, full } = operation;
-    const id = serviceKey(service);
     const beaten = this.registry.beat(id, key, nowMs, isOwnerUnreachable || this.#ownership.isContested(id));
     if (beaten !== 'unknown') {
       if (beaten !== 'known') this.#publish([beaten]);
-      return done(this.registry.find(id, key, true));
+      return this.#done(this.registry.find(id, key, true));
     }
     // Beats of persistent instances change nothing, and make no second one of them (spec/naming.md 3).
     const persistent = this.registry.find(id, key, false);
-    if (persistent !== undefined) return done(persistent);
+    if (persistent !== undefined) return this.#done(persistent);
     // Where there is no room the client is asked to register, which says why it can't.
     if (full === undefined || this.#isFull) return { outcome: 'unknown' };
     this.#publishOne(this.registry.register(service, this.#identified(service, full), nowMs));
-    return done(full);
+    return this.#done(full);
   }
 
   #applyChange(operation: Operation & { readonly kind: 'change' }, nowMs: number): OperationResult {
@@ -220,14 +223,14 @@ export class NamingService implements Part {
     if (changed === undefined) return { outcome: 'unknown' };
     const change = this.registry.change(id, key, () => changed, nowMs, isSignOfLife);
     if (typeof change !== 'string') this.#publish([change]);
-    return done(changed);
+    return this.#done(changed);
   }
 
   async #beatPersistent(service: ServiceId, instance: Instance): Promise<OperationResult> {
     const [id, key] = [serviceKey(service), instanceKey(instance)];
     const known = this.registry.find(id, key, false) ?? this.registry.find(id, key, true);
     if (known === undefined) await this.register(service, instance);
-    return done(known ?? instance);
+    return this.#done(known ?? instance);
   }
 
   get #isFull(): boolean {
@@ -259,6 +262,13 @@ export class NamingService implements Part {
     if (!isThere) throw updatedInstanceMissing(wanted);
   }
 
+  #done(instance: Instance | undefined): OperationResult {
+    const { clientBeatInterval } = this.switches.current;
+    if (instance === undefined) return { outcome: 'done', beatIntervalMs: clientBeatInterval };
+    const beatIntervalMs = preservedMs(instance.metadata, BEAT_INTERVAL_KEY, clientBeatInterval);
+    return { outcome: 'done', beatIntervalMs };
+  }
+
   #publish(changes: readonly RegistryChange[]): void {
     for (const change of changes) this.changes.publish(change);
   }
@@ -270,9 +280,4 @@ export class NamingService implements Part {
   #now(): number {
     return this.#host.clock.monotonic();
   }
-}
-
-function done(instance: Instance | undefined): OperationResult {
-  const beatIntervalMs = instance && preservedMs(instance.metadata, BEAT_INTERVAL_KEY, BEAT_INTERVAL_MS);
-  return { outcome: 'done', beatIntervalMs: beatIntervalMs ?? BEAT_INTERVAL_MS };
 }
