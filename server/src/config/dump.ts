@@ -16,6 +16,11 @@ import type { CachedView } from './view.ts';
 
 export const DUMP_DELAY_MS = 100;
 export const DUMP_WRITERS = 4;
+/**
+ * So many files are written behind changes each `DUMP_DELAY_MS`, for a file costs more than the publish behind it.
+ * Where more change than that, the copy lags; a full read or a stop writes as fast as the disk takes it.
+ */
+export const DUMP_FILES_PER_TURN = 48;
 /** Files waiting to be written; beyond it the whole dump is checked again later. */
 export const DUMP_QUEUE_MAX = 20_000;
 /** A full read goes on once no more than this wait. */
@@ -53,6 +58,8 @@ export class Dump {
   readonly #queue = new Map<ViewKey | DumpName, Due>();
   readonly #waitForRoom: (() => void)[] = [];
   #isFollowing = false;
+  /** Somebody waits until the queue is empty. */
+  #isHurried = false;
   #writing: Promise<void> | undefined;
   #timer: Timer | undefined;
   #failuresInRow = 0;
@@ -127,7 +134,10 @@ export class Dump {
   /** Writes what is queued at once, unless the disk fails. */
   async flush(): Promise<void> {
     this.#cancelTimer();
-    while (this.#writing !== undefined || (this.#queue.size > 0 && this.#failuresInRow === 0)) await this.#write();
+    while (this.#writing !== undefined || (this.#queue.size > 0 && this.#failuresInRow === 0)) {
+      this.#isHurried = true;
+      await this.#write();
+    }
   }
 
   async stop(): Promise<void> {
@@ -147,12 +157,12 @@ export class Dump {
   }
 
   #enqueue(id: ViewKey | DumpName, due: Due): void {
-    if (this.#queue.size >= DUMP_QUEUE_MAX && !this.#queue.has(id)) {
+    // What is due already keeps its turn: the file gets what the cache has by then.
+    if (this.#queue.has(id)) return;
+    if (this.#queue.size >= DUMP_QUEUE_MAX) {
       this.#hasLost = true;
       return;
     }
-    // To the end: what changes all the time shall not be written all the time.
-    this.#queue.delete(id);
     this.#queue.set(id, due);
     this.#writeIn(DUMP_DELAY_MS);
   }
@@ -180,13 +190,16 @@ export class Dump {
   }
 
   async #writeBatches(): Promise<void> {
-    do {
+    for (let files = 0; ; files += DUMP_WRITERS) {
       const batch = [...this.#queue.entries().take(DUMP_WRITERS)];
       const errors = await Promise.all(batch.map(([id, due]) => this.#writeOne(id, due)));
       // One file that cannot be written must not hold up the others: only a batch that failed as a whole waits.
       this.#failuresInRow = batch.length === 0 || errors.includes(undefined) ? 0 : this.#failuresInRow + 1;
       this.#giveRoom();
-    } while (this.#queue.size > 0 && this.#failuresInRow === 0);
+      if (this.#queue.size === 0) this.#isHurried = false;
+      if (this.#queue.size === 0 || this.#failuresInRow > 0) return;
+      if (files >= DUMP_FILES_PER_TURN && !this.#isHurried && this.#waitForRoom.length === 0) return;
+    }
   }
 
   #afterwards(): void {

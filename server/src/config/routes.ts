@@ -44,7 +44,8 @@ export function configRoutes(doors: ConfigDoors): readonly Route[] {
     route('POST', CONFIGS, WRITE, publish),
     route('GET', CONFIGS, READ, read),
     route('DELETE', CONFIGS, WRITE, remove),
-    route('POST', `${CONFIGS}/listener`, READ, listen),
+    // It asks nothing of the store, and whatever is wrapped around its promise is kept as long as the poll.
+    { method: 'POST', path: `${CONFIGS}/listener`, policy: READ, handler: (call) => listen(doors, call) },
   ];
 }
 

@@ -32,10 +32,9 @@ async function makeDirectories(path: string): Promise<void> {
 
 async function replaceFile(path: string, content: string | Uint8Array, options: WriteOptions): Promise<void> {
   const directory = dirname(path);
-  await makeDirectories(directory);
   const temporary = join(directory, `.${basename(path).slice(0, 100)}.${randomUUID()}.tmp`);
   try {
-    const file = await open(temporary, 'wx', options.mode ?? 0o644);
+    const file = await openMakingDirectory(temporary, directory, options.mode ?? 0o644);
     try {
       await file.writeFile(content);
       if (options.sync === true) await file.sync();
@@ -48,6 +47,17 @@ async function replaceFile(path: string, content: string | Uint8Array, options: 
     throw error;
   }
   if (options.sync === true) await syncDirectory(directory);
+}
+
+/** Nearly always the directory is there, and making it again would cost as much as opening. */
+async function openMakingDirectory(path: string, directory: string, mode: number): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx', mode);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    await makeDirectories(directory);
+    return open(path, 'wx', mode);
+  }
 }
 
 /** A new name survives power loss only once its directory is written too. */
