@@ -90,7 +90,12 @@ describe('our own cluster with three nodes', { skip }, () => {
     await becomes(2, 'Unknown');
     await cluster.healNode(2);
     await becomes(2, 'True');
-    await reaches(other, `http://${address}:8848/`);
+    // Cut off for long enough its pod was given up, and comes back with another address.
+    const name: string = items[0].metadata.name;
+    await until(`${other} reaches ${name}`, async () => {
+      const { status } = await cluster.get('pod', name);
+      return (await fetchFrom(other, `http://${status.podIP}:8848/`)) === 'there\n';
+    });
   });
 
   test('a kubelet that hangs is noticed, and goes on', async () => {
@@ -101,9 +106,16 @@ describe('our own cluster with three nodes', { skip }, () => {
   });
 
   test('two pods are parted by a rule on a node', async () => {
-    await until('three pods are in the VIP', async () => (await endpoints()).length === 3, NOTICED_TIMEOUT);
-    const { items } = await cluster.get('pods', '-l', 'app=app');
-    const [one, two] = items as Pod[];
+    const pods = await until(
+      'three pods are in the VIP, and none is about to go',
+      async () => {
+        const { items } = await cluster.get('pods', '-l', 'app=app');
+        const isLasting = (items as Pod[]).every(({ metadata }) => metadata.deletionTimestamp === undefined);
+        return isLasting && items.length === 3 && (await endpoints()).length === 3 && (items as Pod[]);
+      },
+      NOTICED_TIMEOUT,
+    );
+    const [one, two] = pods;
     assert.ok(one && two);
     const url = `http://${two.status.podIP}:8848/`;
     const node = one.spec.nodeName as 'node1';
@@ -121,7 +133,7 @@ interface Endpoint {
 }
 
 interface Pod {
-  readonly metadata: { readonly name: string };
+  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
   readonly spec: { readonly nodeName: string };
   readonly status: { readonly podIP: string };
 }
