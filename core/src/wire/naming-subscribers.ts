@@ -1,6 +1,8 @@
 import { optional, required, strictBoolean } from '../http/parameters.ts';
+import { badRequest } from '../http/protocol-error.ts';
 import type { Form } from '../http/route.ts';
 import { type ServiceId, splitGroupedName } from '../model/names.ts';
+import { isObject } from './naming-metadata.ts';
 import { decodeService } from './naming-names.ts';
 import { clampedInteger } from './naming-service.ts';
 
@@ -43,6 +45,19 @@ export function encodeSubscribers(page: readonly Subscriber[], count: number): s
     ...{ addrStr, agent, app, ip, namespaceId, serviceName },
   }));
   return JSON.stringify({ subscribers: fields, count });
+}
+
+/** What one member tells another; refused whole when it breaks the schema. */
+export function decodeSubscriberList(value: unknown): readonly Subscriber[] {
+  const list = isObject(value) ? value.subscribers : undefined;
+  if (!Array.isArray(list) || list.length > SUBSCRIBERS_MAX) throw badRequest('a message without subscribers');
+  return list.map((one: unknown) => {
+    const { addrStr, agent, app, ip, namespaceId, serviceName } = isObject(one) ? one : {};
+    const texts = { addrStr, agent, app, ip, namespaceId, serviceName };
+    const isComplete = Object.values(texts).every((text) => typeof text === 'string');
+    if (!isComplete) throw badRequest('a subscriber is not told as a whole');
+    return texts as Record<keyof Subscriber, string>;
+  });
 }
 
 export function isAskedFor(asked: ServiceId, { namespaceId, name }: ServiceId): boolean {

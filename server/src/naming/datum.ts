@@ -22,6 +22,8 @@ export type Datum = {
   | { readonly kind: 'probed'; readonly healthy: boolean }
 );
 
+export type EphemeralDatum = Exclude<Datum, { readonly kind: 'probed' }>;
+
 export const TOMBSTONE_TTL_MS = 24 * 3_600_000;
 
 export function isVerdict(datum: Datum): boolean {

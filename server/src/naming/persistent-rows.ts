@@ -20,7 +20,7 @@ export class PersistentRows {
       kind: 'instance',
       what: 'a persistent instance',
       *shownKeys() {
-        for (const { service, key } of registry.persistentKeys()) yield persistentKey(service, key);
+        for (const { service, instance } of registry.persistent()) yield `${service}##${instanceKey(instance)}`;
       },
       show(record) {
         const row = decodePersistent(record);

@@ -75,3 +75,8 @@ export class ProbeVerdicts {
     return this.#inForce.size + this.#waiting.size + this.#past.size === 0;
   }
 }
+
+/** Under which name the verdict on a persistent instance counts in a digest, beside an ephemeral one of its key. */
+export function probed(key: InstanceKey): string {
+  return `probed ${key}`;
+}

@@ -8,11 +8,19 @@ import {
 import { parseServiceKey, type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { ServiceSettings } from '@nacos-kube/core/model/service.ts';
 import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
-import { type Datum, datumsOf, datumsOfKey, isVerdict, TOMBSTONE_TTL_MS } from './datum.ts';
+import { type Datum, datumsOf, datumsOfKey, type EphemeralDatum, isVerdict, TOMBSTONE_TTL_MS } from './datum.ts';
 import { DueQueue } from './due-queue.ts';
-import type { ProbeVerdict } from './probe-verdicts.ts';
+import { mergeProbe } from './probe-merge.ts';
+import { type ProbeVerdict, probed } from './probe-verdicts.ts';
 import type { Merged, MergeRoles, RegistryChange, Verdict } from './registry-change.ts';
-import { deadlineMs, type Ephemeral, isHeard, type ServiceEntry, type ServiceView } from './service-entry.ts';
+import {
+  deadlineMs,
+  type Ephemeral,
+  isHeard,
+  newEphemeral,
+  type ServiceEntry,
+  type ServiceView,
+} from './service-entry.ts';
 import { Services } from './services.ts';
 
 /**
@@ -97,6 +105,7 @@ export class Registry {
     known.aliveMs = nowMs;
     known.heardMs = nowMs;
     // Registering again neither heals nor renames: only a beat heals (spec/naming.md 7.7, 1.1.2).
+    if (sameRegistration(known.instance, wanted)) return undefined;
     const instance = { ...wanted, healthy: known.instance.healthy, instanceId: known.instance.instanceId };
     // New data is what a client asked for, so it counts from any member, healthy or not.
     known.isUnhealthyByVerdict = false;
@@ -104,7 +113,6 @@ export class Registry {
   }
 
   /**
-    if (sameRegistration(known.instance, wanted)) return undefined;
    * `unknown` when there is no such instance: the client has to register it. `isContested`: another member may be
    * missing this beat and judge by its silence, so a second one in a row is told to all.
    */
@@ -242,12 +250,6 @@ export class Registry {
     }
   }
 
-  *persistentKeys(): Iterable<{ readonly service: ServiceId; readonly key: InstanceKey }> {
-    for (const entry of this.#services.all()) {
-      for (const key of entry.persistent.keys()) yield { service: entry.id, key };
-    }
-  }
-
   // ---------------------------------------------------------------------------------- what members share
 
   /** What is to be told of one instance: the ephemeral one (or its tombstone), and the verdict on a persistent one. */
@@ -329,12 +331,7 @@ export class Registry {
   collect(nowMs: number): number {
     let collected = 0;
     for (const entry of this.#services.all()) {
-      for (const [key, tombstone] of entry.tombstones) {
-        if (nowMs - tombstone.atMs < TOMBSTONE_TTL_MS) continue;
-        entry.tombstones.delete(key);
-        collected++;
-      }
-      entry.verdicts.collect(nowMs);
+      collected += entry.collect(nowMs, TOMBSTONE_TTL_MS);
       this.#services.dispose(entry);
     }
     return collected;
@@ -343,18 +340,7 @@ export class Registry {
   // -------------------------------------------------------------------------------------------- inside
 
   #add(entry: ServiceEntry, key: InstanceKey, instance: Instance, stamp: Stamp, nowMs: number): Ephemeral {
-    const ephemeral: Ephemeral = {
-      entry,
-      key,
-      instance,
-      stamp,
-      isUnhealthyByVerdict: false,
-      aliveMs: nowMs,
-      heardMs: undefined,
-      toldMs: Number.NEGATIVE_INFINITY,
-      isGone: false,
-      queuedFor: undefined,
-    };
+    const ephemeral = newEphemeral(entry, key, instance, stamp, nowMs);
     entry.tombstones.delete(key);
     entry.ephemeral.set(key, ephemeral);
     this.#instances++;
@@ -423,28 +409,14 @@ export class Registry {
     roles: MergeRoles,
     nowMs: number,
   ): Merged {
-    const { key, stamp, healthy } = datum;
-    const known = entry.verdicts.get(key);
-    const instance = entry.persistent.get(key);
-    if (known === undefined && instance !== undefined && roles.iAmOwner && entry.verdicts.isPast(key, stamp)) {
-      // The sender takes it for one on the instance that stands there now, and would do so for ever.
-      this.#setVerdict(entry, key, { healthy: instance.healthy, stamp: entry.nextStamp(this.#writer) });
-      return { outcome: 'restamped', change: this.#changed(entry, [key], 'here', false) };
-    }
-    const order = this.orderOf(datum);
-    if (order <= 0 || entry.verdicts.isPast(key, stamp)) {
+    const merged = mergeProbe(entry, datum, roles, this.#writer, nowMs);
+    if (merged.verdict === undefined) {
       this.#services.dispose(entry);
-      return { outcome: order < 0 ? 'older' : 'known' };
+      return { outcome: merged.outcome };
     }
-    entry.see(stamp);
-    if (instance === undefined) {
-      // It may still be on its way through the store's feed.
-      entry.verdicts.wait(key, { healthy, stamp }, nowMs);
-      return { outcome: 'known' };
-    }
-    const before = known?.healthy ?? instance.healthy;
-    this.#setVerdict(entry, key, { healthy, stamp });
-    return { outcome: 'applied', change: this.#changed(entry, [key], 'peer', before !== healthy) };
+    this.#setVerdict(entry, datum.key, merged.verdict);
+    const origin = merged.outcome === 'applied' ? 'peer' : 'here';
+    return { outcome: merged.outcome, change: this.#changed(entry, [datum.key], origin, merged.visible) };
   }
 
   #setVerdict(entry: ServiceEntry, key: InstanceKey, verdict: ProbeVerdict): void {
@@ -474,10 +446,3 @@ export const IN_A_ROW_MS = 12_000;
 export const RETELL_MS = 5_000;
 
 const NEVER: Stamp = { epoch: -1, sequence: 0, owner: '' };
-
-/** Under which name the verdict on a persistent instance counts in a digest, beside an ephemeral one of its key. */
-function probed(key: InstanceKey): string {
-  return `probed ${key}`;
-}
-
-type EphemeralDatum = Exclude<Datum, { readonly kind: 'probed' }>;

@@ -90,6 +90,18 @@ export class ServiceEntry {
     this.#view = undefined;
   }
 
+  /** Forgets tombstones older than this; returns how many. */
+  collect(nowMs: number, tombstoneTtlMs: number): number {
+    let collected = 0;
+    for (const [key, { atMs }] of this.tombstones) {
+      if (nowMs - atMs < tombstoneTtlMs) continue;
+      this.tombstones.delete(key);
+      collected++;
+    }
+    this.verdicts.collect(nowMs);
+    return collected;
+  }
+
   /** Something a client could see. */
   get exists(): boolean {
     return this.ephemeral.size > 0 || this.persistent.size > 0 || this.settings !== undefined;
@@ -112,6 +124,28 @@ export class ServiceEntry {
         : { ...instance, healthy: verdict.healthy };
     }
   }
+}
+
+/** As one that peers told of: this member itself has heard nothing of it yet. */
+export function newEphemeral(
+  entry: ServiceEntry,
+  key: InstanceKey,
+  instance: Instance,
+  stamp: Stamp,
+  nowMs: number,
+): Ephemeral {
+  return {
+    entry,
+    key,
+    instance,
+    stamp,
+    isUnhealthyByVerdict: false,
+    aliveMs: nowMs,
+    heardMs: undefined,
+    toldMs: Number.NEGATIVE_INFINITY,
+    isGone: false,
+    queuedFor: undefined,
+  };
 }
 
 /** When the next verdict on it is due, in monotonic ms. */

@@ -3,26 +3,33 @@ import { json } from '@nacos-kube/core/http/answers.ts';
 import { badRequest } from '@nacos-kube/core/http/protocol-error.ts';
 import type { Route } from '@nacos-kube/core/http/route.ts';
 import { parseServiceKey, type ServiceId, serviceKey } from '@nacos-kube/core/model/names.ts';
+import { parseObject } from '@nacos-kube/core/wire/naming-metadata.ts';
 import {
+  decodeSubscriberList,
   isAskedFor,
   SUBSCRIBERS_MAX,
   type Subscriber,
   type SubscribersRequest,
 } from '@nacos-kube/core/wire/naming-subscribers.ts';
-import { BadMessageError, field, list, serviceText, text } from '../distro/codec.ts';
-import type { Peers } from '../distro/peers.ts';
 import type { PushHub } from './hub.ts';
 
 export const SUBSCRIBERS_PATH = '/peer/v1/subscribers';
 const SUBSCRIBERS_TIMEOUT_MS = 2_000;
 
+/** The way to the other members. */
+export interface SubscribersPeers {
+  listed(): readonly string[];
+  /** JSON over the peer port; rejects when there is no answer in time. */
+  call(peer: string, path: string, message: unknown, timeoutMs: number): Promise<unknown>;
+}
+
 /** Who is pushed to by this member, and by the others. */
 export class Subscribers {
   readonly #host: Host;
   readonly #hub: PushHub;
-  readonly #peers: Pick<Peers, 'listed' | 'call'>;
+  readonly #peers: SubscribersPeers;
 
-  constructor(host: Host, hub: PushHub, peers: Pick<Peers, 'listed' | 'call'>) {
+  constructor(host: Host, hub: PushHub, peers: SubscribersPeers) {
     this.#host = host;
     this.#hub = hub;
     this.#peers = peers;
@@ -61,14 +68,9 @@ export class Subscribers {
       path: SUBSCRIBERS_PATH,
       policy: { kind: 'peer' },
       handler: ({ request }) => {
-        try {
-          const message: unknown = JSON.parse(new TextDecoder().decode(request.body));
-          const asked = parseServiceKey(serviceText(field(message, 'service'))) as ServiceId;
-          return json({ subscribers: this.local(asked) });
-        } catch (error) {
-          if (!(error instanceof BadMessageError || error instanceof SyntaxError)) throw error;
-          throw badRequest(error.message);
-        }
+        const asked = serviceOf(request.body);
+        if (asked === undefined) throw badRequest('a question without a service');
+        return json({ subscribers: this.local(asked) });
       },
     };
   }
@@ -77,7 +79,7 @@ export class Subscribers {
     const message = { service: serviceKey(service) };
     try {
       const answer = await this.#peers.call(peer, SUBSCRIBERS_PATH, message, SUBSCRIBERS_TIMEOUT_MS);
-      return list(field(answer, 'subscribers'), 'subscribers', SUBSCRIBERS_MAX).map(decodeSubscriber);
+      return decodeSubscriberList(answer);
     } catch (error) {
       this.#host.log.info('a peer did not say who its subscribers are', { peer, error });
       return [];
@@ -85,14 +87,7 @@ export class Subscribers {
   }
 }
 
-function decodeSubscriber(value: unknown): Subscriber {
-  const of = (name: keyof Subscriber) => text(field(value, name), `${name} of a subscriber`);
-  return {
-    addrStr: of('addrStr'),
-    agent: of('agent'),
-    app: of('app'),
-    ip: of('ip'),
-    namespaceId: of('namespaceId'),
-    serviceName: of('serviceName'),
-  };
+function serviceOf(body: Uint8Array): ServiceId | undefined {
+  const service = parseObject(new TextDecoder().decode(body))?.service;
+  return typeof service === 'string' ? parseServiceKey(service) : undefined;
 }
