@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { bodyBytes } from '@nacos-kube/core/http/answers.ts';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { decodePush, encodePushAck } from '@nacos-kube/core/wire/push.ts';
 import { createMembership } from './members/create.ts';
@@ -35,8 +36,8 @@ async function startNode(more: Partial<NodeSettings> = {}, database = createMemo
   const ask = async (method: string, target: string, more: Parameters<FakeHost['network']['ask']>[3] = {}) => {
     const answered = host.network.ask(PORT, target, method, more);
     await host.advance(50);
-    const { status, body, headers } = await answered;
-    return { status, text: typeof body === 'string' ? body : new TextDecoder().decode(body), headers };
+    const answer = await answered;
+    return { status: answer.status, text: new TextDecoder().decode(bodyBytes(answer)), headers: answer.headers };
   };
   return { host, server, ask };
 }

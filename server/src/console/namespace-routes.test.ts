@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startNode } from '../ops/node-for-tests.ts';
+import { startNode } from '../testing/operated-node.ts';
 
 const PATH = '/v1/console/namespaces';
 const publicRow = (configCount: number) => ({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
-import { startNode } from '../ops/node-for-tests.ts';
+import { startNode } from '../testing/operated-node.ts';
 import { Metrics } from './metrics.ts';
 import { RequestFigures } from './requests.ts';
 

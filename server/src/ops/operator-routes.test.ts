@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodePush, encodePushAck } from '@nacos-kube/core/wire/push.ts';
-import { startNode } from './node-for-tests.ts';
+import { startNode } from '../testing/operated-node.ts';
 
 const OPERATOR = '/v1/ns/operator';
 const JAVA = { 'user-agent': 'Nacos-Java-Client:v1.4.2' };

@@ -161,3 +161,12 @@ test('the help documents every setting, with its default and its other names', (
 test('every default is one that is allowed', () => {
   for (const setting of Object.values(SERVER_SETTINGS)) if ('default' in setting) setting.parse(setting.default);
 });
+
+test('the access log is off, on under the data directory, or wherever it is said to be', async () => {
+  const logOf = async (env: Readonly<Record<string, string>>) => (await load({ env })).accessLog;
+  assert.equal(await logOf({}), undefined);
+  assert.equal(await logOf({ TOMCAT_ACCESSLOG_ENABLED: 'false' }), undefined);
+  assert.equal(await logOf({ TOMCAT_ACCESSLOG_ENABLED: 'true', NACOS_KUBE_DATA: '/d' }), '/d/logs/access.log');
+  assert.equal(await logOf({ TOMCAT_ACCESSLOG_ENABLED: 'true', NACOS_KUBE_ACCESS_LOG: '-' }), '-');
+  assert.equal(await logOf({ NACOS_KUBE_ACCESS_LOG: '/var/log/a.log' }), '/var/log/a.log');
+});
