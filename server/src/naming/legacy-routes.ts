@@ -1,3 +1,4 @@
+import type { HttpRequest } from '@nacos-kube/core/host/host.ts';
 import { json } from '@nacos-kube/core/http/answers.ts';
 import { optional, required, strictBoolean } from '@nacos-kube/core/http/parameters.ts';
 import type { Call, Form, Policy, Route } from '@nacos-kube/core/http/route.ts';
@@ -55,9 +56,15 @@ function ofDom(path: string, { policy, handler }: Route): Route {
       form.set('serviceName', groupedName(DEFAULT_GROUP, required(call.form, 'dom')));
       form.delete('groupName');
       // The query says the same as the form, for handlers that look at it first.
-      return handler({ ...call, form, request: { ...call.request, query: queryOf(form) } });
+      return handler({ form, request: withQuery(call.request, queryOf(form)), clientIp: call.clientIp });
     },
   };
+}
+
+/** Member by member: a request need not be a plain object. */
+function withQuery(request: HttpRequest, query: string): HttpRequest {
+  const { method, path, headers, body, remote } = request;
+  return { method, path, query, headers, body, remote, onGone: (run) => request.onGone(run) };
 }
 
 function queryOf(form: Form): string {

@@ -75,7 +75,8 @@ export async function startNode(options: NodeOptions = {}) {
       remote: { address: '127.0.0.1', port: 1 },
       onGone() {},
     };
-    const answer = await handler(request);
+    // As the server's own, whose members are no properties of the object itself.
+    const answer = await handler(Object.create(request) as HttpRequest);
     const { status, body } = answer;
     const tail = 'tail' in answer ? String(answer.tail) : '';
     return `${status} ${typeof body === 'string' ? body : new TextDecoder().decode(body)}${tail}`;
