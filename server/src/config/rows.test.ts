@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Host } from '@nacos-kube/core/host/host.ts';
+import type { VariantId } from '@nacos-kube/core/model/config.ts';
 import { contentMd5, decodePublish } from '@nacos-kube/core/wire/config.ts';
 import { groupKey } from '@nacos-kube/core/wire/config-key.ts';
 import fc from 'fast-check';
@@ -9,6 +10,7 @@ import { createMemoryDatabase, createMemoryStore, type MemoryDatabase } from '..
 import type { Store } from '../store/store.ts';
 import { ConfigCache } from './cache.ts';
 import { Capacity } from './capacity.ts';
+import { viewKey } from './dump-file.ts';
 import { createFakeHost } from './fake-host.ts';
 import { ConfigFollower } from './follow.ts';
 import { MetaConfigs } from './meta.ts';
@@ -16,7 +18,9 @@ import { PeerHints } from './notify.ts';
 import { Publisher } from './publish.ts';
 import { RowReader } from './rows.ts';
 import { VariantRowReader } from './variant-rows.ts';
+import type { CachedVariant } from './view.ts';
 
+const VARIANT_ACTIONS = ['publish x', 'publish y', 'remove x', 'publish beta', 'stop beta'] as const;
 const KEYS = ['d', 'e'].map((dataId) => ({ dataId, group: 'g', namespaceId: '' }));
 
 /**
@@ -27,7 +31,7 @@ test('P2: whatever overtakes what, no node ever goes back, what was acknowledged
   const action = fc.record({
     node: fc.nat(1),
     key: fc.nat(1),
-    what: fc.constantFrom('publish', 'publish', 'remove', 'rereadAll'),
+    what: fc.constantFrom('publish', 'publish', 'remove', 'rereadAll', ...VARIANT_ACTIONS),
     afterMs: fc.integer({ min: 0, max: 60 }),
   });
   const delays = fc.array(fc.constantFrom(0, 0, 0, 1, 20, 300), { minLength: 7, maxLength: 40 });
@@ -51,8 +55,12 @@ test('P2: whatever overtakes what, no node ever goes back, what was acknowledged
       await truth.start();
       for (const key of KEYS) {
         const row = await truth.getConfig(key);
-        for (const { cache } of nodes)
+        const variants = await truth.getVariants(key);
+        for (const { cache } of nodes) {
           assert.equal(cache.get(groupKey(key))?.md5 ?? '', row?.md5 ?? '', 'a node disagrees');
+          const cached = [...cache.variants.all()].filter(({ key: { dataId } }) => dataId === key.dataId);
+          assert.deepEqual(facts(cached), facts(variants), 'a node disagrees about variants');
+        }
       }
       for (const { follower } of nodes) follower.stop();
     }),
@@ -111,29 +119,51 @@ async function startNode(host: Host, database: MemoryDatabase, delay: () => numb
   const publisher = new Publisher({ host, store, cache, rows, variantRows, hints, meta, capacity });
   const follower = new Follower(host, store);
   const pace = async () => undefined;
-  follower.subscribe(new ConfigFollower(cache, rows, variantRows, (revision) => rows.readAll(revision, pace)));
+  const readAll = async (revision: number): Promise<void> => {
+    await rows.readAll(revision, pace);
+    await variantRows.readAll(pace);
+  };
+  follower.subscribe(new ConfigFollower(cache, rows, variantRows, readAll));
   follower.start();
   const newest = new Map<string, number>();
-  cache.changes.subscribe(({ groupKey: text, before, after }) => {
-    if (before?.md5 === after?.md5 || after === undefined) return;
-    const place = commits.indexOf(`${text} ${after.md5}`);
+  const served = (text: string, before: string | undefined, after: string | undefined): void => {
+    if (before === after || after === undefined) return;
+    const place = commits.indexOf(`${text} ${after}`);
     assert.ok(place >= 0, 'something was served that was never stored');
     assert.ok(place >= (newest.get(text) ?? -1), `${text} went back`);
     newest.set(text, place);
+  };
+  cache.changes.subscribe(({ groupKey: text, before, after }) => served(text, before?.md5, after?.md5));
+  cache.variants.changes.subscribe(({ groupKey: text, before, after }) => {
+    served(viewKey(text, (before ?? after)?.variant), before?.md5, after?.md5);
   });
   const act = async (what: string, keyIndex: number, content: string): Promise<void> => {
     const key = KEYS[keyIndex]!;
     const text = groupKey(key);
-    if (what === 'rereadAll') return rows.readAll(follower.metrics().revision, pace);
+    if (what === 'rereadAll') return readAll(follower.metrics().revision);
     if (what === 'remove') return publisher.remove({ ...key, user: null }, '10.0.0.1');
-    const form = new Map([...Object.entries(key), ['content', content]]);
-    await publisher.publish(decodePublish(form), '10.0.0.1');
-    const served = cache.get(text);
-    if (served === undefined) return; // Removed by somebody else meanwhile.
-    const own = commits.indexOf(`${text} ${contentMd5(content)}`);
-    assert.ok(commits.indexOf(`${text} ${served.md5}`) >= own, 'what was acknowledged is not served');
+    if (what === 'stop beta') return publisher.stopBeta(key);
+    if (what === 'remove x') return publisher.remove({ ...key, tag: 'x', user: null }, '10.0.0.1');
+    const [, variant] = what.split(' ');
+    const isTag = variant === 'x' || variant === 'y';
+    const form = new Map([...Object.entries(key), ['content', content], ...(isTag ? [['tag', variant] as const] : [])]);
+    const request = decodePublish(form, variant === 'beta' ? { betaips: '10.0.0.7' } : {});
+    await publisher.publish(request, '10.0.0.1');
+    const id = variant === undefined ? undefined : variantNamed(variant);
+    const now = id === undefined ? cache.get(text) : cache.variants.find(text, id);
+    if (now === undefined) return; // Removed by somebody else meanwhile.
+    const own = commits.indexOf(`${viewKey(text, id)} ${contentMd5(content)}`);
+    assert.ok(commits.indexOf(`${viewKey(text, id)} ${now.md5}`) >= own, 'what was acknowledged is not served');
   };
   return { cache, follower, act };
+}
+
+function variantNamed(name: string): VariantId {
+  return name === 'beta' ? { kind: 'beta' } : { kind: 'tag', tag: name };
+}
+
+function facts(variants: readonly Pick<CachedVariant, 'variant' | 'md5' | 'betaIps'>[]): readonly string[] {
+  return variants.map(({ variant, md5, betaIps }) => `${JSON.stringify(variant)} ${md5} ${betaIps}`).sort();
 }
 
 function slow(host: Host, store: Store, delay: () => number, commits: string[]): Store {
@@ -148,6 +178,9 @@ function slow(host: Host, store: Store, delay: () => number, commits: string[]):
         if (name === 'putConfig') {
           const { md5, ...key } = args[0] as Parameters<Store['putConfig']>[0];
           commits.push(`${groupKey(key)} ${md5}`);
+        } else if (name === 'putVariant') {
+          const { md5, variant, ...key } = args[0] as Parameters<Store['putVariant']>[0];
+          commits.push(`${viewKey(groupKey(key), variant)} ${md5}`);
         }
         await host.clock.sleep(delay());
         return result;
