@@ -62,7 +62,11 @@ export class ListChecker {
         const isListed = listed.has(place);
         if (isListed && !this.#seen.has(seen)) this.#seen.set(seen, nowMs);
         if (isListed) this.#last.set(seen, nowMs);
-        if (isListed || !this.#mustBeListed(node, client, nowMs)) continue;
+        if (isListed) continue;
+        if (this.#seen.has(seen) && tookSigns(node, client, nowMs)) {
+          this.#violated(`${node.name} dropped ${place}, whose signs of life it takes itself`, client, nowMs);
+        }
+        if (!this.#mustBeListed(node, client, nowMs)) continue;
         if (this.#seen.has(seen)) this.#violated(`${node.name} lost ${place}`, client, nowMs);
         else if (this.#wasOnDisk(node, place)) this.#violated(`${node.name} forgot ${place}`, client, nowMs);
         else if (this.#peerLists(node, place, ready, nowMs)) {
@@ -153,6 +157,14 @@ export class ListChecker {
     const beaten = `last sign of life at ${seconds(last?.atMs ?? 0)} to ${last?.by}`;
     this.violations.push(`at ${seconds(nowMs)} ${what}, ${beaten}`);
   }
+}
+
+/** The node itself took two signs of life in a row, the last one just now: whatever it is told, it knows better. */
+function tookSigns({ name, startedMs }: SimulatedNode, client: SimulatedClient, nowMs: number): boolean {
+  const [before, last] = client.acks.slice(-2);
+  if (client.state !== 'wanted' || before === undefined || last === undefined) return false;
+  const isOwn = before.by === name && last.by === name && before.atMs > startedMs;
+  return isOwn && nowMs - before.atMs < GAP_MS;
 }
 
 /** `service ip` of those that clients would call: an unhealthy one is as good as gone. */

@@ -95,7 +95,7 @@ export class SimulatedCluster {
     if (this.#mutant !== undefined) breakStore(store, this.#mutant);
     const membership = createMembership(host, settings);
     const server = createNacosServer({ host, settings, store, membership, withProcessMetrics: false });
-    if (this.#mutant !== undefined) breakNode(server, this.#mutant);
+    if (this.#mutant !== undefined) breakNode(server, membership, this.#mutant);
     const [last, endedMs] = [this.#nodes.get(name), this.#ended.get(name)];
     const earlier = last === undefined || endedMs === undefined ? undefined : { startedMs: last.startedMs, endedMs };
     this.#nodes.set(name, { name, server, startedMs: this.#world.nowMs, earlier });

@@ -1,3 +1,8 @@
+import { decodeDatum, encodeDatum } from '../distro/codec.ts';
+import { DELTA_PATH, DIGEST_PATH, EXCHANGE_PATH } from '../distro/paths.ts';
+import { VERIFY_TIMEOUT_MS } from '../distro/verify.ts';
+import type { Membership } from '../members/membership.ts';
+import { EXPIRY_PERIOD_MS } from '../naming/expiry.ts';
 import type { NacosServer } from '../server.ts';
 import type { Store } from '../store/store.ts';
 
@@ -10,6 +15,8 @@ export const MUTANTS = [
   'no follow',
   'no digests',
   'no journal',
+  'digests delete',
+  'no freeze',
 ] as const;
 
 /** Those that no fault is needed for: hours of ordinary life show them. */
@@ -17,7 +24,7 @@ export const SLOW_MUTANTS = ['late expiry', 'lost beats'] as const;
 export type Mutant = (typeof MUTANTS)[number] | (typeof SLOW_MUTANTS)[number];
 
 /** Breaks a node before it starts. */
-export function breakNode({ naming, distro }: NacosServer, mutant: Mutant): void {
+export function breakNode({ naming, distro }: NacosServer, { peers }: Membership, mutant: Mutant): void {
   const { registry } = naming;
   switch (mutant) {
     case 'older wins': {
@@ -60,6 +67,46 @@ export function breakNode({ naming, distro }: NacosServer, mutant: Mutant): void
     case 'no digests':
       distro.verify.round = () => {};
       return;
+    case 'digests delete': {
+      // F1: what a peer has and the owner's digests do not know is taken for gone.
+      const call = peers.call.bind(peers);
+      const buryUnknown = async (peer: string, services: readonly string[]) => {
+        if (services.length === 0) return;
+        const { datums } = (await call(peer, EXCHANGE_PATH, { services, after: null }, VERIFY_TIMEOUT_MS)) as {
+          readonly datums: readonly unknown[];
+        };
+        const unknown = datums
+          .map(decodeDatum)
+          .filter(({ service, key, kind }) => kind === 'live' && registry.find(service, key, true) === undefined);
+        const tombstones = unknown.map(({ service, key, stamp }) =>
+          encodeDatum({ service, key, kind: 'left', stamp: { ...stamp, epoch: stamp.epoch + 1 } }),
+        );
+        await call(peer, DELTA_PATH, { datums: tombstones }, VERIFY_TIMEOUT_MS);
+      };
+      Object.assign(peers, {
+        async call(peer: string, path: string, message: unknown, timeoutMs: number) {
+          const answer = await call(peer, path, message, timeoutMs);
+          const { differing = [] } = answer as { readonly differing?: readonly string[] };
+          if (path === DIGEST_PATH) await buryUnknown(peer, differing);
+          return answer;
+        },
+      });
+      return;
+    }
+    case 'no freeze': {
+      // F7: a node that was asleep takes its own silence for that of its clients.
+      const { expiry } = naming;
+      const tick = expiry.tick.bind(expiry);
+      let lastMs: number | undefined;
+      expiry.tick = (nowMs) => {
+        const changes = [];
+        for (let at = (lastMs ?? nowMs) + EXPIRY_PERIOD_MS; at < nowMs; at += EXPIRY_PERIOD_MS)
+          changes.push(...tick(at));
+        lastMs = nowMs;
+        return [...changes, ...tick(nowMs)];
+      };
+      return;
+    }
     case 'no journal':
       distro.journal.read = async () => [];
       return;
