@@ -8,6 +8,7 @@ import {
   encodeChanged,
   encodeListenerAnswer,
   encodeShortAnswer,
+  LISTENER_SWITCHES,
   LISTENING_LENGTH_MAX,
   NOTHING_CHANGED,
   parseChanged,
@@ -140,6 +141,22 @@ test('the time held is the asked one less 500 ms, at least 10 s', () => {
     const mode = decodeListenerMode({ 'long-pulling-timeout': asked });
     assert.deepEqual(mode, { kind: 'long', holdMs, hangUp: true });
   }
+});
+
+test('the switches move the end of a hold, and put a fixed time in the place of comparing', () => {
+  const asked = { 'long-pulling-timeout': '30000', 'long-pulling-timeout-no-hangup': 'true' };
+  const later = decodeListenerMode(asked, { ...LISTENER_SWITCHES, holdEarlierMs: 2_000 });
+  assert.deepEqual(later, { kind: 'long', holdMs: 28_000, hangUp: false });
+  for (const [fixedPollingMs, holdMs] of [
+    [15_000, 15_000],
+    [1, 10_000],
+    [999_999_999, 600_000],
+  ] as const) {
+    const fixed = decodeListenerMode(asked, { isFixedPolling: true, fixedPollingMs, holdEarlierMs: 500 });
+    assert.deepEqual(fixed, { kind: 'fixed', holdMs });
+  }
+  const short = decodeListenerMode({}, { ...LISTENER_SWITCHES, isFixedPolling: true });
+  assert.equal(short.kind, 'short');
 });
 
 test('a time that is no number is refused', () => {
