@@ -31,8 +31,8 @@ test('each answer has its line, in the order of the answers, with who asked, wha
     path === '/held' ? held.promise.then(() => text('ü')) : text('ok'),
   );
   const time = new Date(host.clock.now()).toISOString();
-  ask('/held');
-  ask('/a?b=c', { 'user-agent': 'Nacos-Java-Client:v1.4.2', referer: 'http://x/' });
+  void ask('/held');
+  void ask('/a?b=c', { 'user-agent': 'Nacos-Java-Client:v1.4.2', referer: 'http://x/' });
   await host.advance(150);
   held.resolve();
   await host.advance(200);
@@ -44,7 +44,7 @@ test('each answer has its line, in the order of the answers, with who asked, wha
 
 test('nothing that callers send can forge a line or fill the disk', async () => {
   const { host, ask, lines } = start();
-  ask(`/a"b\\?x=${'y'.repeat(10_000)}`, { 'user-agent': 'a\r\nb" \u001b[2J\u202e' });
+  void ask(`/a"b\\?x=${'y'.repeat(10_000)}`, { 'user-agent': 'a\r\nb" \u001b[2J\u202e' });
   await host.advance(200);
   const [line, ...others] = lines();
   assert.equal(others.length, 0);
@@ -70,7 +70,7 @@ for (const [query, shown] of [
 test('a full file is put aside, and the one before it is gone', async () => {
   const { host, ask } = start(undefined, 100);
   for (const path of ['/one', '/two', '/three']) {
-    ask(`${path}?${'x'.repeat(100)}`);
+    void ask(`${path}?${'x'.repeat(100)}`);
     await host.advance(200);
   }
   assert.match(host.disk.files.get(FILE)!, /^[^\n]*\/three[^\n]*\n$/);
@@ -80,7 +80,7 @@ test('a full file is put aside, and the one before it is gone', async () => {
 test('what an earlier run wrote counts too', async () => {
   const { host, ask } = start(undefined, 100);
   host.disk.put(FILE, 'x'.repeat(100));
-  ask('/new');
+  void ask('/new');
   await host.advance(200);
   assert.equal(host.disk.files.get(`${FILE}.1`)!.length, 100);
 });
@@ -89,13 +89,13 @@ test('a disk that is full costs lines, is told of once, and is used again when t
   const { host, log, ask, lines } = start();
   host.disk.fault = 'full';
   for (let i = 0; i < 3; i++) {
-    ask('/lost');
+    void ask('/lost');
     await host.advance(200);
   }
   assert.equal(log.dropped, 3);
   assert.equal(host.log.lines.filter((line) => line.includes('cannot be written')).length, 1);
   host.disk.fault = undefined;
-  ask('/kept');
+  void ask('/kept');
   await host.advance(200);
   assert.equal(lines().length, 1);
 });
@@ -104,7 +104,7 @@ test('a disk that hangs never holds an answer, and what waits for it has a bound
   const { host, log, ask } = start();
   const hanging = Promise.withResolvers<void>();
   host.disk.append = async () => ({ write: () => hanging.promise, sync: async () => {}, close: async () => {} });
-  ask('/first');
+  void ask('/first');
   await host.advance(200);
   const long = `/a?${'x'.repeat(TARGET_CHARS_MAX)}`;
   const fitting = Math.ceil(PENDING_BYTES_MAX / TARGET_CHARS_MAX);
@@ -115,7 +115,7 @@ test('a disk that hangs never holds an answer, and what waits for it has a bound
 
 test('what was not written yet is written at the end', async () => {
   const { log, ask, lines } = start();
-  ask('/last');
+  void ask('/last');
   await log.stop();
   assert.equal(lines().length, 1);
 });
