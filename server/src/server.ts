@@ -81,6 +81,7 @@ export function createNacosServer({
   });
   const config = createConfigService(host, store, follower, {
     dumpDirectory: `${settings.data}/config`,
+    ...(settings.capacity === undefined ? {} : { capacity: settings.capacity }),
     hintPeers: (revision) => operations.hintTimes.measure(() => membership.hintPeers(revision)),
   });
   const checkGuard = () => ({

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { parseProperties, SettingsError, type SettingsSources } from '@nacos-kube/core/settings.ts';
 import { settingOptions } from '@nacos-kube/core/settings-help.ts';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
+import { CAPACITY_DEFAULTS } from '../config/capacity.ts';
 import { loadNodeSettings, type NodeSettings } from './settings.ts';
 import { SERVER_SETTINGS } from './table.ts';
 
@@ -48,6 +49,7 @@ test('a node that is told nothing is one on its own, on its first address', asyn
     sidecarTokenFile: undefined,
     storage: { kind: 'sqlite', path: 'data/store.sqlite' },
     trustedProxies: [],
+    capacity: CAPACITY_DEFAULTS,
   });
   assert.ok(Object.isFrozen(await load({})));
 });
@@ -82,6 +84,13 @@ test('the names of the official image are understood', async () => {
   assert.deepEqual([settings.contextPath, settings.clusterKeys], ['', [KEY]]);
   const storage = { kind: 'mysql', host: 'db', port: 3306, database: 'nacos', user: 'nacos', password: 'secret' };
   assert.deepEqual(settings.storage, storage);
+});
+
+test('what configurations may take is said by the names of the reference too', async () => {
+  const properties = 'isCapacityLimitCheck=true\ndefaultGroupQuota=7\ndefaultTenantQuota=8\ndefaultMaxSize=9\n';
+  const { capacity } = await load({ properties, env: { NACOS_KUBE_CLUSTER_QUOTA: '6' } });
+  const said = { isEnforced: true, clusterQuota: 6, groupQuota: 7, namespaceQuota: 8, maxSize: 9 };
+  assert.deepEqual(capacity, { ...CAPACITY_DEFAULTS, ...said });
 });
 
 test('a member list file wins over given members, and lies below the data unless it is named', async () => {

@@ -1,5 +1,6 @@
 import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
 import { SettingsError, type SettingsOf, type SettingsSources, takeSettings } from '@nacos-kube/core/settings.ts';
+import type { CapacitySettings } from '../config/capacity.ts';
 import { keysProblem } from '../http/peer-auth.ts';
 import type { StorageSettings } from '../store/open.ts';
 import { SERVER_SETTINGS } from './table.ts';
@@ -20,10 +21,12 @@ export interface NodeSettings {
   readonly sidecarTokenFile: string | undefined;
   readonly storage: StorageSettings;
   readonly trustedProxies: readonly string[];
-  /** File of the access log, `-` for standard output; absent: none is written. */
-  readonly accessLog?: string;
+  /** How many configurations there may be; left out: as by default. */
+  readonly capacity?: CapacitySettings;
   /** Services without instances stay for ever; absent: those that were empty for long are forgotten. */
   readonly keepsEmptyServices?: true;
+  /** File of the access log, `-` for standard output; absent: none is written. */
+  readonly accessLog?: string;
 }
 
 export type MemberListSettings =
@@ -53,8 +56,9 @@ export async function loadNodeSettings(
     sidecarTokenFile: read.sidecarTokenFile,
     storage: await storageOf(host, read, wrong, problems),
     trustedProxies: read.trustedProxies,
-    ...accessLogOf(read),
+    capacity: capacityOf(read),
     ...(!read.cleanEmptyServices && { keepsEmptyServices: true as const }),
+    ...accessLogOf(read),
   });
   if (problems.length > 0) throw new SettingsError(problems);
   return settings;
@@ -63,6 +67,19 @@ export async function loadNodeSettings(
 function accessLogOf({ accessLog, data }: Read): Pick<NodeSettings, 'accessLog'> {
   if (accessLog === false) return {};
   return { accessLog: accessLog === true ? `${data}/logs/access.log` : accessLog };
+}
+
+function capacityOf(read: Read): CapacitySettings {
+  return {
+    isManaged: read.manageCapacity,
+    isEnforced: read.enforceCapacity,
+    clusterQuota: read.clusterQuota,
+    groupQuota: read.groupQuota,
+    namespaceQuota: read.namespaceQuota,
+    maxSize: read.configSizeMax,
+    maxAggrCount: read.aggregateCountMax,
+    maxAggrSize: read.aggregateSizeMax,
+  };
 }
 
 function memberAt(address: string, port: number): string {
