@@ -22,6 +22,7 @@ import {
   type ServiceView,
 } from './service-entry.ts';
 import { Services } from './services.ts';
+import { SharedValues } from './shared-values.ts';
 
 /**
  * All instances of all services, and the only writer of them. Pure: time comes in as `nowMs` (monotonic), changes go
@@ -34,6 +35,7 @@ export class Registry {
   readonly #writer: string;
   readonly #services = new Services();
   readonly #due = new DueQueue<Ephemeral>(deadlineMs);
+  readonly #shared = new SharedValues();
   #instances = 0;
 
   /** `writer` names this member and this run of it: two runs never make one stamp for different data. */
@@ -213,7 +215,7 @@ export class Registry {
     const key = instanceKey(instance);
     const known = entry.persistent.get(key);
     if (known !== undefined && sameInstance(known, instance)) return undefined;
-    entry.persistent.set(key, instance);
+    entry.persistent.set(key, this.#shared.of(instance));
     if (known === undefined) {
       this.#instances++;
       const waited = entry.verdicts.arrived(key);
@@ -340,7 +342,7 @@ export class Registry {
   // -------------------------------------------------------------------------------------------- inside
 
   #add(entry: ServiceEntry, key: InstanceKey, instance: Instance, stamp: Stamp, nowMs: number): Ephemeral {
-    const ephemeral = newEphemeral(entry, key, instance, stamp, nowMs);
+    const ephemeral = newEphemeral(entry, key, this.#shared.of(instance), stamp, nowMs);
     entry.tombstones.delete(key);
     entry.ephemeral.set(key, ephemeral);
     this.#instances++;
@@ -358,7 +360,7 @@ export class Registry {
     const digest = this.#services.digestOf(known.entry);
     digest.remove(known.key, known.stamp);
     digest.add(known.key, stamp);
-    known.instance = instance;
+    known.instance = this.#shared.of(instance);
     known.stamp = stamp;
     // Health and metadata set the time-outs: the new deadline may be closer than the old one.
     this.#due.add(known);

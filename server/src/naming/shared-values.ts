@@ -1,0 +1,53 @@
+import type { Instance, Metadata } from '@nacos-kube/core/model/instance.ts';
+import { encodeMetadata } from '@nacos-kube/core/wire/naming-metadata.ts';
+
+/** Values that are remembered, at most twice: those of now and those of before. */
+export const SHARED_MAX = 1_024;
+/** What is longer is nobody else's. */
+export const SHARED_CHARS_MAX = 1_024;
+
+/**
+ * The instances of a service say the same of themselves, each in texts of its own: of equal ones only one is kept, which
+ * is half of what a hundred thousand instances take. What has not been seen for long is forgotten.
+ */
+export class SharedValues {
+  readonly #metadata = new Recent<Metadata>();
+  readonly #texts = new Recent<string>();
+
+  of(instance: Instance): Instance {
+    const metadata = this.#metadataOf(instance.metadata);
+    const [cluster, app] = [this.#text(instance.cluster), this.#text(instance.app)];
+    // Field by field: an object of this form takes less than one that was spread.
+    const { ip, port, weight, healthy, enabled, ephemeral, instanceId } = instance;
+    return { ip, port, cluster, weight, healthy, enabled, ephemeral, metadata, instanceId, app };
+  }
+
+  #metadataOf(metadata: Metadata): Metadata {
+    if (metadata.size === 0) return metadata;
+    const text = encodeMetadata(metadata);
+    return text.length > SHARED_CHARS_MAX ? metadata : this.#metadata.shared(text, metadata);
+  }
+
+  #text(text: string): string {
+    return text.length > SHARED_CHARS_MAX ? text : this.#texts.shared(text, text);
+  }
+}
+
+/** Two generations: what is asked for moves to the younger, what nobody asked for goes with the older. */
+class Recent<T> {
+  #young = new Map<string, T>();
+  #old = new Map<string, T>();
+
+  /** The value that was given for this key before, else this one. */
+  shared(key: string, value: T): T {
+    const young = this.#young.get(key);
+    if (young !== undefined) return young;
+    const kept = this.#old.get(key) ?? value;
+    if (this.#young.size >= SHARED_MAX) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(key, kept);
+    return kept;
+  }
+}
