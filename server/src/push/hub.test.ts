@@ -107,6 +107,17 @@ test('those who see the same list get one number, a target with two lists gets t
   for (const send of sends) assert.equal(hub.acked(send.subscription.target, send.sequence, 3), 3);
 });
 
+test('second tries of those who see the same share a number too, so that a silent crowd costs one list', () => {
+  const hub = new PushHub(0);
+  for (let port = 1; port <= 100; port++) hub.subscribe(at(port), 0);
+  assert.equal(hub.changed(service, 0).length, 100);
+  for (let port = 1; port <= 100; port++) hub.subscribe(at(port), 5_000);
+  const again = hub.tick(10_000);
+  assert.deepEqual([again.length, new Set(again.map(({ sequence }) => sequence)).size], [100, 1]);
+  assert.equal(hub.acked(again[0]!.subscription.target, again[0]!.sequence, 10_001), 1);
+  assert.deepEqual(hub.tick(10_100), []);
+});
+
 test('a list that fits into no datagram is no miss of its subscriber', () => {
   const hub = new PushHub(0);
   for (let nowMs = 0; nowMs < 10_000; nowMs += 1_000) {

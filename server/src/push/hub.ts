@@ -134,10 +134,12 @@ export class PushHub {
       if (watched === undefined) this.#pending.delete(service);
       else if (nowMs - watched.lastPushMs >= MERGE_MS) sends.push(...this.#push(service, watched, nowMs));
     }
+    const sequences = new Map<string, number>();
     // In order of sending: behind the first that may still be answered, all may.
     for (const subscriber of this.#awaiting.values()) {
       if (nowMs - (subscriber.awaiting?.sentMs ?? 0) < ACK_TIMEOUT_MS) break;
-      sends.push(...this.#retry(subscriber, nowMs));
+      const again = this.#retry(subscriber, sequences, nowMs);
+      if (again !== undefined) sends.push(again);
     }
     return sends;
   }
@@ -201,20 +203,23 @@ export class PushHub {
     this.#pending.delete(service);
     watched.lastPushMs = nowMs;
     this.#dropZombies(service, watched, nowMs);
-    // One number for all who see the same, so that they share one packet; a target with two views gets two.
     const sequences = new Map<string, number>();
-    return [...watched.subscribers.values()].map((subscriber) => {
-      const view = viewKey(subscriber.subscription);
-      let sequence = sequences.get(view);
-      if (sequence === undefined || this.#awaiting.has(ackKey(subscriber.subscription.target, sequence))) {
-        sequence = ++this.#sequence;
-        sequences.set(view, sequence);
-      }
-      return this.#send(subscriber, sequence, nowMs, false);
-    });
+    return [...watched.subscribers.values()].map((subscriber) => this.#send(subscriber, sequences, nowMs, false));
   }
 
-  #send(subscriber: Subscriber, sequence: number, nowMs: number, isResend: boolean): Send {
+  /** One number for all who see the same in one round, so that they share one packet; a target with two views gets two. */
+  #numberFor({ subscription }: Subscriber, sequences: Map<string, number>): number {
+    const view = viewKey(subscription);
+    let sequence = sequences.get(view);
+    if (sequence === undefined || this.#awaiting.has(ackKey(subscription.target, sequence))) {
+      sequence = ++this.#sequence;
+      sequences.set(view, sequence);
+    }
+    return sequence;
+  }
+
+  #send(subscriber: Subscriber, sequences: Map<string, number>, nowMs: number, isResend: boolean): Send {
+    const sequence = this.#numberFor(subscriber, sequences);
     this.#forgetAwaiting(subscriber);
     subscriber.awaiting = { sequence, sentMs: nowMs, isResend };
     this.#awaiting.set(ackKey(subscriber.subscription.target, sequence), subscriber);
@@ -222,14 +227,14 @@ export class PushHub {
     return { subscription: subscriber.subscription, sequence };
   }
 
-  #retry(subscriber: Subscriber, nowMs: number): Send[] {
+  #retry(subscriber: Subscriber, sequences: Map<string, number>, nowMs: number): Send | undefined {
     const { awaiting } = subscriber;
-    if (awaiting === undefined || nowMs - awaiting.sentMs < ACK_TIMEOUT_MS) return [];
+    if (awaiting === undefined || nowMs - awaiting.sentMs < ACK_TIMEOUT_MS) return undefined;
     if (!awaiting.isResend && nowMs - subscriber.refreshedMs <= this.#zombieMs()) {
-      return [this.#send(subscriber, ++this.#sequence, nowMs, true)];
+      return this.#send(subscriber, sequences, nowMs, true);
     }
     this.#miss(subscriber, nowMs);
-    return [];
+    return undefined;
   }
 
   #miss(subscriber: Subscriber, nowMs: number): void {
