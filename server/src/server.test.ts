@@ -1,46 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bodyBytes } from '@nacos-kube/core/http/answers.ts';
-import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { decodePush, encodePushAck } from '@nacos-kube/core/wire/push.ts';
-import { createMembership } from './members/create.ts';
-import { createNacosServer } from './server.ts';
-import type { NodeSettings } from './settings/settings.ts';
-import { createMemoryDatabase, createMemoryStore } from './store/memory.ts';
+import { createMemoryDatabase } from './store/memory.ts';
+import { PORT, startNode } from './testing/started-node.ts';
 
-const PORT = 8848;
 const JAVA = { 'user-agent': 'Nacos-Java-Client:v1.4.2' };
-
-async function startNode(more: Partial<NodeSettings> = {}, database = createMemoryDatabase()) {
-  const host = new FakeHost('node');
-  const settings: NodeSettings = {
-    mode: 'standalone',
-    port: PORT,
-    listen: '127.0.0.1',
-    data: '/data',
-    contextPath: '/nacos',
-    member: '127.0.0.1:8848',
-    memberList: { kind: 'standalone' },
-    clusterKeys: [],
-    sidecarTokenFile: undefined,
-    storage: { kind: 'memory' },
-    trustedProxies: [],
-    ...more,
-  };
-  const store = createMemoryStore(host, database);
-  const membership = createMembership(host, settings);
-  const server = createNacosServer({ host, settings, store, membership, withProcessMetrics: false });
-  const started = server.lifecycle.start();
-  await host.advance(1_000);
-  await started;
-  const ask = async (method: string, target: string, more: Parameters<FakeHost['network']['ask']>[3] = {}) => {
-    const answered = host.network.ask(PORT, target, method, more);
-    await host.advance(50);
-    const answer = await answered;
-    return { status: answer.status, text: new TextDecoder().decode(bodyBytes(answer)), headers: answer.headers };
-  };
-  return { host, server, ask };
-}
 
 const list = (text: string) => JSON.parse(text).hosts as { ip: string; healthy: boolean }[];
 
