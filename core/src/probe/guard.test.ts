@@ -28,6 +28,30 @@ test('only addresses of other machines are probed (S9)', () => {
   assert.notEqual(probeRefusal('127.0.0.1', { ...laptop, isLoopbackAllowed: false }), undefined);
 });
 
+for (const [ip, why] of [
+  ['::ffff:7f00:1', 'a loopback address'],
+  ['::FFFF:127.0.0.1', 'a loopback address'],
+  ['0:0:0:0:0:ffff:127.0.0.1', 'a loopback address'],
+  ['::127.0.0.1', 'a loopback address'],
+  ['64:ff9b::127.0.0.1', 'a loopback address'],
+  ['0:0:0:0:0:0:0:1', 'a loopback address'],
+  ['::0001', 'a loopback address'],
+  ['::ffff:a9fe:a9fe', 'a link-local or metadata address'],
+  ['FE80:0:0:0:0:0:0:1', 'a link-local or metadata address'],
+  ['fd00:0ec2:0::0254', 'a link-local or metadata address'],
+  ['::ffff:a00:7', 'an address of the cluster itself'],
+  ['2001:db8:0:0::7', 'an address of the cluster itself'],
+  ['2001:DB8::0007', 'an address of the cluster itself'],
+  ['0:0::0', 'not the address of a machine'],
+  ['::ffff:e000:1', 'not the address of a machine'],
+  ['FF02:0::1', 'not the address of a machine'],
+] as const) {
+  test(`an address is the same in whatever way it is written (S9): ${ip}`, () => {
+    const forbidden = new Set(['10.0.0.7', '2001:db8::7']);
+    assert.equal(probeRefusal(ip, { forbidden, isLoopbackAllowed: false }), why);
+  });
+}
+
 const guard = { forbidden: new Set(['10.0.0.7']), isLoopbackAllowed: false };
 const refusal = (ip: string, check: Check, hasMysql = false) =>
   targetRefusal({ service: 's', key: 'k', ip, port: 80, check, healthy: true }, guard, hasMysql);
