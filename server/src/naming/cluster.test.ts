@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { World } from '@nacos-kube/core/sim/world.ts';
 import { PUBLIC_PORT, SimulatedCluster } from '../simulation/cluster.ts';
 
+const DEMO = 'public##DEFAULT_GROUP@@demo';
 const encode = (value: unknown) => encodeURIComponent(JSON.stringify(value));
 const WITHIN_MS = 10_000;
 
@@ -25,8 +26,7 @@ async function start() {
     );
     return `${status} ${new TextDecoder().decode(body)}`;
   };
-  const instances = (member: string) =>
-    cluster.node(member)!.server.naming.registry.view('public##DEFAULT_GROUP@@demo')?.instances ?? [];
+  const instances = (member: string) => cluster.node(member)!.server.naming.registry.view(DEMO)?.instances ?? [];
   /** What all members show of each instance, once they agree that it is this. */
   const allShow = async (shown: (one: ReturnType<typeof instances>[number]) => unknown, wanted: readonly unknown[]) => {
     const of = (member: string) => JSON.stringify(instances(member).map(shown).sort());
@@ -73,6 +73,26 @@ test('health that is told by hand reaches all, of both kinds', async () => {
       assert.equal(await ask(member, 'PUT', `/health/instance?${at(one)}&healthy=${n === 1}`), '200 ok');
     }
     await allShow(({ healthy }) => healthy, [n === 1, n === 1]);
+  }
+});
+
+test('an instance that went and came again at once is one instance to all, whoever saw it go', async () => {
+  const { world, cluster, ask, allShow } = await start();
+  await ask('s1', 'POST', `/instance?${at(1)}&ephemeral=false`);
+  await allShow((one) => one.ip, ['10.1.0.1']);
+  const checker = `clusterName=DEFAULT&checkPort=80&useInstancePort4Check=true&healthChecker=${encode({ type: 'NONE' })}`;
+  await ask('s2', 'PUT', `/cluster?serviceName=demo&${checker}`);
+  const digests = () => new Set(cluster.names.map((name) => cluster.node(name)!.server.naming.registry.digest(DEMO)));
+  for (const member of cluster.names) {
+    const isKnown = async () => (await ask(member, 'GET', '/service?serviceName=demo')).includes('NONE');
+    for (let tries = 0; !(await isKnown()); tries++) assert.ok(tries < 1_000);
+    await ask(member, 'PUT', `/health/instance?${at(1)}&healthy=false`);
+    await allShow(({ healthy }) => healthy, [false]);
+    await ask(member, 'DELETE', `/instance?${at(1)}&ephemeral=false`);
+    await ask(member, 'POST', `/instance?${at(1)}&ephemeral=false`);
+    await world.advance(15_000);
+    await allShow(({ healthy }) => healthy, [true]);
+    assert.equal(digests().size, 1, `through ${member}`);
   }
 });
 

@@ -1,7 +1,6 @@
 import { compareStamps } from '@nacos-kube/core/model/stamp.ts';
 import type { Datum } from './datum.ts';
 import type { ProbeVerdict } from './probe-verdicts.ts';
-import type { MergeRoles } from './registry-change.ts';
 import type { ServiceEntry } from './service-entry.ts';
 
 /** What becomes of a peer's verdict on a persistent instance: one that is to stand from now on, or none. */
@@ -12,14 +11,14 @@ export type ProbeMerge =
 export function mergeProbe(
   entry: ServiceEntry,
   { key, stamp, healthy }: Datum & { readonly kind: 'probed' },
-  { iAmOwner }: MergeRoles,
   writer: string,
   nowMs: number,
 ): ProbeMerge {
   const known = entry.verdicts.get(key);
   const instance = entry.persistent.get(key);
-  if (known === undefined && instance !== undefined && iAmOwner && entry.verdicts.isPast(key, stamp)) {
-    // The sender takes it for one on the instance that stands there now, and would do so for ever.
+  if (known === undefined && instance !== undefined && entry.verdicts.isPast(key, stamp)) {
+    // The sender, be it the owner, takes it for one on the instance that stands there now, and would do so for ever.
+    // Who saw the one before go knows better.
     const verdict = { healthy: instance.healthy, stamp: entry.nextStamp(writer) };
     return { outcome: 'restamped', verdict, visible: false };
   }

@@ -350,6 +350,22 @@ test('a verdict on an earlier instance at the same place is put right by the own
   assert.equal(peer.digest(demoKey), owner.digest(demoKey));
 });
 
+test('a verdict on an earlier instance is put right by whoever saw that one go, if the owner did not', () => {
+  const owner = new Registry('m1');
+  const peer = new Registry('m2');
+  const stored = instance('10.0.0.9', { ephemeral: false });
+  const key = instanceKey(stored);
+  for (const one of [owner, peer]) one.putPersistent(demo, stored);
+  owner.judgeProbe(demoKey, key, false);
+  peer.merge(only(owner, key), FROM_OWNER, 0);
+  peer.removePersistent(demoKey, key, 1);
+  peer.putPersistent(demo, stored);
+  assert.equal(peer.merge(only(owner, key), FROM_OWNER, 2).outcome, 'restamped');
+  assert.equal(owner.merge(only(peer, key), OWNER, 3).outcome, 'applied');
+  assert.deepEqual([healthy(owner), healthy(peer)], [[true], [true]]);
+  assert.equal(peer.digest(demoKey), owner.digest(demoKey));
+});
+
 test('tombstones are forgotten after a day, and the service with them', () => {
   const registry = new Registry('m1');
   registry.register(demo, a, 0);

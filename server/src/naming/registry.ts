@@ -301,7 +301,7 @@ export class Registry {
       this.#services.dispose(entry);
       return { outcome: 'refused' };
     }
-    if (datum.kind === 'probed') return this.#mergeProbed(entry, datum, roles, nowMs);
+    if (datum.kind === 'probed') return this.#mergeProbed(entry, datum, nowMs);
 
     const known = entry.ephemeral.get(datum.key);
     const order = this.orderOf(datum);
@@ -405,13 +405,8 @@ export class Registry {
     }
   }
 
-  #mergeProbed(
-    entry: ServiceEntry,
-    datum: Datum & { readonly kind: 'probed' },
-    roles: MergeRoles,
-    nowMs: number,
-  ): Merged {
-    const merged = mergeProbe(entry, datum, roles, this.#writer, nowMs);
+  #mergeProbed(entry: ServiceEntry, datum: Datum & { readonly kind: 'probed' }, nowMs: number): Merged {
+    const merged = mergeProbe(entry, datum, this.#writer, nowMs);
     if (merged.verdict === undefined) {
       this.#services.dispose(entry);
       return { outcome: merged.outcome };
