@@ -1,6 +1,6 @@
 import type { HttpHandler, HttpRequest, HttpResponse, Log } from '../host/host.ts';
 import { text } from './answers.ts';
-import { decodeForm } from './form.ts';
+import { decodeForm, RepeatedForms } from './form.ts';
 import { ProtocolError } from './protocol-error.ts';
 import type { Policy, Route } from './route.ts';
 
@@ -30,6 +30,7 @@ export interface PipelineOptions {
 export function createPipeline(options: PipelineOptions): HttpHandler {
   const { contextPath, observe, now = () => 0 } = options;
   const routes = indexRoutes(options.routes, contextPath);
+  const repeated = new RepeatedForms();
 
   const fail = (error: unknown, route: Route): HttpResponse => {
     if (error instanceof ProtocolError) return text(error.message, error.status);
@@ -57,7 +58,8 @@ export function createPipeline(options: PipelineOptions): HttpHandler {
     try {
       if (route.policy.kind === 'refused') throw new ProtocolError(403, route.policy.text);
       options.authorize(route.policy, request);
-      const given = route.handler({ request, form: decodeForm(request), clientIp: options.clientIp(request) });
+      const form = route.isRepeated === true ? repeated.of(request) : decodeForm(request);
+      const given = route.handler({ request, form, clientIp: options.clientIp(request) });
       if (given instanceof Promise) return later(given, route, startedMs);
       answer = given;
     } catch (error) {

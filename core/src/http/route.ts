@@ -22,6 +22,8 @@ export interface Route {
   /** Static, below the context path, e.g. `/v1/ns/instance`. */
   readonly path: string;
   readonly policy: Policy;
+  /** Its callers send the same queries over and over, so that what they decode to is kept for a while. */
+  readonly isRepeated?: boolean;
   readonly handler: (call: Call) => HttpResponse | Promise<HttpResponse>;
 }
 

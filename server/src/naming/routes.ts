@@ -88,8 +88,9 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
       method: 'GET',
       path: '/v1/ns/instance/list',
       policy: READ,
+      isRepeated: true,
       handler(call) {
-        const request = decodeList(call.form);
+        const request = listRequestOf(call.form);
         refuseUnlessLoaded();
         const { defaultPushCacheMillis, defaultCacheMillis } = switches.current;
         const isPushedTo = request.udpPort > 0 && subscribe(request, call);
@@ -132,4 +133,16 @@ function getInstance(naming: NamingService, form: Call['form']): HttpResponse {
   const found = ofCluster.find((instance) => instanceKey(instance) === instanceKey(address));
   if (found === undefined) throw noMatchedInstance();
   return jsonBytes(encodeInstance(service.name, found));
+}
+
+/** Forms of lists come again and again, see `isRepeated`. */
+const listRequests = new WeakMap<Call['form'], ListRequest>();
+
+function listRequestOf(form: Call['form']): ListRequest {
+  let request = listRequests.get(form);
+  if (request === undefined) {
+    request = decodeList(form);
+    listRequests.set(form, request);
+  }
+  return request;
 }

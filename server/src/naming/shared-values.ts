@@ -1,4 +1,5 @@
 import type { Instance, Metadata } from '@nacos-kube/core/model/instance.ts';
+import { Recent } from '@nacos-kube/core/recent.ts';
 import { encodeMetadata } from '@nacos-kube/core/wire/naming-metadata.ts';
 
 /** Values that are remembered, at most twice: those of now and those of before. */
@@ -11,8 +12,8 @@ export const SHARED_CHARS_MAX = 1_024;
  * is half of what a hundred thousand instances take. What has not been seen for long is forgotten.
  */
 export class SharedValues {
-  readonly #metadata = new Recent<Metadata>();
-  readonly #texts = new Recent<string>();
+  readonly #metadata = new Recent<Metadata>(SHARED_MAX);
+  readonly #texts = new Recent<string>(SHARED_MAX);
 
   of(instance: Instance): Instance {
     const metadata = this.#metadataOf(instance.metadata);
@@ -25,29 +26,18 @@ export class SharedValues {
   #metadataOf(metadata: Metadata): Metadata {
     if (metadata.size === 0) return metadata;
     const text = encodeMetadata(metadata);
-    return text.length > SHARED_CHARS_MAX ? metadata : this.#metadata.shared(text, metadata);
+    return text.length > SHARED_CHARS_MAX ? metadata : shared(this.#metadata, text, metadata);
   }
 
   #text(text: string): string {
-    return text.length > SHARED_CHARS_MAX ? text : this.#texts.shared(text, text);
+    return text.length > SHARED_CHARS_MAX ? text : shared(this.#texts, text, text);
   }
 }
 
-/** Two generations: what is asked for moves to the younger, what nobody asked for goes with the older. */
-class Recent<T> {
-  #young = new Map<string, T>();
-  #old = new Map<string, T>();
-
-  /** The value that was given for this key before, else this one. */
-  shared(key: string, value: T): T {
-    const young = this.#young.get(key);
-    if (young !== undefined) return young;
-    const kept = this.#old.get(key) ?? value;
-    if (this.#young.size >= SHARED_MAX) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(key, kept);
-    return kept;
-  }
+/** The value that was given for this key before, else this one. */
+function shared<T>(recent: Recent<T>, key: string, value: T): T {
+  const before = recent.get(key);
+  if (before !== undefined) return before;
+  recent.set(key, value);
+  return value;
 }
