@@ -47,15 +47,16 @@ export class ServiceEdits {
 
   /** The instances of the service go with it, those that live too: what beats on comes back. */
   async remove(service: ServiceId): Promise<void> {
+    // What is stored goes first: when the store is away nothing else has happened, and nobody was taken off a list (F6).
+    const wasStored = await this.#naming.services.remove(service);
     const view = this.#naming.registry.view(serviceKey(service));
+    if (view === undefined && !wasStored) throw deletedServiceMissing(service.name);
     const persistent = view?.instances.filter((one) => !one.ephemeral) ?? [];
     for (let at = 0; at < persistent.length; at += REMOVALS_AT_ONCE_MAX) {
       const some = persistent.slice(at, at + REMOVALS_AT_ONCE_MAX);
       await Promise.all(some.map((one) => this.#naming.persistent.remove(service, instanceKey(one))));
     }
-    if (view !== undefined) await this.#naming.carryOut({ kind: 'clear', service });
-    const wasStored = await this.#naming.services.remove(service);
-    if (view === undefined && !wasStored) throw deletedServiceMissing(service.name);
+    await this.#naming.carryOut({ kind: 'clear', service });
   }
 
   /** Replaces the cluster as a whole, or makes it. */

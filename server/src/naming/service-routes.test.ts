@@ -202,6 +202,26 @@ test('a store that fails makes a change fail, and nothing is shown of it', async
   assert.deepEqual((await get('/service/list', 'pageNo=1&pageSize=9')).doms, []);
 });
 
+test('a deletion that the store does not take leaves those that beat in the lists (F6)', async () => {
+  const { ask, get, store, changes } = await startNode();
+  await ask('POST', '/service', 'serviceName=demo');
+  await ask('POST', '/instance', at('10.0.0.1'));
+  await ask('POST', '/instance', at('10.0.0.2', '&ephemeral=false'));
+  changes.length = 0;
+  for (const down of ['unavailable', 'read-only'] as const) {
+    store.faults.down = down;
+    assert.equal(await ask('DELETE', '/service', 'serviceName=demo'), `503 ${down}`);
+    assert.equal((await get('/instance/list', 'serviceName=demo')).hosts.length, 2);
+    await ask('DELETE', '/instance', at('10.0.0.2', '&ephemeral=false'));
+  }
+  assert.deepEqual(changes, []);
+  store.faults.down = undefined;
+  await ask('DELETE', '/instance', at('10.0.0.2', '&ephemeral=false'));
+  store.faults.down = 'unavailable';
+  assert.equal(await ask('DELETE', '/service', 'serviceName=demo'), '503 unavailable', 'with none that is stored, too');
+  assert.equal((await get('/instance/list', 'serviceName=demo')).hosts.length, 1);
+});
+
 test('services are listed by group, in pages of their sorted names', async () => {
   const { ask, get } = await startNode();
   for (const name of ['b', 'a', 'B', 'c']) await ask('POST', '/instance', `serviceName=${name}&ip=10.0.0.1&port=80`);
