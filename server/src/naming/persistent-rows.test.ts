@@ -171,3 +171,21 @@ test('of more keys than are remembered each counts as touched', () => {
   assert.equal(touches.since('c', later), true);
   assert.equal(touches.since('c', touches.moment), false);
 });
+
+test('an address that holds the mark of keys is an instance like others, of its own service', async () => {
+  const { rows, weights, registry } = await start();
+  const odd = instance('a##b');
+  await rows.put(demo, odd);
+  assert.deepEqual(weights(), { 'a##b': 1 });
+  assert.deepEqual([...registry.serviceNames('public')], [demo.name]);
+  await rows.remove(demo, instanceKey(odd));
+  assert.deepEqual([weights(), registry.serviceCount, registry.instanceCount], [{}, 0, 0]);
+});
+
+test('a row whose value is of another instance than its key is skipped', async () => {
+  const { rows, other, weights } = await start();
+  const { value } = encodePersistent(demo, instance('10.0.0.2'));
+  await other.putRecord({ kind: 'instance', key: rowA, value });
+  await rows.feedReader.reread(0);
+  assert.deepEqual([weights(), rows.bad], [{}, 1]);
+});

@@ -59,7 +59,7 @@ export class PersistentRows {
     let isThere = false;
     await this.#rows.change(persistentKey(service, key), (record: StoredRecord | undefined) => {
       const row = record && decodePersistent(record);
-      isThere = row !== undefined && instanceKey(row.instance) === key;
+      isThere = row !== undefined;
       return row === undefined ? undefined : encodePersistent(service, make(row.instance));
     });
     return isThere;

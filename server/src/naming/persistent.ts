@@ -39,13 +39,15 @@ export function decodePersistent(record: StoredRecord): Persistent | undefined {
   const metadata: Metadata = new Map(Object.entries(value.metadata));
   const { ip, port, cluster, weight, healthy, enabled, instanceId, app } = value;
   const instance = { ip, port, cluster, weight, healthy, enabled, ephemeral: false, metadata, instanceId, app };
+  if (instanceKey(instance) !== place.key) return undefined;
   return { service: place.service, instance };
 }
 
 export function parsePersistentKey(
   recordKey: string,
 ): { readonly service: ServiceId; readonly key: InstanceKey } | undefined {
-  const at = recordKey.lastIndexOf('##');
+  // Neither a namespace nor the name of a service that was made has a `#`, an address may.
+  const at = recordKey.indexOf('##', recordKey.indexOf('##') + 2);
   const service = parseServiceKey(recordKey.slice(0, at));
   return at > 0 && service !== undefined ? { service, key: recordKey.slice(at + 2) } : undefined;
 }
