@@ -4,7 +4,8 @@ import { isoTime } from '@nacos-kube/core/host/time.ts';
 /** Longer ones are cut: what callers send must not fill the disk. */
 export const TARGET_CHARS_MAX = 2_000;
 export const HEADER_CHARS_MAX = 300;
-const SECRET_NAME = /token|secret|password|passwd|pwd/i;
+/** The last two are documents of users, with passwords of theirs in them. */
+const SECRET_NAME = /token|secret|password|passwd|pwd|^content$|^healthChecker$/i;
 const UNSAFE = /[^\x20-\x7e]|["\\]/g;
 
 /** What is known of a request before its answer, so that nothing of it is kept while a poll is held (F20). */

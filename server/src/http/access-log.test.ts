@@ -62,6 +62,9 @@ for (const [query, shown] of [
   ['client_secret=1&x', 'client_secret=***&x'],
   ['%61ccessToken=abc', '%61ccessToken=***'],
   ['%zz=abc', '%zz=***'],
+  ['clusterName=c&healthChecker=%7B%22type%22:%22MYSQL%22,%22pwd%22:%22abc%22%7D', 'clusterName=c&healthChecker=***'],
+  ['dataId=x&content=password%3Dabc&group=g', 'dataId=x&content=***&group=g'],
+  ['dataId=password.yaml', 'dataId=password.yaml'],
   ['serviceName=a%26accessToken%3D', 'serviceName=a%26accessToken%3D'],
 ] as const) {
   test(`secrets are blanked out: ${query}`, () => assert.equal(redactQuery(query), shown));
