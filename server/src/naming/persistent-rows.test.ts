@@ -5,11 +5,11 @@ import { serviceKey } from '@nacos-kube/core/model/names.ts';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
 import { type Change, type Store, StoreError } from '../store/store.ts';
+import { Touches } from '../store/touches.ts';
 import { encodePersistent, persistentKey } from './persistent.ts';
 import { PersistentRows } from './persistent-rows.ts';
 import { Registry } from './registry.ts';
 import type { RegistryChange } from './registry-change.ts';
-import { Touches } from './touches.ts';
 
 const demo = { namespaceId: 'public', name: 'DEFAULT_GROUP@@demo' };
 const instance = (ip: string, weight = 1): Instance => ({

@@ -2,9 +2,9 @@ import type { Host } from '@nacos-kube/core/host/host.ts';
 import { type Instance, type InstanceKey, instanceKey } from '@nacos-kube/core/model/instance.ts';
 import { type ServiceId, serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { FeedReader } from '../store/feed-delivery.ts';
+import { RecordRows } from '../store/record-rows.ts';
 import type { Store, StoredRecord } from '../store/store.ts';
 import { decodePersistent, encodePersistent, parsePersistentKey, persistentKey } from './persistent.ts';
-import { RecordRows } from './record-rows.ts';
 import type { Registry } from './registry.ts';
 import type { RegistryChange } from './registry-change.ts';
 

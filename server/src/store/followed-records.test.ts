@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { FollowedRecords } from './followed-records.ts';
 import { createMemoryDatabase, createMemoryStore } from './memory.ts';
+import { WRITES_PENDING_MAX } from './record-rows.ts';
 import type { Change, StoredRecord } from './store.ts';
 
 async function setUp() {
@@ -94,4 +95,14 @@ test('a store that does not answer fails the write, and the next one works', asy
   database.faults.down = undefined;
   await until(records.write('a', () => record('a', 'y')));
   assert.equal(records.get('a'), 'y');
+});
+
+test('writes that wait for a store that hangs have a bound', async () => {
+  const { host, database, records, until } = await setUp();
+  database.faults.delayMs = 1_000;
+  const waiting = Array.from({ length: WRITES_PENDING_MAX }, () => records.write('a', () => undefined));
+  await assert.rejects(until(records.write('b', () => record('b', 'x'))), /overloaded/);
+  database.faults.delayMs = 0;
+  await host.advance(2_000);
+  assert.equal((await Promise.all(waiting)).length, WRITES_PENDING_MAX);
 });

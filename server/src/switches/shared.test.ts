@@ -92,7 +92,7 @@ test('a stored record that is damaged leaves the switches as they are', async ()
   const { board } = await member(host, database);
   assert.equal(board.current, DEFAULT_SWITCHES);
   assert.equal(
-    host.log.lines.some((line) => line.includes('a row of switches is not readable')),
+    host.log.lines.some((line) => line.includes('a row of switches in the store is not readable')),
     true,
   );
 });

@@ -1,6 +1,6 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
-import type { Change, RecordKind, Store, StoredRecord } from '../store/store.ts';
+import type { Change, RecordKind, Store, StoredRecord } from './store.ts';
 import { Touches } from './touches.ts';
 
 const SCAN_PAGE = 1_000;
@@ -15,8 +15,8 @@ export interface RowTable {
   /** What a row is, in messages: `a persistent instance`. */
   readonly what: string;
   shownKeys(): Iterable<string>;
-  /** False: the row is not what it should be. */
-  show(record: StoredRecord): boolean;
+  /** False: the row is not what it should be. `isNews`: somebody wrote it, though it may be the same again. */
+  show(record: StoredRecord, isNews: boolean): boolean;
   hide(rowKey: string): void;
 }
 
@@ -69,13 +69,16 @@ export class RecordRows {
 
   /**
    * Makes a new row of the stored one, which is read anew: what this member shows may be a moment old. Undefined of
-   * `make` leaves all as it is. Between members the last writer wins.
+   * `make` leaves all as it is, and the answer is false. Between members the last writer wins.
    */
-  async change(rowKey: string, make: (record: StoredRecord | undefined) => StoredRecord | undefined): Promise<void> {
+  async change(rowKey: string, make: (record: StoredRecord | undefined) => StoredRecord | undefined): Promise<boolean> {
+    let isChanged = false;
     await this.#inTurn(rowKey, async () => {
       const changed = make(await this.#store.getRecord(this.#table.kind, rowKey));
       if (changed !== undefined) await this.#put(changed);
+      isChanged = changed !== undefined;
     });
+    return isChanged;
   }
 
   async readAll(): Promise<void> {
@@ -89,13 +92,13 @@ export class RecordRows {
       for (const record of page.items) {
         seen.add(record.key);
         if (this.#touches.since(record.key, moment)) unsure.push(record.key);
-        else this.#show(record);
+        else this.#show(record, false);
       }
       this.#touches.touchAll();
       after = page.next;
     } while (after !== undefined);
     for (const rowKey of before) if (!seen.has(rowKey)) unsure.push(rowKey);
-    for (const rowKey of unsure) await this.#readRow(rowKey);
+    for (const rowKey of unsure) await this.#readRow(rowKey, false);
     this.#isLoaded = true;
   }
 
@@ -142,25 +145,25 @@ export class RecordRows {
     }
   }
 
-  async #readRow(rowKey: string): Promise<void> {
+  async #readRow(rowKey: string, isNews = true): Promise<void> {
     for (let reads = 0; reads < READS_MAX; reads++) {
       const moment = this.#touches.moment;
       const record = await this.#store.getRecord(this.#table.kind, rowKey);
       if (this.#touches.since(rowKey, moment)) continue;
-      this.#apply(rowKey, record);
+      this.#apply(rowKey, record, isNews);
       return;
     }
     throw new Error(`row ${rowKey} changes faster than it can be read`);
   }
 
-  #apply(rowKey: string, record: StoredRecord | undefined): void {
+  #apply(rowKey: string, record: StoredRecord | undefined, isNews = true): void {
     this.#touches.touch(rowKey);
     if (record === undefined) this.#table.hide(rowKey);
-    else this.#show(record);
+    else this.#show(record, isNews);
   }
 
-  #show(record: StoredRecord): void {
-    if (this.#table.show(record)) return;
+  #show(record: StoredRecord, isNews: boolean): void {
+    if (this.#table.show(record, isNews)) return;
     this.#bad++;
     this.#host.log.warn(`${this.#table.what} in the store is not readable and was skipped`, { key: record.key });
   }
