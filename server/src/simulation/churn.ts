@@ -35,8 +35,9 @@ const LATE_MS = 10_000;
 const BEAT_GAP_MS = 12_000;
 /** A change of the population each so many virtual ms on average. */
 const CHURN_MS = 10_000;
+/** Wall clocks are set anew, to something else that is wrong. */
 const JUMP_MS = 15 * 60_000;
-/** Members five minutes apart no longer believe each other's messages. */
+/** Members five minutes apart no longer believe each other's messages; what drifts must be set in time. */
 const SKEW_MS_MAX = 120_000;
 const RATES = [0.995, 1, 1.005];
 
@@ -56,6 +57,7 @@ export async function runChurn({ seed, hours, mutant, progress }: ChurnSettings)
   const hosts = Array.from({ length: CLIENT_HOSTS }, (_, n) =>
     world.process(`c${n + 1}`, { address: `10.0.1.${n + 1}` }),
   );
+  const wrong = clocks.map(({ clockSkewMs }) => ({ skewMs: clockSkewMs, sinceMs: 0 }));
   const population = new Population(world, cluster);
   const violations: string[] = [];
   let came = 0;
@@ -90,7 +92,12 @@ export async function runChurn({ seed, hours, mutant, progress }: ChurnSettings)
     }
     if (world.nowMs >= nextJumpMs) {
       nextJumpMs += JUMP_MS;
-      world.jumpClock(cluster.names[random.int(NODES)]!, random.int(SKEW_MS_MAX / 4) - SKEW_MS_MAX / 8);
+      for (const [n, name] of cluster.names.entries()) {
+        const wanted = random.int(SKEW_MS_MAX) - SKEW_MS_MAX / 2;
+        const drifted = (clocks[n]!.clockRate - 1) * (world.nowMs - wrong[n]!.sinceMs);
+        world.jumpClock(name, Math.round(wanted - wrong[n]!.skewMs - drifted));
+        wrong[n] = { skewMs: wanted, sinceMs: world.nowMs };
+      }
     }
     if (world.nowMs >= nextHourMs) {
       nextHourMs += 3_600_000;
