@@ -97,3 +97,17 @@ test('without the store they are listed all the same, and none can be made', asy
   assert.equal(JSON.parse(await get(PATH)).data.length, 2);
   assert.equal((await ask('POST', PATH, { form: 'customNamespaceId=two&namespaceName=Two' })).status, 503);
 });
+
+test('a node that never read the store does not say that there are no namespaces', async () => {
+  const { database, ask, stop } = await startNode();
+  await ask('POST', PATH, { form: 'customNamespaceId=dev&namespaceName=Dev' });
+  await stop();
+  database.faults.down = 'unavailable';
+  const second = await startNode({}, database);
+  for (const query of ['', '?show=all&namespaceId=dev', '?checkNamespaceIdExist=true&customNamespaceId=dev']) {
+    assert.equal((await second.ask('GET', PATH + query)).status, 503, query);
+  }
+  database.faults.down = undefined;
+  await second.host.advance(5_000);
+  assert.equal(JSON.parse(await second.get(PATH)).data.length, 2);
+});

@@ -64,6 +64,8 @@ export function namespaceRoutes(options: NamespaceOptions): Route[] {
 /** One path, three questions: the reference tells them apart by a parameter. */
 function look(options: NamespaceOptions, form: Form) {
   const { namespaces } = options;
+  // To say that there are none, before the store was ever read, would be a guess.
+  if (!namespaces.isLoaded) throw new ProtocolError(503, 'namespaces are not loaded yet, please try again later!');
   if (strictBoolean(form.get('checkNamespaceIdExist') ?? '')) {
     const id = declared(form, 'customNamespaceId');
     return json(id !== '' && namespaces.isTaken(id));
