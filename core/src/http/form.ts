@@ -14,12 +14,23 @@ export type Charset = 'utf-8' | 'gbk';
  * escape pass, since the Go client sends braces, quotes and `@@` as they are (spec: naming 0.2).
  */
 export function decodeForm(request: Pick<HttpRequest, 'method' | 'query' | 'headers' | 'body'>): Form {
-  const body = hasForm(request) ? asBuffer(request.body) : undefined;
-  const charset = charsetOfQuery(request.query) ?? (body && charsetOfBody(body)) ?? 'utf-8';
+  if (request.body.length === 0 || request.method === 'GET') return formOfQuery(request.query);
+  const { isForm, isGbk } = bodyTypeOf(request.headers['content-type'] ?? '');
+  if (!isForm) return formOfQuery(request.query);
+  return formOfBoth(request.query, asBuffer(request.body), isGbk);
+}
+
+function formOfQuery(query: string): Form {
   const form = new Map<string, string>();
-  addQuery(form, request.query, charset);
-  if (body === undefined) return form;
-  if (charset === 'gbk' || !/charset="?gb(?:k|2312|18030)\b/i.test(request.headers['content-type'] ?? '')) {
+  addQuery(form, query, charsetOfQuery(query) ?? 'utf-8');
+  return form;
+}
+
+function formOfBoth(query: string, body: Buffer, isGbk: boolean): Form {
+  const charset = charsetOfQuery(query) ?? charsetOfBody(body) ?? 'utf-8';
+  const form = new Map<string, string>();
+  addQuery(form, query, charset);
+  if (charset === 'gbk' || !isGbk) {
     addBody(form, body, charset);
     return form;
   }
@@ -156,6 +167,10 @@ function addQuery(form: Map<string, string>, query: string, charset: Charset): v
 
 /** Cuts bytes, not one long text: a part of a text keeps the whole alive, and a body may be 10 MB. */
 function addBody(form: Map<string, string>, body: Buffer, charset: Charset): void {
+  if (body.length <= SHORT_BODY_BYTES_MAX) {
+    addQuery(form, body.toString('latin1'), charset);
+    return;
+  }
   let count = 0;
   for (let start = 0; start < body.length; ) {
     const ampersand = body.indexOf(AMPERSAND, start);
@@ -170,6 +185,9 @@ function addBody(form: Map<string, string>, body: Buffer, charset: Charset): voi
   }
 }
 
+/** What a body may be that is kept alive by a part of it. */
+const SHORT_BODY_BYTES_MAX = 2_048;
+
 function checkCount(count: number): void {
   if (count > PARAMETERS_MAX) throw badRequest(`too many parameters: more than ${PARAMETERS_MAX}`);
 }
@@ -180,9 +198,23 @@ function add(form: Map<string, string>, rawName: string, rawValue: string, chars
   form.set(name, decodeComponent(rawValue, charset, name));
 }
 
-function hasForm(request: Pick<HttpRequest, 'method' | 'headers' | 'body'>): boolean {
-  if (request.body.length === 0 || request.method === 'GET') return false;
-  return /^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i.test(request.headers['content-type'] ?? '');
+interface BodyType {
+  readonly isForm: boolean;
+  readonly isGbk: boolean;
+}
+
+let lastType = '';
+let lastBodyType: BodyType = { isForm: false, isGbk: false };
+
+/** The last one is remembered, as most requests have the same. */
+function bodyTypeOf(contentType: string): BodyType {
+  if (contentType === lastType) return lastBodyType;
+  lastBodyType = {
+    isForm: /^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i.test(contentType),
+    isGbk: /charset="?gb(?:k|2312|18030)\b/i.test(contentType),
+  };
+  lastType = contentType;
+  return lastBodyType;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
@@ -197,6 +229,7 @@ function charsetOfQuery(query: string): Charset | undefined {
 }
 
 function charsetOfBody(body: Buffer): Charset | undefined {
+  if (body.length <= SHORT_BODY_BYTES_MAX) return charsetOfQuery(body.toString('latin1'));
   for (let at = body.indexOf('encoding='); at >= 0; at = body.indexOf('encoding=', at + 1)) {
     if (at > 0 && body[at - 1] !== AMPERSAND) continue;
     const name = body.subarray(at + 'encoding='.length, at + 64).toString('latin1');

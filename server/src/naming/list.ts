@@ -21,7 +21,7 @@ export const KEPT_ANSWERS_MAX = 32;
 export const KEPT_BYTES_MAX = 128 * 1024 * 1024;
 
 /** The bench shows that from about here on bytes cost less than a text. */
-const TEXT_CHARS_MAX = 4_096;
+const TEXT_CHARS_MAX = 1_024;
 
 export interface ListQuestion {
   readonly clusterNames: readonly string[];
@@ -117,17 +117,26 @@ export function clustersOf({ settings, instances }: ServiceView): ClusterSetting
   return [...clusters.values()];
 }
 
+/** Those of the clusters, and of them those that the selector leaves. */
+export function askedInstances(
+  instances: readonly Instance[],
+  clusterNames: readonly string[],
+  select: Selection = (asked) => asked,
+): readonly Instance[] {
+  return select(
+    clusterNames.length === 0 ? instances : instances.filter((instance) => clusterNames.includes(instance.cluster)),
+  );
+}
+
 /** Which instances a list shows, and as how healthy (spec/naming.md 2, steps 4 to 9). Unhealthy ones come first. */
 export function shownInstances(
   instances: readonly Instance[],
   clusterNames: readonly string[],
   healthyOnly: boolean,
   protectThreshold: number,
-  select: Selection = (asked) => asked,
+  select?: Selection | undefined,
 ): { readonly instance: Instance; readonly healthy: boolean }[] {
-  const asked = select(
-    clusterNames.length === 0 ? instances : instances.filter((instance) => clusterNames.includes(instance.cluster)),
-  );
+  const asked = askedInstances(instances, clusterNames, select);
   const healthyCount = asked.reduce((count, instance) => count + (instance.healthy ? 1 : 0), 0);
   const isProtected = Math.fround(healthyCount / asked.length) <= Math.fround(protectThreshold);
   return asked
