@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { Step } from './naming-steps.ts';
-import { contentsOf, eventuallyEqual, GROUP, type Stage, told, toldContent } from './stage.ts';
+import { contentsOf, eventually, eventuallyEqual, GROUP, type Stage, told, toldContent } from './stage.ts';
 
 interface Answer {
   readonly status: number;
@@ -15,6 +15,8 @@ const FIRST = ' 端口=8080\r\nname: 订单 🙂\r\n\tq=a+b&c=d%20;e\u00e9\u2028
 const SECOND = '{\n  "二": "zwei 🚀",\r\n  "x": "\\u0000"\n}';
 const QUICK_UPDATES = 20;
 const LARGE_CHARS = 150_000;
+/** Of a block that documentation alone uses. */
+const NOBODY = '192.0.2.99';
 const WORD = '\u0002';
 const LINE = '\u0001';
 
@@ -25,7 +27,7 @@ export const CONFIG_STEPS: readonly Step[] = [
       for (const program of stage.both) {
         assert.equal(await program.call('config.get', { dataId: dataId(stage), group: GROUP }), null);
         // Both at once, for the first poll: a later listener has to wait until that one has ended.
-        for (const id of [dataId(stage), stage.name('left')])
+        for (const id of [dataId(stage), stage.name('left'), stage.name('beta')])
           await program.call('config.listen', { dataId: id, group: GROUP });
       }
       assert.equal(await stage.java.call('config.status'), 'UP');
@@ -145,6 +147,40 @@ export const CONFIG_STEPS: readonly Step[] = [
     },
   },
   {
+    name: 'a beta reaches the addresses that it names alone, and its end puts the formal content back',
+    async run(stage) {
+      const id = stage.name('beta');
+      const { servers } = stage.target;
+      await stage.java.call('config.publish', { dataId: id, group: GROUP, content: 'formal' });
+      for (const program of stage.both) await toldContent(program, id, 'formal');
+      await publishBeta(stage, servers[0]!, id, 'for nobody', [NOBODY]);
+      for (const program of stage.both)
+        await eventuallyEqual(() => program.call('config.get', { dataId: id, group: GROUP }), 'formal');
+      await everyServerGives(stage, id, { beta: undefined, body: 'formal' });
+      const seen = new Set<string>();
+      // A client is away between two polls, and behind a NAT each may have an address of its own.
+      await eventually('both were told the beta', async () => {
+        const before = seen.size;
+        for (const address of await listeners(stage, id)) seen.add(address);
+        if (seen.size > before) await publishBeta(stage, servers.at(-1)!, id, 'beta', [NOBODY, ...seen]);
+        return stage.both.every((program) => contentsOf(program, id).includes('beta'));
+      });
+      for (const program of stage.both)
+        await eventuallyEqual(() => program.call('config.get', { dataId: id, group: GROUP }), 'beta');
+      await everyServerGives(stage, id, { beta: 'true', body: 'beta' });
+      const marks = stage.both.map((program) => program.reports.length);
+      const stopped = await ask(stage, servers[0]!, `${nameOf(stage, id)}&beta=true`, { method: 'DELETE' });
+      assert.deepEqual(JSON.parse(stopped.body), { code: 200, message: 'stop beta ok', data: true });
+      for (const [i, program] of stage.both.entries()) {
+        await toldContent(program, id, 'formal', marks[i]);
+        await eventuallyEqual(() => program.call('config.get', { dataId: id, group: GROUP }), 'formal');
+        assert.ok(!contentsOf(program, id).includes('for nobody'));
+      }
+      await everyServerGives(stage, id, { beta: undefined, body: 'formal' });
+      await stage.npm.call('config.remove', { dataId: id, group: GROUP });
+    },
+  },
+  {
     name: 'who no longer listens is told nothing more',
     async run(stage) {
       const id = stage.name('left');
@@ -189,11 +225,47 @@ function dataId(stage: Stage): string {
   return stage.name('orders.properties');
 }
 
+/** As no client publishes: for these addresses alone. */
+async function publishBeta(stage: Stage, server: string, id: string, content: string, ips: readonly string[]) {
+  const headers = { betaIps: ips.join() };
+  const { body } = await ask(stage, server, `${nameOf(stage, id)}&content=${encodeURIComponent(content)}`, {
+    ...{ method: 'POST', headers },
+  });
+  assert.equal(body, 'true');
+}
+
+/** Where the servers see who listens, which may be none of the addresses that the clients have themselves. */
+async function listeners(stage: Stage, id: string): Promise<readonly string[]> {
+  const { body } = await ask(stage, stage.target.servers[0]!, nameOf(stage, id), { path: '/listener' });
+  return Object.keys(JSON.parse(body).lisentersGroupkeyStatus);
+}
+
+async function everyServerGives(stage: Stage, id: string, expected: { beta: string | undefined; body: string }) {
+  for (const server of stage.target.servers)
+    await eventuallyEqual(async () => {
+      const { headers, body } = await get(stage, server, id);
+      return { beta: headers['isbeta'], body };
+    }, expected);
+}
+
 /** As no client asks: of one server, with all headers. */
 async function get(stage: Stage, server: string, id: string): Promise<Answer> {
-  const tenant = stage.target.namespace === undefined ? '' : `&tenant=${stage.target.namespace}`;
-  const path = `${stage.target.contextPath}/v1/cs/configs?dataId=${id}&group=${GROUP}${tenant}`;
-  return await stage.npm.call<Answer>('http', { url: `http://${server}${path}` });
+  return await ask(stage, server, nameOf(stage, id));
+}
+
+function nameOf({ target }: Stage, id: string): string {
+  const tenant = target.namespace === undefined ? '' : `&tenant=${target.namespace}`;
+  return `dataId=${id}&group=${GROUP}${tenant}`;
+}
+
+async function ask(
+  { target, npm }: Stage,
+  server: string,
+  query: string,
+  { path = '', ...request }: { path?: string; method?: string; headers?: Readonly<Record<string, string>> } = {},
+): Promise<Answer> {
+  const url = `http://${server}${target.contextPath}/v1/cs/configs${path}?${query}`;
+  return await npm.call<Answer>('http', { url, ...request });
 }
 
 /** What a server answers at once to a poll of one key: nothing when the md5 is that of its content. */
