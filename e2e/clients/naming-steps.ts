@@ -155,17 +155,57 @@ export const NAMING_STEPS: readonly Step[] = [
     },
   },
   {
-    name: 'a namespace sees nothing of another',
+    name: 'a namespace sees nothing of another, be it beaten for or persistent',
     async run(stage) {
       const service = orders(stage);
       const namespace = stage.name('ns');
       const [java, npm] = [await stage.start('java', namespace), await stage.start('npm', namespace)];
       const instance = { ip: '10.5.0.1', port: 80 };
+      // Nobody listens there, which its check soon finds, and it stays all the same.
+      const persistent = { ip: '127.0.0.9', port: 9, ephemeral: false };
       await npm.call('naming.register', { service, group: GROUP, instance });
+      await java.call('naming.register', { service, group: GROUP, instance: persistent });
       for (const program of [java, npm])
-        await eventuallyEqual(async () => addresses(await read(program, 'instances', service)), ['10.5.0.1:80']);
+        await eventuallyEqual(async () => {
+          const instances = await read(program, 'instances', service);
+          return instances.map(({ ip, port, ephemeral }) => `${ip}:${port} ${ephemeral}`).sort();
+        }, ['10.5.0.1:80 true', '127.0.0.9:9 false']);
       assert.deepEqual(addresses(await read(stage.java, 'instances', service)), [JAVA_ADDRESS, NPM_ADDRESS]);
+      await java.call('naming.deregister', { service, group: GROUP, instance: persistent });
       await npm.call('naming.deregister', { service, group: GROUP, instance });
+    },
+  },
+  {
+    name: 'where too few are healthy all are taken for healthy, by the threshold of the service',
+    async run(stage) {
+      const service = stage.name('protected');
+      const [server] = stage.target.servers;
+      const ask = async (method: string, path: string, query: Readonly<Record<string, string>>) => {
+        const parameters = new URLSearchParams({ serviceName: `${GROUP}@@${service}`, ...query });
+        const url = `http://${server}${stage.target.contextPath}/v1/ns/${path}?${parameters}`;
+        const { status, body } = await stage.npm.call<{ status: number; body: string }>('http', { url, method });
+        assert.deepEqual({ status, body }, { status: 200, body: 'ok' });
+      };
+      // Nobody beats for them: they have to live as long as the step takes.
+      const metadata = '{"preserved.heart.beat.timeout":"120000","preserved.ip.delete.timeout":"120000"}';
+      const instances = [
+        { ip: '10.9.0.1', port: '80', healthy: 'true', metadata },
+        { ip: '10.9.0.2', port: '80', healthy: 'false', metadata },
+      ];
+      for (const instance of instances) await ask('POST', 'instance', instance);
+      for (const [threshold, selected] of [
+        ['0.4', ['10.9.0.1:80']],
+        ['0.5', ['10.9.0.1:80', '10.9.0.2:80']],
+        ['0', ['10.9.0.1:80']],
+      ] as const) {
+        await ask('PUT', 'service', { protectThreshold: threshold });
+        for (const program of stage.both)
+          await eventuallyEqual(
+            async () => addresses(await read(program, 'select', service, { healthy: true })),
+            selected,
+          );
+      }
+      for (const { ip, port } of instances) await ask('DELETE', 'instance', { ip, port });
     },
   },
   {
