@@ -169,6 +169,11 @@ export interface ServeOptions extends Endpoint {
 export interface HttpListener {
   /** The port taken, of use when 0 was asked for. */
   readonly port: number;
+  /**
+   * From now on each answer is the last on its connection, so that callers move to whoever else is there; new ones are
+   * still taken. Resolves once no connection is left, or after `lingerMs`, when those that idle are closed.
+   */
+  retire(lingerMs: number): Promise<void>;
   /** Takes no new connection, lets answers under way finish for `graceMs`, then cuts what is left. */
   stop(graceMs: number): Promise<void>;
 }

@@ -23,6 +23,7 @@ class SimHttpListener implements HttpListener, Listening {
   readonly #bodyBytesMax: number;
   readonly #handler: HttpHandler;
   readonly #serving = new Set<ServedConnection>();
+  #isRetired = false;
   #stopped: PromiseWithResolvers<void> | undefined;
 
   constructor(kernel: Kernel, process: SimProcess, options: ServeOptions, handler: HttpHandler) {
@@ -38,9 +39,20 @@ class SimHttpListener implements HttpListener, Listening {
     return this.#stopped !== undefined;
   }
 
+  get #isLast(): boolean {
+    return this.#isRetired || this.isStopping;
+  }
+
   accept(end: End): void {
     if (this.isStopping) end.close('reset');
     else this.#serving.add(new ServedConnection(this, end));
+  }
+
+  async retire(lingerMs: number): Promise<void> {
+    this.#isRetired = true;
+    if (lingerMs <= 0 || this.#serving.size === 0) return;
+    await this.process.clock.sleep(lingerMs);
+    for (const connection of [...this.#serving]) connection.closeIfIdle();
   }
 
   stop(graceMs: number): Promise<void> {
@@ -79,10 +91,10 @@ class SimHttpListener implements HttpListener, Listening {
     try {
       const answer = await this.#handler(request);
       if (hasBrokenHeader(answer.headers)) throw new TypeError('an answer with a header that would split it');
-      return responseOf(method === 'HEAD' ? { ...answer, body: '', tail: '' } : answer, this.isStopping);
+      return responseOf(method === 'HEAD' ? { ...answer, body: '', tail: '' } : answer, this.#isLast);
     } catch (error) {
       this.process.host.log.error('a request failed', { method, path: request.path, error });
-      return responseOf({ status: 500, body: '' }, this.isStopping);
+      return responseOf({ status: 500, body: '' }, this.#isLast);
     }
   }
 }

@@ -207,7 +207,7 @@ export class FakeNetwork implements Network {
   async serve(at: Endpoint, handler: HttpHandler) {
     this.#take(at);
     this.handlers.set(at.port, handler);
-    return { port: at.port, stop: async () => void this.handlers.delete(at.port) };
+    return { port: at.port, retire: async () => {}, stop: async () => void this.handlers.delete(at.port) };
   }
   async connect(target: Endpoint): Promise<TcpStream> {
     return this.accept(target);

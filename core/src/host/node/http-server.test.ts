@@ -200,6 +200,51 @@ test('a stop lets the answer under way finish and then refuses connections', asy
   await assert.rejects(send(port, 'GET', '/'), { kind: 'refused' });
 });
 
+/** A caller that keeps its connection; resolves when the server closes it. */
+async function kept(port: number) {
+  const socket = connect(port, '127.0.0.1');
+  const closed = once(socket, 'close');
+  const ask = async () => {
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    return String((await once(socket, 'data'))[0]);
+  };
+  assert.doesNotMatch(await ask(), /connection: close/i);
+  return { ask, closed, socket };
+}
+
+test('a listener that retires tells each caller with its next answer, and still takes new ones', async () => {
+  const listener = await serving(ok);
+  const one = await kept(listener.port);
+  const two = await kept(listener.port);
+  let isOver = false;
+  const retired = listener.retire(60_000).then(() => {
+    isOver = true;
+  });
+  assert.match(await one.ask(), /connection: close/i);
+  await one.closed;
+  assert.equal(isOver, false, 'another is connected');
+  assert.match(await two.ask(), /connection: close/i);
+  await two.closed;
+  await retired;
+  const later = await exchangeRaw(listener.port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  assert.match(later, /^HTTP\/1\.1 200 .*connection: close/is);
+});
+
+test('who says nothing while a listener retires is closed at the end', async () => {
+  const listener = await serving(ok);
+  const { closed } = await kept(listener.port);
+  await listener.retire(50);
+  await closed;
+});
+
+test('a listener that retires without time for it closes nobody, but with an answer', async () => {
+  const listener = await serving(ok);
+  const { ask, closed } = await kept(listener.port);
+  await listener.retire(0);
+  assert.match(await ask(), /connection: close/i);
+  await closed;
+});
+
 test('a stop without grace cuts what is held', async () => {
   const asked = Promise.withResolvers<void>();
   const listener = await serving(() => {

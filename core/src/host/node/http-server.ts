@@ -41,6 +41,8 @@ class NodeHttpListener implements HttpListener {
   readonly #handler: HttpHandler;
   readonly #log: Log;
   readonly #connections: AddressCounts;
+  #isRetired = false;
+  #onEmpty: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(server: Server, options: ServeOptions, handler: HttpHandler, log: Log) {
@@ -49,7 +51,10 @@ class NodeHttpListener implements HttpListener {
     this.#handler = handler;
     this.#log = log;
     this.#connections = new AddressCounts(options.connectionsPerAddressMax ?? CONNECTIONS_PER_ADDRESS_MAX, log);
-    server.on('connection', (socket: Socket) => this.#connections.admit(socket));
+    server.on('connection', (socket: Socket) => {
+      this.#connections.admit(socket);
+      socket.once('close', () => this.#closed());
+    });
     server.on('request', (incoming, response) => this.#onRequest(incoming, response));
     server.on('checkContinue', (incoming, response) => {
       if (Number(incoming.headers['content-length'] ?? 0) <= options.bodyBytesMax) response.writeContinue();
@@ -76,6 +81,18 @@ class NodeHttpListener implements HttpListener {
     return typeof bound === 'object' && bound !== null ? bound.port : this.#options.port;
   }
 
+  async retire(lingerMs: number): Promise<void> {
+    this.#isRetired = true;
+    if (lingerMs <= 0 || this.#connections.total === 0) return;
+    const { promise: empty, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, lingerMs);
+    this.#onEmpty = resolve;
+    await empty;
+    clearTimeout(timer);
+    this.#onEmpty = undefined;
+    this.#server.closeIdleConnections();
+  }
+
   stop(graceMs: number): Promise<void> {
     this.#stopping ??= new Promise((resolve) => {
       const cut = setTimeout(() => this.#server.closeAllConnections(), graceMs);
@@ -85,6 +102,10 @@ class NodeHttpListener implements HttpListener {
       });
     });
     return this.#stopping;
+  }
+
+  #closed(): void {
+    if (this.#connections.total === 0) this.#onEmpty?.();
   }
 
   #onRequest(incoming: IncomingMessage, response: ServerResponse): void {
@@ -158,7 +179,7 @@ class NodeHttpListener implements HttpListener {
     if (headers !== undefined) {
       for (const name in headers) fields.push(name, headers[name] as string);
     }
-    if (this.#stopping !== undefined) fields.push('connection', 'close');
+    if (this.#isRetired || this.#stopping !== undefined) fields.push('connection', 'close');
     response.writeHead(status, fields);
     if (tail === undefined) {
       response.end(body);
@@ -238,6 +259,7 @@ class AddressCounts {
   readonly #max: number;
   readonly #log: Log;
   readonly #counts = new Map<string, number>();
+  total = 0;
   #refused = 0;
   #loggedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -255,7 +277,9 @@ class AddressCounts {
       return;
     }
     this.#counts.set(address, count + 1);
+    this.total++;
     socket.once('close', () => {
+      this.total--;
       const left = (this.#counts.get(address) ?? 1) - 1;
       if (left === 0) this.#counts.delete(address);
       else this.#counts.set(address, left);
