@@ -2,6 +2,7 @@ import type { Host } from '@nacos-kube/core/host/host.ts';
 import type { Lifecycle } from '@nacos-kube/core/lifecycle.ts';
 import type { ConfigService } from './config/service.ts';
 import type { Distro } from './distro/distro.ts';
+import type { Farewell } from './farewell.ts';
 import type { Membership } from './members/membership.ts';
 import type { Checks } from './naming/checks.ts';
 import type { NamingService } from './naming/service.ts';
@@ -29,4 +30,5 @@ export interface Parts {
   readonly config: ConfigService;
   readonly checks: Checks;
   readonly token: SidecarToken;
+  readonly farewell: Farewell;
 }

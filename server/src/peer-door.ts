@@ -11,7 +11,7 @@ import { sidecarRoutes } from './sidecar/routes.ts';
 
 /** The port that other members and the own sidecar call. */
 export function peerDoor(parts: Parts): Door {
-  const { host, settings, naming, distro, push, config, checks, membership, lifecycle, token } = parts;
+  const { host, settings, naming, distro, push, config, checks, membership, lifecycle, token, farewell } = parts;
   return new Door(host, {
     name: 'peer port',
     address: settings.listen,
@@ -26,7 +26,10 @@ export function peerDoor(parts: Parts): Door {
       ...sidecarRoutes({
         lease: (question) => leaseOf(parts, question),
         take: (verdicts) => checks.takeOfSidecar(verdicts),
-        drain: () => lifecycle.drain(),
+        drain: (lingerMs) => {
+          farewell.lingerMs = lingerMs;
+          return lifecycle.drain();
+        },
       }),
     ],
     authorize: authorizePeer({ verifyPeer: membership.verifyPeer, sidecarToken: () => token.value }),

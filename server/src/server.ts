@@ -5,6 +5,7 @@ import type { MysqlProbe } from '@nacos-kube/core/probe/mysql-check.ts';
 import { clusterNamesOf, encodeShortList } from '@nacos-kube/core/wire/naming-list.ts';
 import { createConfigService } from './config/service.ts';
 import { Distro } from './distro/distro.ts';
+import { Farewell } from './farewell.ts';
 import type { Membership } from './members/membership.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { metricSources } from './metrics/sources.ts';
@@ -94,9 +95,13 @@ export function createNacosServer({
     isSure: (service) => !distro.isStarting && distro.ownership.judges(service),
   });
   const token = new SidecarToken(host, settings.sidecarTokenFile);
+  const farewell = new Farewell(host, {
+    answerHeld: () => config.drain?.(),
+    retire: (lingerMs) => door.retire(lingerMs),
+  });
   const parts: Parts = {
     ...{ host, settings, lifecycle, store, follower, switches, membership, operations },
-    ...{ naming, distro, push, config, checks, token },
+    ...{ naming, distro, push, config, checks, token, farewell },
   };
 
   naming.changes.subscribe((change) => {
@@ -104,7 +109,11 @@ export function createNacosServer({
   });
   peers.onChange(() => checks.ownersChanged());
   membership.onHint((revision) => follower.hinted(revision));
-  membership.contribute(() => ({ storeRevision: follower.metrics().revision, isReady: lifecycle.isReady() }));
+  membership.contribute(() => ({
+    storeRevision: follower.metrics().revision,
+    isReady: lifecycle.isReady(),
+    ...distro.facts(),
+  }));
 
   // Peers may ask from early on, clients last; what starts last stops first.
   const feed = follower.subscribe(naming.feedReader);
@@ -113,6 +122,7 @@ export function createNacosServer({
   lifecycle.add(operations);
   lifecycle.add(token);
   lifecycle.add(peerDoor(parts));
+  lifecycle.add(farewell);
   lifecycle.add(membership.part);
   lifecycle.add(distro);
   lifecycle.add(push);
@@ -121,7 +131,8 @@ export function createNacosServer({
   lifecycle.add({ name: 'feed of naming', stop: () => feed.end() });
   lifecycle.add(checks);
   lifecycle.add(config);
-  lifecycle.add(publicDoor(parts, new Metrics(metricSources(parts), { withProcess: withProcessMetrics })));
+  const door = publicDoor(parts, new Metrics(metricSources(parts), { withProcess: withProcessMetrics }));
+  lifecycle.add(door);
   return { lifecycle, naming, distro, push };
 }
 

@@ -2,6 +2,7 @@ import { type Host, NetworkError } from '@nacos-kube/core/host/host.ts';
 import { peerPort } from '@nacos-kube/core/model/member.ts';
 import type { ProbeVerdict } from '@nacos-kube/core/probe/target.ts';
 import {
+  type DrainRequest,
   SIDECAR_DRAIN_PATH,
   SIDECAR_LEASE_PATH,
   SIDECAR_VERDICTS_PATH,
@@ -57,9 +58,10 @@ export class NodeCalls {
     }
   }
 
-  /** Resolves when the node has handed over what it owned. */
-  async drain(timeoutMs: number): Promise<void> {
-    await this.#post(SIDECAR_DRAIN_PATH, {}, timeoutMs, ANSWER_BYTES_MAX);
+  /** Resolves when the node has handed over what it owned, after it has given its callers `lingerMs` to move. */
+  async drain(timeoutMs: number, lingerMs: number): Promise<void> {
+    const request: DrainRequest = { lingerMs };
+    await this.#post(SIDECAR_DRAIN_PATH, request, timeoutMs, ANSWER_BYTES_MAX);
   }
 
   async #post(path: string, content: unknown, timeoutMs: number, bodyBytesMax: number): Promise<string> {

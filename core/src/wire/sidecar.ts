@@ -12,6 +12,9 @@ export const SIDECAR_LEASE_PATH = '/sidecar/v1/lease';
 export const SIDECAR_VERDICTS_PATH = '/sidecar/v1/verdicts';
 /** Also of `nacos-kube drain`, before the pod is stopped. */
 export const SIDECAR_DRAIN_PATH = '/sidecar/v1/drain';
+/** Clients beat every five seconds: by then each connection that is in use was told that it closes. */
+export const DRAIN_LINGER_MS = 6_000;
+export const DRAIN_LINGER_MS_MAX = 15_000;
 
 /** While the sidecar asks at least this often it probes, else the node does; never both. */
 export const SIDECAR_LEASE_MS = 10_000;
@@ -28,6 +31,11 @@ export interface SidecarQuestion {
   /** What must never be probed, by either: the API server. */
   readonly forbidden: readonly string[];
   readonly roundTrips: readonly RoundTrip[];
+}
+
+export interface DrainRequest {
+  /** How long callers on kept connections are given to move, before anything is handed over. */
+  readonly lingerMs: number;
 }
 
 /** The answer: what to probe, and what the node sees, for the metrics. */

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { LongPollMachine, POLL_BOUNDS, type PollBounds, type PollEffect, type PollEvent } from './long-poll.ts';
+import {
+  DRAIN_HOLD_MS,
+  LongPollMachine,
+  POLL_BOUNDS,
+  POLL_TICK_MS,
+  type PollBounds,
+  type PollEffect,
+  type PollEvent,
+} from './long-poll.ts';
 
 const SMALL: PollBounds = { polls: 3, pollsPerAddress: 2, heldKeys: 5, keyCharacters: 12 };
 
@@ -100,13 +108,15 @@ test('keys longer than any configuration can have are not watched, the poll is h
   assert.deepEqual(machine.step({ kind: 'tick' }, 29_500), [answer([1], undefined)]);
 });
 
-test('a release answers all, and new polls are held again; a drain answers all, and refuses new ones', () => {
+test('a release answers all, and new polls are held again; a drain answers all, and holds new ones for a second at most', () => {
   const machine = new LongPollMachine();
   machine.step(hold(1, ['a+g']), 0);
   assert.deepEqual(machine.step({ kind: 'release' }, 0), [answer([1], undefined)]);
   assert.deepEqual(machine.step(hold(2, ['a+g']), 0), []);
   assert.deepEqual(machine.step({ kind: 'drain' }, 0), [answer([2], undefined)]);
-  assert.deepEqual(machine.step(hold(3, ['a+g']), 0), [{ kind: 'refuse', poll: 3, reason: 'the node is draining' }]);
+  assert.deepEqual(machine.step(hold(3, ['a+g']), 0), []);
+  assert.deepEqual(machine.step({ kind: 'tick' }, DRAIN_HOLD_MS - POLL_TICK_MS), []);
+  assert.deepEqual(machine.step({ kind: 'tick' }, DRAIN_HOLD_MS), [answer([3], undefined)]);
 });
 
 test('whatever happens, each poll is answered once, in time, and nothing is left behind', () => {

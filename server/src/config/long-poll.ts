@@ -33,7 +33,7 @@ export type PollEvent =
   | { readonly kind: 'tick' }
   /** Every poll is answered as unchanged, so that clients compare anew. */
   | { readonly kind: 'release' }
-  /** As `release`, and none is held from now on. */
+  /** As `release`, and from now on none is held for long. */
   | { readonly kind: 'drain' };
 
 export type PollEffect =
@@ -65,6 +65,8 @@ export const POLL_BOUNDS: PollBounds = {
 /** Holds end up to this part earlier; never later, for the client stops reading soon after. */
 export const HOLD_JITTER = 0.05;
 export const POLL_TICK_MS = 200;
+/** While the node drains: a refusal would be an error to clients that know one address alone, an answer at once a loop. */
+export const DRAIN_HOLD_MS = 1_000;
 /** No configuration has a longer key, so none longer can change: data id, group, namespace and two signs. */
 const KEY_LENGTH_MAX = 255 + 128 + 128 + 2;
 
@@ -152,7 +154,8 @@ export class LongPollMachine {
     const keys = [...event.keys].filter((key) => key.length <= KEY_LENGTH_MAX);
     const reason = this.#refusal(event.clientIp, keys);
     if (reason !== undefined) return [{ kind: 'refuse', poll: event.poll, reason }];
-    const endMs = nowMs + event.holdMs * (1 - HOLD_JITTER * event.jitter);
+    const holdMs = this.#isDraining ? Math.min(event.holdMs, DRAIN_HOLD_MS) : event.holdMs;
+    const endMs = nowMs + holdMs * (1 - HOLD_JITTER * event.jitter);
     const poll: Poll = {
       id: event.poll,
       clientIp: event.clientIp,
@@ -173,7 +176,6 @@ export class LongPollMachine {
 
   #refusal(clientIp: string, keys: readonly GroupKey[]): string | undefined {
     const { polls, pollsPerAddress, heldKeys, keyCharacters } = this.#bounds;
-    if (this.#isDraining) return 'the node is draining';
     if (this.#polls.size >= polls) return `too many long polls, over ${polls}`;
     if ((this.#addresses.get(clientIp) ?? 0) >= pollsPerAddress) {
       return `too many long polls from one address, over ${pollsPerAddress}`;

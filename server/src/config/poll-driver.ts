@@ -104,7 +104,7 @@ export class PollDriver {
     this.#step({ kind: 'release' });
   }
 
-  /** Answers all; whoever asks to be held from now on is sent to another node. */
+  /** Answers all; whoever asks to be held from now on is answered soon, and asks another node then. */
   drain(): void {
     this.#step({ kind: 'drain' });
   }

@@ -122,6 +122,16 @@ export class Distro implements Part {
     return this.#sync.lag(this.#now());
   }
 
+  /** What peers and operators are told of how far the others have what is here. */
+  facts() {
+    const lags = this.lag();
+    return {
+      syncLagEntries: lags.reduce((sum, { entries }) => sum + entries, 0),
+      syncLagSeconds: Math.max(0, ...lags.map(({ waitingMs }) => waitingMs)) / 1000,
+      peersCompared: this.verify.comparedCount,
+    };
+  }
+
   get counts(): Readonly<Record<'forwarded' | 'unreachable' | 'overflows', number>> {
     const { forwarded, unreachable } = this.#forwarder;
     return { forwarded, unreachable, overflows: this.#sync.overflows };
@@ -167,6 +177,7 @@ export class Distro implements Part {
     const nowMs = this.#now();
     this.#naming.registry.grant(nowMs, (service) => own.has(service) && !before.has(service));
     this.#send(this.#sync.setPeers(this.#peers.healthy(), nowMs));
+    this.verify.setPeers(this.#peers.healthy());
   }
 
   #send(batches: readonly SyncBatch[]): void {

@@ -195,3 +195,16 @@ test('a service counts that only one of the two takes for the owner’s', () => 
     [serviceOf(1), serviceOf(2)],
   );
 });
+
+test('who was compared is told until it goes', async () => {
+  const { mine, theirs, round, verify } = start();
+  assert.equal(verify.comparedCount, 0);
+  register(mine, serviceOf(1));
+  await round();
+  assert.deepEqual(digestsOf(mine), digestsOf(theirs));
+  assert.equal(verify.comparedCount, 1);
+  verify.setPeers(['m2']);
+  assert.equal(verify.comparedCount, 1);
+  verify.setPeers([]);
+  assert.equal(verify.comparedCount, 0);
+});

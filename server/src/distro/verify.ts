@@ -37,12 +37,22 @@ export interface OwnedDigests {
 export class Verify {
   readonly #options: VerifyOptions;
   readonly #busy = new Set<string>();
+  readonly #compared = new Set<string>();
   /** Services that were found to differ, since the start. */
   differing = 0;
   rounds = 0;
 
   constructor(options: VerifyOptions) {
     this.#options = options;
+  }
+
+  /** Peers with which all that this member owns was compared, and what differed exchanged, since they came. */
+  get comparedCount(): number {
+    return this.#compared.size;
+  }
+
+  setPeers(peers: readonly string[]): void {
+    for (const peer of this.#compared) if (!peers.includes(peer)) this.#compared.delete(peer);
   }
 
   /** Compares with every healthy peer; one that is still busy with the last round is left out. */
@@ -62,12 +72,16 @@ export class Verify {
 
   async #compare(peer: string, own: OwnedDigests): Promise<void> {
     try {
-      if (await this.#isEqual(peer, own)) return;
+      if (await this.#isEqual(peer, own)) {
+        this.#compared.add(peer);
+        return;
+      }
       const differing = await this.#findDiffering(peer, own);
       this.differing += differing.length;
       for (let from = 0; from < differing.length; from += SERVICES_PER_EXCHANGE_MAX) {
         await this.#exchange(peer, differing.slice(from, from + SERVICES_PER_EXCHANGE_MAX).sort());
       }
+      this.#compared.add(peer);
     } catch (error) {
       this.#options.host.log.debug('a peer could not be compared with', { peer, error });
     }

@@ -59,6 +59,11 @@ export class Door implements Part {
     this.#host.log.info(`${name} is open`, { address, port: this.#listener.port });
   }
 
+  /** Each answer is the last on its connection from now on; resolves when nobody is connected, or after `lingerMs`. */
+  async retire(lingerMs: number): Promise<void> {
+    await this.#listener?.retire(lingerMs);
+  }
+
   async stop(): Promise<void> {
     await this.#listener?.stop(STOP_GRACE_MS);
   }

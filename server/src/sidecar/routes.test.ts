@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_TARGETS_KNOWN } from '@nacos-kube/core/probe/target-changes.ts';
 import {
+  DRAIN_LINGER_MS_MAX,
   FORBIDDEN_HOSTS_MAX,
   ROUND_TRIPS_PER_CALL_MAX,
   type SidecarQuestion,
   VERDICTS_PER_CALL_MAX,
 } from '@nacos-kube/core/wire/sidecar.ts';
-import { decodeQuestion, decodeVerdicts } from './routes.ts';
+import { decodeDrain, decodeQuestion, decodeVerdicts } from './routes.ts';
 
 const bytes = (value: unknown) => new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value));
 const QUESTION: SidecarQuestion = {
@@ -40,6 +41,14 @@ test('what is no question, or too much of one, is refused', () => {
     { ...QUESTION, roundTrips: Array(ROUND_TRIPS_PER_CALL_MAX + 1).fill(trip) },
   ]) {
     assert.throws(() => decodeQuestion(bytes(wrong)), { status: 400 }, JSON.stringify(wrong));
+  }
+});
+
+test('a drain may say how long callers are given, within bounds', () => {
+  assert.deepEqual(decodeDrain(bytes({ lingerMs: 6_000 })), { lingerMs: 6_000 });
+  assert.deepEqual(decodeDrain(bytes({})), { lingerMs: 0 });
+  for (const wrong of ['', 'null', { lingerMs: -1 }, { lingerMs: '1' }, { lingerMs: DRAIN_LINGER_MS_MAX + 1 }]) {
+    assert.throws(() => decodeDrain(bytes(wrong)), { status: 400 }, JSON.stringify(wrong));
   }
 });
 

@@ -5,6 +5,8 @@ import type { RoundTrip } from '@nacos-kube/core/probe/round-trips.ts';
 import type { ProbeVerdict } from '@nacos-kube/core/probe/target.ts';
 import type { TargetsKnown } from '@nacos-kube/core/probe/target-changes.ts';
 import {
+  DRAIN_LINGER_MS_MAX,
+  type DrainRequest,
   FORBIDDEN_HOSTS_MAX,
   ROUND_TRIPS_PER_CALL_MAX,
   SIDECAR_DRAIN_PATH,
@@ -21,8 +23,11 @@ const HOST_CHARS_MAX = 255;
 export interface SidecarDoor {
   lease(question: SidecarQuestion): SidecarLease;
   take(verdicts: readonly ProbeVerdict[]): number;
-  /** Resolves when the node has handed over what it owned; it stays up, unready, until it is stopped. */
-  drain(): Promise<void>;
+  /**
+   * Unready at once; callers are given `lingerMs` to move. Resolves when the node has handed over what it owned; it stays
+   * up, unready, until it is stopped.
+   */
+  drain(lingerMs: number): Promise<void>;
 }
 
 /** What the sidecar of this node may ask, on the peer port, from loopback. */
@@ -44,8 +49,8 @@ export function sidecarRoutes(door: SidecarDoor): Route[] {
       method: 'POST',
       path: SIDECAR_DRAIN_PATH,
       policy: SIDECAR,
-      async handler() {
-        await door.drain();
+      async handler({ request }) {
+        await door.drain(decodeDrain(request.body).lingerMs);
         return json({ drained: true });
       },
     },
@@ -66,6 +71,15 @@ export function decodeQuestion(body: Uint8Array): SidecarQuestion {
     throw badRequest(`roundTrips must be a list of at most ${ROUND_TRIPS_PER_CALL_MAX}`);
   }
   return { targets: { epoch, version, base }, forbidden, roundTrips: roundTrips.map(roundTripOf) };
+}
+
+/** Without a word about it nobody is waited for. */
+export function decodeDrain(body: Uint8Array): DrainRequest {
+  const { lingerMs = 0 } = objectOf(body, 'the drain') as Partial<DrainRequest>;
+  if (!isCount(lingerMs) || lingerMs > DRAIN_LINGER_MS_MAX) {
+    throw badRequest(`lingerMs must be a whole number up to ${DRAIN_LINGER_MS_MAX}`);
+  }
+  return { lingerMs };
 }
 
 function roundTripOf(value: unknown): RoundTrip {

@@ -1,6 +1,7 @@
 import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
 import { anyText, readSettings, SettingsError, wholeNumber } from '@nacos-kube/core/settings.ts';
 import { settingOptions } from '@nacos-kube/core/settings-help.ts';
+import { DRAIN_LINGER_MS, DRAIN_LINGER_MS_MAX } from '@nacos-kube/core/wire/sidecar.ts';
 import { Command } from 'commander';
 import { NodeCalls } from '../node-calls.ts';
 import { SIDECAR_SETTINGS } from '../settings/table.ts';
@@ -20,6 +21,14 @@ const DRAIN_SETTINGS = {
     env: ['NACOS_KUBE_SIDECAR_TOKEN_FILE'],
     help: 'token between node and sidecar',
     parse: anyText,
+  },
+  lingerSeconds: {
+    flag: 'linger-seconds',
+    value: 'SECONDS',
+    env: [],
+    default: String(DRAIN_LINGER_MS / 1_000),
+    help: 'how long clients on kept connections are given to move to other members; it ends early when none is left',
+    parse: wholeNumber(0, DRAIN_LINGER_MS_MAX / 1_000),
   },
   timeoutSeconds: {
     flag: 'timeout-seconds',
@@ -42,12 +51,12 @@ export function drainCommand(): Command {
 
 async function run(flags: Record<string, string>): Promise<void> {
   const settings = readSettings(DRAIN_SETTINGS, { flags, env: process.env, properties: new Map() });
-  const { port, tokenFile, timeoutSeconds } = settings;
+  const { port, tokenFile, lingerSeconds, timeoutSeconds } = settings;
   const { flag, env } = DRAIN_SETTINGS.tokenFile;
   if (tokenFile === undefined) throw new SettingsError([`--${flag} (or ${env.join()}) is missing`]);
   const host = createNodeHost({ name: 'drain', logLevel: 'warn', logFormat: 'text' });
   const token = await readToken(host, tokenFile);
   if (token === undefined)
     throw new SettingsError([`--${flag} ${tokenFile}: there is no token in it, has the sidecar run?`]);
-  await new NodeCalls(host, port, token).drain(timeoutSeconds * 1_000);
+  await new NodeCalls(host, port, token).drain(timeoutSeconds * 1_000, lingerSeconds * 1_000);
 }
