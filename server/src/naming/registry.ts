@@ -79,6 +79,17 @@ export class Registry {
     return count;
   }
 
+  /** Services that the caller means, and their instances of both kinds; no list is made for it. */
+  countsOf(isMeant: (service: ServiceKey) => boolean): { readonly services: number; readonly instances: number } {
+    let [services, instances] = [0, 0];
+    for (const entry of this.#services.all()) {
+      if (!entry.exists || !isMeant(entry.key)) continue;
+      services++;
+      instances += entry.ephemeral.size + entry.persistent.size;
+    }
+    return { services, instances };
+  }
+
   find(service: ServiceKey, key: InstanceKey, ephemeral: boolean): Instance | undefined {
     const entry = this.#services.get(service);
     if (ephemeral) return entry?.ephemeral.get(key)?.instance;

@@ -20,7 +20,7 @@ import { coreRoutes } from './core-routes.ts';
 import { logRoutes } from './log-routes.ts';
 import { operatorRoutes } from './operator-routes.ts';
 import { PushState } from './push-state.ts';
-import { describeStatus } from './status.ts';
+import { NodeStatus } from './status.ts';
 
 export interface OperationsOptions {
   readonly host: Host;
@@ -80,14 +80,14 @@ export class Operations implements Part {
 export function operationsRoutes(parts: Parts): Route[] {
   const { host, operations, switches, naming, push, distro, membership, lifecycle, config } = parts;
   const { registry } = naming;
+  const status = new NodeStatus({
+    ...{ clock: host.clock, registry, switches, machine: host.machine, isReady: () => lifecycle.isReady() },
+    isOwn: (service) => distro.ownership.isOwn(service),
+  });
   return [
     ...operatorRoutes({
       ...{ switches, shared: operations.shared, pushState: new PushState(push) },
-      status: () =>
-        describeStatus({
-          ...{ registry, switches, machine: host.machine, isReady: () => lifecycle.isReady() },
-          isOwn: (service) => distro.ownership.isOwn(service),
-        }),
+      status: () => status.describe(),
       ownerOf: (service) => (registry.view(service) === undefined ? undefined : membership.peers.ownerOf(service)),
       members: () => membership.documents(),
     }),

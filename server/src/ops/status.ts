@@ -1,9 +1,13 @@
-import type { Machine } from '@nacos-kube/core/host/host.ts';
+import type { Clock, Machine } from '@nacos-kube/core/host/host.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Switches } from '@nacos-kube/core/model/switches.ts';
 import type { Registry } from '../naming/registry.ts';
 
+/** So long the counts of all services hold: anybody may ask, and each count looks at every service. */
+export const COUNTS_KEPT_MS = 1_000;
+
 export interface StatusOptions {
+  readonly clock: Clock;
   readonly registry: Registry;
   readonly switches: Switches;
   readonly machine: Machine;
@@ -11,22 +15,43 @@ export interface StatusOptions {
   readonly isOwn: (service: ServiceKey) => boolean;
 }
 
+interface Counts {
+  readonly serviceCount: number;
+  readonly own: { readonly services: number; readonly instances: number };
+}
+
 /** What `getServerStatus` of the clients asks: anything but `UP` tells them that this node is down. */
-export function describeStatus({ registry, switches, machine, isReady, isOwn }: StatusOptions) {
-  let [responsibleServiceCount, responsibleInstanceCount] = [0, 0];
-  for (const { key, instances } of registry.views()) {
-    if (!isOwn(key)) continue;
-    responsibleServiceCount++;
-    responsibleInstanceCount += instances.length;
+export class NodeStatus {
+  readonly #options: StatusOptions;
+  #counts: Counts | undefined;
+  #countedMs = 0;
+
+  constructor(options: StatusOptions) {
+    this.#options = options;
   }
-  const { cpu, load, memory } = machine.load();
-  return {
-    status: switches.current.overriddenServerStatus ?? (isReady() ? 'UP' : 'DOWN'),
-    serviceCount: registry.serviceCount,
-    instanceCount: registry.instanceCount,
-    raftNotifyTaskCount: 0,
-    responsibleServiceCount,
-    responsibleInstanceCount,
-    ...{ cpu, load, mem: memory },
-  };
+
+  describe() {
+    const { clock, registry, switches, machine, isReady } = this.#options;
+    const nowMs = clock.monotonic();
+    if (this.#counts === undefined || nowMs - this.#countedMs >= COUNTS_KEPT_MS) {
+      this.#counts = this.#count();
+      this.#countedMs = nowMs;
+    }
+    const { serviceCount, own } = this.#counts;
+    const { cpu, load, memory } = machine.load();
+    return {
+      status: switches.current.overriddenServerStatus ?? (isReady() ? 'UP' : 'DOWN'),
+      serviceCount,
+      instanceCount: registry.instanceCount,
+      raftNotifyTaskCount: 0,
+      responsibleServiceCount: own.services,
+      responsibleInstanceCount: own.instances,
+      ...{ cpu, load, mem: memory },
+    };
+  }
+
+  #count(): Counts {
+    const { registry, isOwn } = this.#options;
+    return { serviceCount: registry.serviceCount, own: registry.countsOf(isOwn) };
+  }
 }
