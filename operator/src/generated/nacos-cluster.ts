@@ -113,7 +113,7 @@ export interface NacosClusterSpecResources {
 export interface NacosClusterSpecSidecar {
   /** Requests and limits of the container. */
   readonly resources?: NacosClusterSpecSidecarResources;
-  /** How the persistent instances are probed over TCP. */
+  /** How the persistent instances are probed, by TCP, HTTP or, where that is enabled, MYSQL, as their clusters say. */
   readonly probe: NacosClusterSpecSidecarProbe;
 }
 
@@ -123,9 +123,9 @@ export interface NacosClusterSpecSidecarResources {
   readonly limits?: Readonly<Record<string, number | string>>;
 }
 
-/** How the persistent instances are probed over TCP. */
+/** How the persistent instances are probed, by TCP, HTTP or, where that is enabled, MYSQL, as their clusters say. */
 export interface NacosClusterSpecSidecarProbe {
-  /** Longest time between two probes of an instance; what answers fast is tried more often, down to one second. */
+  /** Longest time between two probes of an instance; what answers fast is tried more often, as the switches of the checks say. */
   readonly intervalSeconds: number;
   /** A connection that takes longer counts as a failure. */
   readonly timeoutMilliseconds: number;
