@@ -12,9 +12,9 @@ import {
 import { DEFAULT_SWITCHES, type SwitchValues } from '@nacos-kube/core/model/switches.ts';
 import { NO_TARGETS_KNOWN } from '@nacos-kube/core/probe/target-changes.ts';
 import { FakeHost, httpAnswer } from '@nacos-kube/core/testing/fake-host.ts';
-import { SIDECAR_LEASE_MS, type SidecarQuestion } from '@nacos-kube/core/wire/sidecar.ts';
+import { SIDECAR_LEASE_MS, type SidecarQuestion, TARGETS_PER_PAGE_MAX } from '@nacos-kube/core/wire/sidecar.ts';
 import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
-import { Checks } from './checks.ts';
+import { Checks, PAGES_AT_ONCE_MAX } from './checks.ts';
 import { ALONE } from './operation.ts';
 import { Registry } from './registry.ts';
 import { NamingService } from './service.ts';
@@ -110,6 +110,22 @@ test('while a sidecar holds the lease it probes and the node does not; without o
   assert.equal(checks.takeOfSidecar([verdict('own', '10.0.0.1', true)]), 0);
   await host.advance(10_000);
   assert.deepEqual([...new Set(tried)], ['10.0.0.1']);
+});
+
+test('many targets are taken over from a sidecar a part at a time', async () => {
+  const { host, checks, registry } = await start();
+  const atOnce = PAGES_AT_ONCE_MAX * TARGETS_PER_PAGE_MAX;
+  const count = 2 * atOnce + 1;
+  for (let n = 0; n < count; n++) registry.putPersistent(id('own'), instance(`10.1.${n >> 8}.${n & 255}`));
+  checks.lease(QUESTION);
+  await host.advance(SIDECAR_LEASE_MS - 100);
+  const taken: number[] = [];
+  for (let turns = 0; taken.at(-1) !== count + 1 && turns < 100; turns++) {
+    await host.advance(50);
+    const { targetCount } = checks.prober;
+    if (targetCount !== (taken.at(-1) ?? 0)) taken.push(targetCount);
+  }
+  assert.deepEqual(taken, [atOnce, 2 * atOnce, count + 1]);
 });
 
 test('a probe that is under way when the sidecar comes counts for nothing', async () => {

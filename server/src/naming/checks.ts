@@ -17,6 +17,8 @@ import type { NamingService } from './service.ts';
 const PERIOD_MS = 1_000;
 /** Changes of one moment are looked at together. */
 const GATHER_MS = 50;
+/** Pages of targets that this process takes over in one turn: some 20 ms. */
+export const PAGES_AT_ONCE_MAX = 5;
 
 export interface ChecksOptions {
   /** Asks databases; without it they are left as they are (S9). */
@@ -153,11 +155,12 @@ export class Checks implements Part {
   }
 
   #followTargets(): void {
-    for (let isMore = true; isMore; ) {
+    for (let page = 0; page < PAGES_AT_ONCE_MAX; page++) {
       const changes = this.#log.changesSince(this.#follower.known);
       this.#follower.take(changes);
-      isMore = changes.isMore;
+      if (!changes.isMore) return;
     }
+    this.#turnSoon();
   }
 
   #followSwitches(): void {
