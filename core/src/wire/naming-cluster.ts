@@ -24,9 +24,9 @@ export function decodeClusterRequest(form: Form): ClusterRequest {
     service,
     cluster: {
       name,
-      healthChecker: decodeHealthChecker(required(form, 'healthChecker')),
       checkPort: integer(required(form, 'checkPort'), 'checkPort', 0, 65_535),
       useInstancePort: lenientBoolean(required(form, 'useInstancePort4Check')),
+      healthChecker: decodeHealthChecker(required(form, 'healthChecker')),
       metadata: decodeMetadata(optional(form, 'metadata', '')),
     },
   };

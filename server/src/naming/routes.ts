@@ -16,7 +16,7 @@ import { agentOf } from '@nacos-kube/core/wire/naming-agent.ts';
 import { decodeBeat, encodeBeatAnswer, encodeUnknownBeat } from '@nacos-kube/core/wire/naming-beat.ts';
 import { noInstancesInCluster, noMatchedInstance, noService } from '@nacos-kube/core/wire/naming-errors.ts';
 import { decodeList, encodeShortList, type ListRequest } from '@nacos-kube/core/wire/naming-list.ts';
-import { answerList } from './list.ts';
+import { answerList, askedInstances } from './list.ts';
 import type { OperationResult } from './operation.ts';
 import type { NamingService } from './service.ts';
 
@@ -95,13 +95,14 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
         const { defaultPushCacheMillis, defaultCacheMillis } = switches.current;
         const isPushedTo = request.udpPort > 0 && subscribe(request, call);
         const cacheMs = isPushedTo ? defaultPushCacheMillis : defaultCacheMillis;
-        if (request.isCheck) return json({});
-        const { service, clusters, clusterNames, healthyOnly, env } = request;
+        const { service, clusters, clusterNames, healthyOnly, isCheck, env } = request;
         const view = naming.registry.view(serviceKey(service));
         // Started without its store: a service that seems to have nothing may have persistent instances.
         if ((view?.instances.length ?? 0) === 0 && !knowsPersistent()) refuse();
         if (view === undefined) return jsonBytes(encodeShortList(service.name, clusters, cacheMs));
         const select = naming.selections.of(view, request.clientIp);
+        // Who only checks is told nothing of those that there are.
+        if (isCheck && askedInstances(view.instances, clusterNames, select).length > 0) return json({});
         const question = { clusterNames, healthyOnly, agent: agentOf(call.request.headers), select };
         return answerList(view, question, { cacheMs, nowMs: now(), clusters, env });
       },
