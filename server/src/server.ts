@@ -6,6 +6,7 @@ import { clusterNamesOf, encodeShortList } from '@nacos-kube/core/wire/naming-li
 import { createConfigService } from './config/service.ts';
 import { Distro } from './distro/distro.ts';
 import { Farewell } from './farewell.ts';
+import type { Door } from './http/door.ts';
 import type { Membership } from './members/membership.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { metricSources } from './metrics/sources.ts';
@@ -44,6 +45,7 @@ export interface NacosServer {
   readonly naming: NamingService;
   readonly distro: Distro;
   readonly push: PushDriver;
+  readonly publicDoor: Door;
 }
 
 /**
@@ -133,7 +135,7 @@ export function createNacosServer({
   lifecycle.add(config);
   const door = publicDoor(parts, new Metrics(metricSources(parts), { withProcess: withProcessMetrics }));
   lifecycle.add(door);
-  return { lifecycle, naming, distro, push };
+  return { lifecycle, naming, distro, push, publicDoor: door };
 }
 
 /** The list that a subscriber is pushed: as it would be answered now. */

@@ -42,6 +42,10 @@ export class Door implements Part {
     this.#options = options;
   }
 
+  get routes(): readonly Route[] {
+    return this.#options.routes;
+  }
+
   async start(): Promise<void> {
     const { address, port, name, seal, gate, accessLog, bodyBytesMax = BODY_BYTES_MAX, ...options } = this.#options;
     const pipeline = createPipeline({
