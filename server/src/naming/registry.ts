@@ -1,10 +1,5 @@
-import {
-  type Instance,
-  type InstanceKey,
-  instanceKey,
-  sameInstance,
-  sameRegistration,
-} from '@nacos-kube/core/model/instance.ts';
+import type { Instance, InstanceKey } from '@nacos-kube/core/model/instance.ts';
+import { instanceKey, sameInstance, sameRegistration } from '@nacos-kube/core/model/instance.ts';
 import { parseServiceKey, type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { ServiceSettings } from '@nacos-kube/core/model/service.ts';
 import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
