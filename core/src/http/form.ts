@@ -218,7 +218,7 @@ function bodyTypeOf(contentType: string): BodyType {
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The parameter `encoding` re-declares the charset of all values; it is read raw, before anything is decoded. */
