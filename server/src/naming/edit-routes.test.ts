@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_SWITCHES } from '@nacos-kube/core/model/switches.ts';
+import { BATCH_AT_ONCE_MAX } from './instance-edits.ts';
 import { startNode } from './node-for-tests.ts';
 import type { Operation } from './operation.ts';
 
@@ -218,4 +219,34 @@ test('each broken parameter of a patch is refused, and changes nothing', async (
     assert.match(await node.ask('PATCH', '/instance', query), /^400 /, query.slice(0, 80));
   }
   assert.deepEqual(await shown(node, '10.0.0.1'), before);
+});
+
+test('an address that no store takes keeps no other of the batch from its change', async () => {
+  const { ask } = await startNode();
+  await ask('POST', '/instance', 'serviceName=demo&ip=10.0.0.1&port=80&ephemeral=false');
+  const one = (ip: string) => ({ ip, port: 80, ephemeral: false });
+  const instances = [...Array.from({ length: BATCH_AT_ONCE_MAX }, () => one('x'.repeat(2_000))), one('10.0.0.1')];
+  const query = `serviceName=demo&metadata=a=1&instances=${encodeURIComponent(JSON.stringify(instances))}`;
+  assert.equal(
+    await ask('PUT', '/instance/metadata/batch', query),
+    '200 {"updated":["10.0.0.1:80:unknown:DEFAULT:persist"]}',
+  );
+});
+
+test('a batch that the store does not take is given up at the first failures, and told of once', async () => {
+  const { host, ask, store } = await startNode();
+  for (let n = 0; n < 3 * BATCH_AT_ONCE_MAX; n++) {
+    await ask('POST', '/instance', `serviceName=demo&ip=10.0.0.${n}&port=80&ephemeral=false`);
+  }
+  let reads = 0;
+  const getRecord = store.getRecord.bind(store);
+  store.getRecord = (kind, key) => {
+    reads++;
+    return getRecord(kind, key);
+  };
+  store.faults.down = 'unavailable';
+  const answer = await ask('PUT', '/instance/metadata/batch', 'serviceName=demo&metadata=a=1&consistencyType=persist');
+  assert.equal(answer, '200 {"updated":[]}');
+  assert.equal(reads, BATCH_AT_ONCE_MAX);
+  assert.equal(host.log.lines.filter((line) => line.includes('could not be changed')).length, 1);
 });

@@ -17,7 +17,7 @@ import type { InstanceChanges } from './operation.ts';
 import type { NamingService } from './service.ts';
 
 /** Instances of one batch that are changed at the same time. */
-const BATCH_AT_ONCE_MAX = 64;
+export const BATCH_AT_ONCE_MAX = 64;
 
 /** Changes of single things of instances: ephemeral ones at their owner, persistent ones in the store. */
 export class InstanceEdits {
@@ -41,15 +41,24 @@ export class InstanceEdits {
     if (changes.healthy !== undefined) await this.#judge(service, key, changes.healthy);
   }
 
-  /** `drop`: the names of the metadata go, else the metadata is put beside what is there. Returns what was changed. */
+  /**
+   * `drop`: the names of the metadata go, else the metadata is put beside what is there. Returns what was changed; after a
+   * failure no more is tried, for a store that is away would fail each of thousands after its time-out.
+   */
   async batch({ service, metadata, targets }: MetadataBatch, drop: boolean): Promise<readonly BatchTarget[]> {
     const changes: InstanceChanges = drop ? { dropped: [...metadata.keys()] } : { added: metadata };
     const wanted = 'named' in targets ? targets.named : this.#all(service, targets.all === 'ephemeral');
     const changed: BatchTarget[] = [];
     for (let at = 0; at < wanted.length; at += BATCH_AT_ONCE_MAX) {
       const some = wanted.slice(at, at + BATCH_AT_ONCE_MAX);
-      const outcomes = await Promise.all(some.map((target) => this.#changeOne(service, target, changes)));
-      changed.push(...some.filter((_, index) => outcomes[index]));
+      const outcomes = await Promise.allSettled(some.map((target) => this.#changeOne(service, target, changes)));
+      changed.push(...some.filter((_, index) => isYes(outcomes[index])));
+      const failure = outcomes.find((one) => one.status === 'rejected')?.reason;
+      if (failure === undefined) continue;
+      if (!(failure instanceof StoreError || failure instanceof ProtocolError)) throw failure;
+      const facts = { service: service.name, changed: changed.length, wanted: wanted.length, error: failure };
+      this.#host.log.warn('the metadata of instances could not be changed', facts);
+      break;
     }
     return changed;
   }
@@ -74,16 +83,15 @@ export class InstanceEdits {
     return instances.filter((one) => one.ephemeral === ephemeral);
   }
 
-  /** The answer tells who was changed, so a failure keeps the others from nothing. */
   async #changeOne(service: ServiceId, target: BatchTarget, changes: InstanceChanges): Promise<boolean> {
     const key = instanceKey(target);
+    if (target.ephemeral) return this.#changeEphemeral(service, key, changes, false);
     try {
-      if (target.ephemeral) return await this.#changeEphemeral(service, key, changes, false);
       return await this.#changePersistent(service, key, changes);
     } catch (error) {
-      if (!(error instanceof StoreError || error instanceof ProtocolError)) throw error;
-      this.#host.log.warn('the metadata of an instance could not be changed', { service: service.name, key, error });
-      return false;
+      // An address that no store takes is one that is not there.
+      if (error instanceof StoreError && error.kind === 'invalid') return false;
+      throw error;
     }
   }
 
@@ -110,4 +118,8 @@ export class InstanceEdits {
   async #judge(service: ServiceId, key: InstanceKey, healthy: boolean): Promise<void> {
     await this.#naming.carryOut({ kind: 'judge', service, key, healthy });
   }
+}
+
+function isYes(outcome: PromiseSettledResult<boolean> | undefined): boolean {
+  return outcome?.status === 'fulfilled' && outcome.value;
 }
