@@ -17,6 +17,8 @@ const QUICK_UPDATES = 20;
 const LARGE_CHARS = 150_000;
 /** Of a block that documentation alone uses. */
 const NOBODY = '192.0.2.99';
+/** Polls are held for longer: who is told within this was woken. */
+const WOKEN_MS_MAX = 20_000;
 const WORD = '\u0002';
 const LINE = '\u0001';
 
@@ -158,6 +160,7 @@ export const CONFIG_STEPS: readonly Step[] = [
         await eventuallyEqual(() => program.call('config.get', { dataId: id, group: GROUP }), 'formal');
       await everyServerGives(stage, id, { beta: undefined, body: 'formal' });
       const seen = new Set<string>();
+      const publishedMs = performance.now();
       // A client is away between two polls, and behind a NAT each may have an address of its own.
       await eventually('both were told the beta', async () => {
         const before = seen.size;
@@ -165,14 +168,17 @@ export const CONFIG_STEPS: readonly Step[] = [
         if (seen.size > before) await publishBeta(stage, servers.at(-1)!, id, 'beta', [NOBODY, ...seen]);
         return stage.both.every((program) => contentsOf(program, id).includes('beta'));
       });
+      assert.ok(performance.now() - publishedMs < WOKEN_MS_MAX, 'nobody was woken by the beta');
       for (const program of stage.both)
         await eventuallyEqual(() => program.call('config.get', { dataId: id, group: GROUP }), 'beta');
       await everyServerGives(stage, id, { beta: 'true', body: 'beta' });
       const marks = stage.both.map((program) => program.reports.length);
+      const stoppedMs = performance.now();
       const stopped = await ask(stage, servers[0]!, `${nameOf(stage, id)}&beta=true`, { method: 'DELETE' });
       assert.deepEqual(JSON.parse(stopped.body), { code: 200, message: 'stop beta ok', data: true });
-      for (const [i, program] of stage.both.entries()) {
-        await toldContent(program, id, 'formal', marks[i]);
+      for (const [i, program] of stage.both.entries()) await toldContent(program, id, 'formal', marks[i]);
+      assert.ok(performance.now() - stoppedMs < WOKEN_MS_MAX, 'nobody was woken by the end of the beta');
+      for (const program of stage.both) {
         await eventuallyEqual(() => program.call('config.get', { dataId: id, group: GROUP }), 'formal');
         assert.ok(!contentsOf(program, id).includes('for nobody'));
       }
