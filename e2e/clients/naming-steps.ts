@@ -161,7 +161,7 @@ export const NAMING_STEPS: readonly Step[] = [
       const namespace = stage.name('ns');
       const [java, npm] = [await stage.start('java', namespace), await stage.start('npm', namespace)];
       const instance = { ip: '10.5.0.1', port: 80 };
-      // Nobody listens there, which its check soon finds, and it stays all the same.
+      // Nobody listens there, nor beats for it, and it stays all the same.
       const persistent = { ip: '127.0.0.9', port: 9, ephemeral: false };
       await npm.call('naming.register', { service, group: GROUP, instance });
       await java.call('naming.register', { service, group: GROUP, instance: persistent });
