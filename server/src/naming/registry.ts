@@ -8,14 +8,8 @@ import { DueQueue } from './due-queue.ts';
 import { mergeProbe } from './probe-merge.ts';
 import { type ProbeVerdict, probed } from './probe-verdicts.ts';
 import type { Merged, MergeRoles, RegistryChange, Verdict } from './registry-change.ts';
-import {
-  deadlineMs,
-  type Ephemeral,
-  isHeard,
-  newEphemeral,
-  type ServiceEntry,
-  type ServiceView,
-} from './service-entry.ts';
+import type { Ephemeral, ServiceEntry, ServiceView } from './service-entry.ts';
+import { deadlineMs, isHeard, newEphemeral } from './service-entry.ts';
 import { Services } from './services.ts';
 import { SharedValues } from './shared-values.ts';
 
