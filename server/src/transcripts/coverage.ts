@@ -14,23 +14,32 @@ export interface Covered {
 /** Which transcript shows which endpoint of the reference with which of its parameters. */
 export function coverage(transcripts: ReadonlyMap<string, readonly Exchange[]>): Covered[] {
   return ENDPOINTS.map((endpoint) => {
-    const shown = endpoint.calls.map((call) => showing(call, endpoint, transcripts));
-    const isShownElsewhere = endpoint.shownIn !== undefined;
-    const missing = endpoint.calls.filter((_, index) => shown[index]!.length === 0 && !isShownElsewhere);
-    const exchanges = shown.flat();
-    const sent = new Set(exchanges.flatMap(({ exchange }) => [...sentBy(exchange)]));
-    for (const parameter of endpoint.refused === undefined ? endpoint.parameters : []) {
-      const isElsewhere = isShownElsewhere || endpoint.elsewhere?.[parameter] !== undefined;
-      if (!isElsewhere && !parameter.startsWith('body:') && !sent.has(parameter.toLowerCase()))
-        missing.push(`${endpoint.calls[0]}: ${parameter}`);
-    }
-    return { endpoint, transcripts: [...new Set(exchanges.map(({ name }) => name))].sort(), missing };
+    const shown = endpoint.calls.map((call) => ({ call, exchanges: showing(call, endpoint, transcripts) }));
+    const missing = shown.flatMap(({ call, exchanges }) => {
+      if (endpoint.shownIn !== undefined) return [];
+      return exchanges.length === 0 ? [call] : unsent(endpoint, exchanges).map((name) => `${call}: ${name}`);
+    });
+    const names = shown.flatMap(({ exchanges }) => exchanges.map(({ name }) => name));
+    return { endpoint, transcripts: [...new Set(names)].sort(), missing };
   });
+}
+
+function unsent({ parameters, refused, elsewhere }: Endpoint, exchanges: readonly Found[]): string[] {
+  if (refused !== undefined) return [];
+  const sent = new Set(exchanges.flatMap(({ exchange }) => [...sentBy(exchange)]));
+  const isSent = (name: string) => sent.has(name.startsWith('body:') ? 'body:' : name.toLowerCase());
+  return parameters.filter((name) => elsewhere?.[name] === undefined && !isSent(name));
+}
+
+interface Found {
+  /** Of the transcript. */
+  readonly name: string;
+  readonly exchange: Exchange;
 }
 
 /** Exchanges of a call, among them one that was answered as the endpoint is meant to be; else none. */
 function showing(call: string, { refused }: Endpoint, transcripts: ReadonlyMap<string, readonly Exchange[]>) {
-  const found: { readonly name: string; readonly exchange: Exchange }[] = [];
+  const found: Found[] = [];
   for (const [name, exchanges] of transcripts)
     for (const exchange of exchanges) if (isCall(call, exchange)) found.push({ name, exchange });
   const isRight = (status: number) => (refused === undefined ? status === 200 : status === 403 || status === 404);
@@ -52,6 +61,7 @@ const OTHER_CALLS = [
 ];
 
 function* sentBy({ target, headers, body }: Exchange): Iterable<string> {
+  if (body.length > 0) yield 'body:';
   for (const name of new URLSearchParams(target.split('?', 2)[1] ?? '').keys()) yield name.toLowerCase();
   for (const [name, value] of Object.entries(headers)) {
     yield `header:${name.toLowerCase()}`;
