@@ -59,6 +59,18 @@ test('a store that fails is asked again by the next run', async () => {
   assert.equal(await names(), '');
 });
 
+test('a store that fails is asked for one service a run', async () => {
+  const { host, ask, store } = await start();
+  for (const name of ['a', 'b', 'c']) await ask('POST', '/service', `serviceName=${name}`);
+  store.faults.down = 'unavailable';
+  await host.advance(TO_LAST_RUN_MS + 10);
+  await host.advance(RUN_PERIOD_MS);
+  assert.equal(host.log.lines.filter((line) => line.includes('could not be forgotten')).length, 2);
+  store.faults.down = undefined;
+  await host.advance(RUN_PERIOD_MS);
+  assert.deepEqual((await store.scanRecords('service', 9)).items, []);
+});
+
 test('switched off, or stopped, it forgets nothing', async () => {
   const off = await start({ isOn: false });
   await off.host.advance(10 * TO_LAST_RUN_MS);

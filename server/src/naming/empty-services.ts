@@ -77,20 +77,23 @@ export class EmptyServices implements Part {
       }
     }
     this.#runs = runs;
-    for (const key of due) await this.#remove(key);
+    for (const key of due) if (!(await this.#remove(key))) return;
   }
 
-  async #remove(key: ServiceKey): Promise<void> {
+  /** False when the store failed: it would fail the others too, each after its time-out and with a line in the log. */
+  async #remove(key: ServiceKey): Promise<boolean> {
     const service = parseServiceKey(key);
     // What was removed before it took its time.
     const isEmpty = (this.#naming.registry.view(key)?.instances.length ?? 0) === 0;
-    if (service === undefined || !isEmpty || !this.#isSure(key)) return;
+    if (service === undefined || !isEmpty || !this.#isSure(key)) return true;
     try {
       await this.#naming.services.remove(service);
       this.removed++;
       this.#host.log.info('a service was empty for long and is forgotten', { service: key });
+      return true;
     } catch (error) {
       this.#host.log.warn('an empty service could not be forgotten, the next run tries again', { service: key, error });
+      return false;
     }
   }
 }
