@@ -58,7 +58,8 @@ test('every route of the public port is one of the reference', async () => {
 
 test('a transcript is printed as it is parsed, whatever is in its bodies', () => {
   const bodies = ['', 'a', 'a\nb', 'a\n\nb', 'end \n', '\r\n', '\u0001', '< 200', '\ud7ff', 'x\n'];
-  const exchanges = bodies.map((body) => ({
+  const exchanges = bodies.map((body, i) => ({
+    ...(i % 2 === 1 && { isMeanwhile: true }),
     ...{ remarks: ['one', 'two'], waitMs: 5, method: 'POST', target: '/a?b=c d', headers: { A: 'b: c' } },
     ...{ body: Buffer.from(body), answer: { status: 200, headers: {}, body: Buffer.from(body) } },
   }));
