@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodePush, encodePushAck } from '@nacos-kube/core/wire/push.ts';
+import { FIRST_RUN_MS, RUN_PERIOD_MS } from './naming/empty-services.ts';
 import { createMemoryDatabase } from './store/memory.ts';
 import { PORT, startNode } from './testing/started-node.ts';
 
@@ -55,6 +56,23 @@ test('a node that starts without its store lists what beats, and does not say th
   database.faults.down = undefined;
   await host.advance(10_000);
   assert.equal((await ask('GET', '/nacos/v1/ns/instance/list?serviceName=persistent')).status, 200);
+});
+
+test('a node that did not hear of the store for a while forgets no service for being empty (F6)', async () => {
+  const database = createMemoryDatabase();
+  const { host, store, ask } = await startNode({}, database);
+  const startedMs = host.clock.monotonic();
+  const at = (ms: number) => host.advance(startedMs + ms - host.clock.monotonic());
+  await ask('POST', '/nacos/v1/ns/service?serviceName=demo&metadata=a=1');
+  const elsewhere = await startNode({}, database);
+  await at(FIRST_RUN_MS + 2 * RUN_PERIOD_MS + 5_000);
+  store.faults.down = 'unavailable';
+  await elsewhere.ask('POST', '/nacos/v1/ns/instance?serviceName=demo&ip=10.0.0.1&port=80&ephemeral=false');
+  await at(FIRST_RUN_MS + 4 * RUN_PERIOD_MS - 1_100);
+  store.faults.down = undefined;
+  await at(FIRST_RUN_MS + 5 * RUN_PERIOD_MS);
+  const { text } = await ask('GET', '/nacos/v1/ns/service?serviceName=demo');
+  assert.match(text, /"metadata":\{"a":"1"\}/);
 });
 
 test('the context path is a setting, / means none', async () => {

@@ -94,7 +94,7 @@ export function createNacosServer({
   const checks = new Checks(host, naming, checkGuard, { mysql: mysqlProbe });
   const emptyServices = new EmptyServices({
     ...{ host, naming, isOn: settings.keepsEmptyServices !== true },
-    isSure: (service) => !distro.isStarting && distro.ownership.judges(service),
+    isSure: (service) => !distro.isStarting && follower.staleReason() === undefined && distro.ownership.judges(service),
   });
   const token = new SidecarToken(host, settings.sidecarTokenFile);
   const farewell = new Farewell(host, {

@@ -38,5 +38,5 @@ export async function startNode(more: Partial<NodeSettings> = {}, database = cre
     const answer = await answered;
     return { status: answer.status, text: new TextDecoder().decode(bodyBytes(answer)), headers: answer.headers };
   };
-  return { host, server, ask };
+  return { host, server, store, ask };
 }
