@@ -65,6 +65,12 @@ export class ProbeVerdicts {
     return past !== undefined && compareStamps(stamp, past.stamp) <= 0;
   }
 
+  /** It is the very one that was in force when the instance was removed. */
+  isLastOfPast(key: InstanceKey, stamp: Stamp): boolean {
+    const past = this.#past.get(key);
+    return past !== undefined && compareStamps(stamp, past.stamp) === 0;
+  }
+
   collect(nowMs: number): void {
     for (const [key, { sinceMs }] of this.#waiting)
       if (nowMs - sinceMs >= WAITING_VERDICT_MS) this.#waiting.delete(key);

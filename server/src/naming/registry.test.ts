@@ -366,6 +366,25 @@ test('a verdict on an earlier instance is put right by whoever saw that one go, 
   assert.equal(peer.digest(demoKey), owner.digest(demoKey));
 });
 
+test('what an owner finds after a restart counts, though its stamps begin anew below those of the past', () => {
+  const peer = new Registry('m2');
+  const stored = instance('10.0.0.9', { ephemeral: false });
+  const key = instanceKey(stored);
+  peer.putPersistent(demo, stored);
+  for (const healthy of [false, true, false]) peer.judgeProbe(demoKey, key, healthy);
+  peer.removePersistent(demoKey, key, 1);
+  peer.putPersistent(demo, stored);
+  // No datum of the service is left that could have told it of the stamps.
+  const owner = new Registry('m1 anew');
+  owner.putPersistent(demo, stored);
+  owner.judgeProbe(demoKey, key, false);
+  const merged = peer.merge(only(owner, key), FROM_OWNER, 2);
+  assert.deepEqual([merged.outcome, 'change' in merged && merged.change.visible], ['restamped', true]);
+  assert.equal(owner.merge(only(peer, key), OWNER, 3).outcome, 'applied');
+  assert.deepEqual([healthy(owner), healthy(peer)], [[false], [false]]);
+  assert.equal(peer.digest(demoKey), owner.digest(demoKey));
+});
+
 test('tombstones are forgotten after a day, and the service with them', () => {
   const registry = new Registry('m1');
   registry.register(demo, a, 0);

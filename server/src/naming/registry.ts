@@ -301,7 +301,7 @@ export class Registry {
       this.#services.dispose(entry);
       return { outcome: 'refused' };
     }
-    if (datum.kind === 'probed') return this.#mergeProbed(entry, datum, nowMs);
+    if (datum.kind === 'probed') return this.#mergeProbed(entry, datum, roles, nowMs);
 
     const known = entry.ephemeral.get(datum.key);
     const order = this.orderOf(datum);
@@ -405,8 +405,13 @@ export class Registry {
     }
   }
 
-  #mergeProbed(entry: ServiceEntry, datum: Datum & { readonly kind: 'probed' }, nowMs: number): Merged {
-    const merged = mergeProbe(entry, datum, this.#writer, nowMs);
+  #mergeProbed(
+    entry: ServiceEntry,
+    datum: Datum & { readonly kind: 'probed' },
+    roles: MergeRoles,
+    nowMs: number,
+  ): Merged {
+    const merged = mergeProbe(entry, datum, roles, this.#writer, nowMs);
     if (merged.verdict === undefined) {
       this.#services.dispose(entry);
       return { outcome: merged.outcome };
