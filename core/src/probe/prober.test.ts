@@ -2,14 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NetworkError, type TcpStream } from '../host/host.ts';
 import { FakeHost } from '../testing/fake-host.ts';
+import { TARGETS_MAX } from './machine.ts';
 import { PROBES_AT_ONCE_MAX, PROBES_PER_SECOND_MAX, Prober } from './prober.ts';
 import { type Check, type ProbeTarget, type ProbeVerdict, targetId } from './target.ts';
 
 const OPEN: TcpStream = { remote: { address: '', port: 0 }, join: async () => {}, close() {} };
+const ipOf = (number: number) => `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`;
 const target = (number: number, check: Check = { kind: 'TCP' }): ProbeTarget => ({
   service: 'public##g@@s',
-  key: `10.0.${number >> 8}.${number & 255}:80:DEFAULT`,
-  ...{ ip: `10.0.${number >> 8}.${number & 255}`, port: 80, check, healthy: true },
+  key: `${ipOf(number)}:80:DEFAULT`,
+  ...{ ip: ipOf(number), port: 80, check, healthy: true },
 });
 
 function probing(count: number, options: ConstructorParameters<typeof Prober>[2] = {}) {
@@ -44,6 +46,16 @@ test('no more probes are under way than the bound, and no more start in a second
   started = 0;
   await host.advance(1_000);
   assert.equal(started, PROBES_PER_SECOND_MAX);
+});
+
+test('a target that found no room is probed once there is some', () => {
+  const { prober } = probing(TARGETS_MAX + 2);
+  assert.deepEqual([prober.targetCount, [...prober.refused]], [TARGETS_MAX, [['too many targets', 2]]]);
+  prober.remove(targetId(target(1)));
+  assert.deepEqual([prober.targetCount, [...prober.refused]], [TARGETS_MAX, [['too many targets', 1]]]);
+  prober.remove(targetId(target(TARGETS_MAX + 2)));
+  prober.remove(targetId(target(2)));
+  assert.deepEqual([prober.targetCount, [...prober.refused]], [TARGETS_MAX - 1, []]);
 });
 
 test('late probes are told in the log once a minute', async () => {

@@ -25,6 +25,7 @@ export const PROBES_AT_ONCE_MAX = 512;
 export const PROBES_PER_SECOND_MAX = 1_000;
 const TICK_MS = 100;
 const REPORT_PERIOD_MS = 60_000;
+const NO_ROOM = 'too many targets';
 
 export interface ProberEvents {
   /** Told of every probe, for metrics. */
@@ -56,6 +57,8 @@ export class Prober {
   /** All that were given, those that are not probed with the reason why. */
   readonly #given = new Map<TargetId, { readonly target: ProbeTarget; readonly refusal: string | undefined }>();
   readonly #refused = new Map<string, number>();
+  /** Those that found no room, the first one first. */
+  readonly #waiting = new Set<TargetId>();
   readonly #toldRefusals = new Set<string>();
   readonly #results = new Map<CheckKind, Map<ProbeOutcome, number>>();
   readonly roundTrips = new RoundTrips();
@@ -118,12 +121,14 @@ export class Prober {
     if (known?.refusal !== undefined) this.#count(known.refusal, -1);
     const refusal =
       targetRefusal(target, this.#guard, this.#mysql !== undefined) ??
-      (this.#machine.put(target, this.#host.clock.monotonic()) ? undefined : 'too many targets');
+      (this.#machine.put(target, this.#host.clock.monotonic()) ? undefined : NO_ROOM);
     if (refusal !== undefined) {
       this.#machine.remove(id);
       this.#count(refusal, 1);
     }
     this.#given.set(id, { target, refusal });
+    if (refusal === NO_ROOM) this.#waiting.add(id);
+    else this.#waiting.delete(id);
   }
 
   remove(id: TargetId): void {
@@ -131,11 +136,16 @@ export class Prober {
     if (known === undefined) return;
     if (known.refusal !== undefined) this.#count(known.refusal, -1);
     this.#given.delete(id);
+    this.#waiting.delete(id);
     this.#machine.remove(id);
+    const [next = ''] = this.#waiting;
+    const waiting = this.#given.get(next);
+    if (waiting !== undefined) this.put(waiting.target);
   }
 
   clear(): void {
     this.#given.clear();
+    this.#waiting.clear();
     this.#refused.clear();
     this.#toldRefusals.clear();
     this.#machine.clear();
