@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { NODE_FLAGS } from '@nacos-kube/core/host/node/node-flags.ts';
 
 const CHECKOUT = join(import.meta.dirname, '..');
 const LOG_CHARS_MAX = 20_000;
@@ -44,14 +45,17 @@ export class Stage {
 
   /** A program of this checkout, with a channel for messages; it ends when the channel does. */
   start(args: readonly string[]): ChildProcess {
-    const child = spawn(process.execPath, args, { cwd: CHECKOUT, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const child = spawn(process.execPath, [...NODE_FLAGS, ...args], {
+      cwd: CHECKOUT,
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
     this.#keep(child);
     return child;
   }
 
   /** A node: it knows nothing of channels. What it logs is kept for a failure. */
   startNode(args: readonly string[]): { readonly child: ChildProcess; readonly log: () => string } {
-    const child = spawn(process.execPath, ['bin/nacos-kube.ts', 'server', ...args], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, 'bin/nacos-kube.ts', 'server', ...args], {
       cwd: CHECKOUT,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { NODE_FLAGS } from '@nacos-kube/core/host/node/node-flags.ts';
 import {
   CHECKOUT,
   filesLayer,
@@ -20,7 +21,10 @@ describe('the image of the product', () => {
   test('has the same files as the Dockerfile copies', () => {
     assert.deepEqual(copied.sort(), [...PRODUCT_FILES, ...PRODUCT_WORKSPACES].sort());
     for (const name of PRODUCT_WORKSPACES) assert.match(dockerfile, new RegExp(`-w ${name}\\b`));
-    assert.match(lastStage, /ENTRYPOINT \["node", "\/app\/bin\/nacos-kube.ts"\]/);
+    const entrypoint = JSON.stringify(['node', ...NODE_FLAGS, '/app/bin/nacos-kube.ts']).replaceAll(',', ', ');
+    assert.ok(lastStage.includes(`ENTRYPOINT ${entrypoint}`), lastStage);
+    const [shebang] = readFileSync(join(CHECKOUT, 'bin/nacos-kube.ts'), 'utf8').split('\n');
+    assert.equal(shebang, `#!/usr/bin/env -S node ${NODE_FLAGS.join(' ')}`);
   });
 
   test('has no tests and no packages inside our folders', () => {

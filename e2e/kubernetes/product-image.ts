@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { NODE_FLAGS } from '@nacos-kube/core/host/node/node-flags.ts';
 import { cacheFolder, type Programs } from './build.ts';
 import { NODE_IMAGE_ENV, nodeLayer, USER_ID } from './images.ts';
 import { filesOf, type Layer, type LayerFile, writeImage } from './oci.ts';
@@ -25,7 +26,7 @@ export async function writeProductImage(programs: Programs, tags: readonly strin
     {
       names: tags.map(productImageName),
       layers: [await nodeLayer(programs), packagesLayer(), filesLayer()],
-      entrypoint: ['node', '/app/bin/nacos-kube.ts'],
+      entrypoint: ['node', ...NODE_FLAGS, '/app/bin/nacos-kube.ts'],
       user: `${USER_ID}:${USER_ID}`,
       workdir: '/app',
       env: NODE_IMAGE_ENV,

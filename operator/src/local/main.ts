@@ -1,10 +1,12 @@
-import { readFile } from 'node:fs/promises';
+import { chmod, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { NODE_FLAGS } from '@nacos-kube/core/host/node/node-flags.ts';
 import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
 import { nodeProcesses } from '@nacos-kube/core/host/node/processes.ts';
 import { readSettings } from '@nacos-kube/core/settings.ts';
 import { settingOptions } from '@nacos-kube/core/settings-help.ts';
 import { Command } from 'commander';
+import { steeringCommands } from './commands.ts';
 import type { OwnProcess } from './lock.ts';
 import type { Terminal } from './screen.ts';
 import { UP_SETTINGS } from './settings/table.ts';
@@ -22,7 +24,17 @@ export function upCommand(): Command {
   for (const { flags, description } of settingOptions(UP_SETTINGS)) {
     command.option(flags.startsWith('--file ') ? `-f, ${flags}` : flags, description);
   }
-  return command.action((flags: Record<string, string | boolean>) => run(flags));
+  command.action((flags: Record<string, string | boolean>) => run(flags));
+  // So that what stands after `status` belongs to `status`, as --data.
+  command.enablePositionalOptions();
+  const shell = {
+    host: () => createNodeHost({ name: 'up', logLevel: 'error', logFormat: 'text' }),
+    resolve,
+    print: (line: string) => void process.stdout.write(`${line}\n`),
+    exit: (code: number) => process.exit(code),
+  };
+  for (const one of steeringCommands(shell)) command.addCommand(one);
+  return command;
 }
 
 async function run(flags: Record<string, string | boolean>): Promise<void> {
@@ -49,7 +61,7 @@ async function run(flags: Record<string, string | boolean>): Promise<void> {
       launcher: {
         processes: nodeProcesses,
         command: process.execPath,
-        args: [...process.execArgv, process.argv[1] as string],
+        args: [...new Set([...NODE_FLAGS, ...process.execArgv]), process.argv[1] as string],
         env: Object.fromEntries(
           Object.keys(process.env)
             .filter((name) => FOREIGN.test(name))
@@ -58,6 +70,7 @@ async function run(flags: Record<string, string | boolean>): Promise<void> {
       },
       terminal: ownTerminal(),
       own: ownProcess,
+      rewrite,
     },
   );
   const stop = () => cluster.stop();
@@ -75,6 +88,15 @@ function ownTerminal(): Terminal {
     columns: () => stdout.columns ?? 120,
     write: (text) => void stdout.write(text),
   };
+}
+
+async function rewrite(file: string, text: string): Promise<void> {
+  const real = await realpath(file);
+  const temporary = `${real}.${process.pid}`;
+  const { mode } = await stat(real);
+  await writeFile(temporary, text);
+  await chmod(temporary, mode);
+  await rename(temporary, real);
 }
 
 const ownProcess: OwnProcess = {

@@ -142,7 +142,7 @@ class NodeHttpListener implements HttpListener {
     };
     incoming.on('data', onData);
     incoming.on('end', onEnd);
-    incoming.on('error', () => {}); // gone in the middle of its body: nobody is left to answer
+    incoming.on('error', ignore); // gone in the middle of its body: nobody is left to answer
   }
 
   #refuseBody(incoming: IncomingMessage, response: ServerResponse): void {
@@ -240,8 +240,20 @@ class NodeHttpRequest implements HttpRequest {
     response.once('close', () => {
       if (!response.writableEnded) run();
     });
+    letGo(this.#incoming);
   }
 }
+
+/** An answer that is held for long keeps the request: what nobody reads again is not kept with it (F20). */
+function letGo(incoming: IncomingMessage): void {
+  incoming.rawHeaders = NONE;
+  incoming.headers = NO_HEADERS;
+  incoming.removeAllListeners('data');
+  incoming.removeAllListeners('end');
+}
+
+const NONE: string[] = [];
+const NO_HEADERS: IncomingMessage['headers'] = {};
 
 const remotes = new WeakMap<Socket, Endpoint>();
 
