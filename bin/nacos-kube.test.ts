@@ -50,6 +50,28 @@ test('a start that fails says why, in one line of words', () => {
   assert.doesNotMatch(plain.stderr, /^ +at /m);
 });
 
+test('the commands of up say where nothing runs, and fail', () => {
+  for (const args of [['status'], ['status', '--json'], ['scale', '3'], ['restart', 'demo-0']]) {
+    const { status, stdout, stderr } = nacosKube('up', ...args, '--data', '/nowhere');
+    assert.equal(status, 1);
+    assert.equal(stdout, '');
+    assert.equal(
+      stderr,
+      'nacos-kube up: no cluster runs in /nowhere: start one with nacos-kube up -f FILE --data /nowhere\n',
+    );
+  }
+});
+
+test('the commands of up are refused what they do not know', () => {
+  for (const args of [['scale'], ['scale', '3', '5'], ['status', '--port', '1'], ['restart', '--timeout']]) {
+    const { status, stderr } = nacosKube('up', ...args);
+    assert.equal(status, 2, args.join(' '));
+    assert.match(stderr, /^error: /);
+  }
+  const { status, stderr } = nacosKube('up', 'scale', 'many', '--data', '/nowhere');
+  assert.deepEqual([status, stderr], [1, 'nacos-kube up: replicas must be a whole number, not "many"\n']);
+});
+
 test('version tells our own and the protocol', () => {
   const { status, stdout } = nacosKube('version');
   assert.equal(status, 0);

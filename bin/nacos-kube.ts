@@ -42,6 +42,8 @@ async function main(args: readonly string[]): Promise<void> {
   const program = new Command('nacos-kube')
     .description('A service registry and configuration center for Nacos 1.x clients that runs itself on Kubernetes')
     .helpCommand(false)
+    // So that a command's command, as `up status`, has its options for itself.
+    .enablePositionalOptions()
     .addHelpText('after', '\nnacos-kube COMMAND --help lists the settings of a command.')
     .exitOverride();
   for (const [command, { summary, load }] of Object.entries(PROGRAMS)) {

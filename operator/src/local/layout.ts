@@ -4,6 +4,8 @@ import { sidecarSettings } from '../resources/settings-env.ts';
 import { storageOf } from '../resources/storage.ts';
 
 export const LOOPBACK = '127.0.0.1';
+/** In the folder of a cluster. */
+export const CONTROL_FILE = 'up.control';
 const PORT_STEP = 10;
 
 export interface LayoutOptions {
@@ -31,6 +33,8 @@ export interface MemberLayout {
   readonly address: string;
   readonly port: number;
   readonly metricsPort: number;
+  /** Shared by its node, its sidecar and who drains it. */
+  readonly tokenFile: string;
   readonly node: ProcessPlan;
   readonly sidecar: ProcessPlan;
 }
@@ -43,6 +47,8 @@ export interface ClusterLayout {
   readonly listFile: string;
   readonly keyFile: string;
   readonly lockFile: string;
+  /** How the other commands of `up` find the process that runs it. */
+  readonly controlFile: string;
   /** User and password of the database, when there is one. */
   readonly loginFiles: { readonly user: string; readonly password: string };
   readonly members: readonly MemberLayout[];
@@ -64,6 +70,7 @@ export function layoutOf(cluster: NacosCluster, options: LayoutOptions): Cluster
     ...place,
     vipPort: options.vipPort ?? cluster.spec.vip.port,
     lockFile: `${directory}/up.lock`,
+    controlFile: `${directory}/${CONTROL_FILE}`,
     members: Array.from({ length: cluster.spec.replicas }, (_, ordinal) => memberOf(cluster, ordinal, place, options)),
   };
 }
@@ -86,6 +93,7 @@ function memberOf(cluster: NacosCluster, ordinal: number, place: Place, options:
     address,
     port,
     metricsPort,
+    tokenFile,
     node: {
       args: [
         'server',

@@ -161,3 +161,47 @@ test('a process that waits to be started again is gone at once when it is no lon
   assert.deepEqual(at(1_010, { kind: 'stop' }), ['SIGTERM a sidecar']);
   assert.deepEqual(at(1_020, { kind: 'ended', ...sidecar, how: 'ended' }), ['over']);
 });
+
+test('a member that is restarted ends node before sidecar, and begins with the sidecar again', () => {
+  const { at, phases, restarts } = running();
+  assert.deepEqual(at(1_000, { kind: 'restart', member: 'a' }), ['SIGTERM a node']);
+  assert.deepEqual(at(1_010, TICK), []);
+  assert.deepEqual(at(1_020, { kind: 'ended', ...node, how: 'ended with code 0' }), ['SIGTERM a sidecar']);
+  assert.deepEqual(phases(), ['a node gone', 'a sidecar stopping']);
+  assert.deepEqual(at(1_030, { kind: 'ended', ...sidecar, how: 'ended with code 0' }), ['start a sidecar']);
+  at(1_040, { kind: 'started', ...sidecar, pid: 3 });
+  assert.deepEqual(at(1_050, TICK), [], 'the node waits for cluster.conf again');
+  assert.deepEqual(at(1_060, { kind: 'prepared', member: 'a' }), ['start a node']);
+  at(1_070, { kind: 'started', ...node, pid: 4 });
+  assert.deepEqual([restarts('node'), restarts('sidecar')], [1, 1]);
+});
+
+test('a node that hangs when it is restarted is killed, and starts again', () => {
+  const { at } = running();
+  at(1_000, { kind: 'restart', member: 'a' });
+  assert.deepEqual(at(1_000 + STOP_MAX_MS, TICK), ['note a node does not end, killing it', 'SIGKILL a node']);
+  at(40_000, { kind: 'ended', ...node, how: 'was ended by SIGKILL' });
+  assert.deepEqual(at(40_010, { kind: 'ended', ...sidecar, how: 'ended' }), ['start a sidecar']);
+});
+
+test('a restart of what is dead already starts it at once', () => {
+  const { at } = running();
+  for (const nowMs of [1_000, 2_000, 4_000]) {
+    at(nowMs, { kind: 'ended', ...node, how: 'died' });
+    at(nowMs + 100, TICK);
+  }
+  assert.deepEqual(at(4_200, { kind: 'restart', member: 'a' }), ['SIGTERM a sidecar']);
+  assert.deepEqual(at(4_210, { kind: 'ended', ...sidecar, how: 'ended' }), ['start a sidecar']);
+});
+
+test('who is stopped, or not wanted any more, while it restarts does not come back', () => {
+  for (const end of [{ kind: 'stop' }, { kind: 'wanted', members: [] }] as const) {
+    const { at, phases } = running();
+    at(1_000, { kind: 'restart', member: 'a' });
+    assert.deepEqual(at(1_001, end), []);
+    assert.deepEqual(at(1_002, { kind: 'ended', ...node, how: 'ended' }), ['SIGTERM a sidecar']);
+    assert.deepEqual(at(1_003, { kind: 'ended', ...sidecar, how: 'ended' }), end.kind === 'stop' ? ['over'] : []);
+    assert.deepEqual(phases(), []);
+    assert.deepEqual(at(1_004, { kind: 'restart', member: 'a' }), []);
+  }
+});

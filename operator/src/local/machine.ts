@@ -25,6 +25,8 @@ export type LocalEvent =
   | ({ readonly kind: 'ended'; readonly how: string } & ProcessName)
   /** The sidecar has written cluster.conf. */
   | { readonly kind: 'prepared'; readonly member: string }
+  /** Node and sidecar end in good order and start again. */
+  | { readonly kind: 'restart'; readonly member: string }
   | { readonly kind: 'tick' }
   /** All shall end in good order. */
   | { readonly kind: 'stop' }
@@ -60,7 +62,9 @@ interface Process extends ProcessName {
 interface Member {
   isWanted: boolean;
   isPrepared: boolean;
-  readonly firstMs: number;
+  /** Wanted, but its processes end first. */
+  isRestarting: boolean;
+  firstMs: number;
   readonly node: Process;
   readonly sidecar: Process;
 }
@@ -72,7 +76,8 @@ interface Member {
  *                                             |
  *                                       not wanted --> stopping --ended--> gone
  *
- * A node waits for its sidecar the first time, as in a pod, and a sidecar stops only once its node is gone.
+ * A node waits for its sidecar the first time, as in a pod, and a sidecar stops only once its node is gone. A member that
+ * is restarted goes all the way to gone and begins anew.
  */
 export class LocalMachine {
   readonly #members = new Map<string, Member>();
@@ -94,6 +99,11 @@ export class LocalMachine {
       case 'prepared': {
         const member = this.#members.get(event.member);
         if (member !== undefined) member.isPrepared = true;
+        break;
+      }
+      case 'restart': {
+        const member = this.#members.get(event.member);
+        if (member?.isWanted === true) member.isRestarting = true;
         break;
       }
       case 'tick':
@@ -141,7 +151,7 @@ export class LocalMachine {
     const wasWell = process.phase === 'running' && nowMs - process.sinceMs >= WELL_MS;
     process.failures = wasWell ? 0 : process.failures;
     const delayMs = isExpected ? 0 : doubledMs(process.failures++, RESTART_FIRST_MS, RESTART_MAX_MS);
-    process.phase = owner.isWanted ? 'waiting' : 'gone';
+    process.phase = owner.isWanted && !owner.isRestarting ? 'waiting' : 'gone';
     process.pid = undefined;
     process.sinceMs = nowMs;
     process.dueMs = nowMs + delayMs;
@@ -153,13 +163,12 @@ export class LocalMachine {
 
   #proceed(nowMs: number, effects: LocalEffect[]): void {
     for (const [name, member] of this.#members) {
-      if (member.isWanted) {
-        this.#proceedWanted(member, nowMs, effects);
-      } else {
-        this.#stopOne(member.node, nowMs, effects);
-        if (member.node.phase === 'gone') this.#stopOne(member.sidecar, nowMs, effects);
-        if (member.node.phase === 'gone' && member.sidecar.phase === 'gone') this.#members.delete(name);
+      if (!member.isWanted || member.isRestarting) {
+        const isGone = this.#stopMember(member, nowMs, effects);
+        if (isGone && !member.isWanted) this.#members.delete(name);
+        if (isGone && member.isWanted) beginAnew(member, nowMs);
       }
+      if (member.isWanted && !member.isRestarting) this.#proceedWanted(member, nowMs, effects);
     }
     if (this.#isStopping && this.#members.size === 0 && !this.#isOver) {
       this.#isOver = true;
@@ -176,6 +185,13 @@ export class LocalMachine {
       process.sinceMs = nowMs;
       effects.push({ kind: 'start', member: process.member, job: process.job });
     }
+  }
+
+  /** Whether it is gone. */
+  #stopMember({ node, sidecar }: Member, nowMs: number, effects: LocalEffect[]): boolean {
+    this.#stopOne(node, nowMs, effects);
+    if (node.phase === 'gone') this.#stopOne(sidecar, nowMs, effects);
+    return node.phase === 'gone' && sidecar.phase === 'gone';
   }
 
   /** A process that is still being started is stopped once it has a pid. */
@@ -218,11 +234,26 @@ function freshMember(name: string, nowMs: number): Member {
     dueMs: nowMs,
     isKilled: false,
   });
-  return { isWanted: true, isPrepared: false, firstMs: nowMs, node: process('node'), sidecar: process('sidecar') };
+  const state = { isWanted: true, isPrepared: false, isRestarting: false, firstMs: nowMs };
+  return { ...state, node: process('node'), sidecar: process('sidecar') };
+}
+
+function beginAnew(member: Member, nowMs: number): void {
+  member.isRestarting = false;
+  member.isPrepared = false;
+  member.firstMs = nowMs;
+  for (const process of [member.node, member.sidecar]) {
+    process.phase = 'waiting';
+    process.restarts++;
+    process.failures = 0;
+    process.sinceMs = nowMs;
+    process.dueMs = nowMs;
+  }
 }
 
 /** A member that comes back before it was gone: what has ended starts again, what is ending does once it has. */
 function wantAgain(member: Member): void {
   member.isWanted = true;
+  if (member.isRestarting) return;
   for (const process of [member.node, member.sidecar]) if (process.phase === 'gone') process.phase = 'waiting';
 }

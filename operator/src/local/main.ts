@@ -13,6 +13,8 @@ import { UP_SETTINGS } from './settings/table.ts';
 import { LocalCluster, UpError } from './up.ts';
 
 const CRD_FILE = join(import.meta.dirname, '../../../crds/nacosclusters.yaml');
+/** Where Node keeps what it compiled: a start then is quicker, and 40 MB smaller, without the compiler of TypeScript. */
+const COMPILE_CACHE = 'NODE_COMPILE_CACHE';
 /** What a shell may have for a node of its own; nodes of a manifest are told all they need. */
 const FOREIGN = /^(NACOS_|MYSQL_SERVICE_|SPRING_DATASOURCE_|SPRING_SQL_|SERVER_SERVLET_|MODE$)/;
 
@@ -62,11 +64,14 @@ async function run(flags: Record<string, string | boolean>): Promise<void> {
         processes: nodeProcesses,
         command: process.execPath,
         args: [...new Set([...NODE_FLAGS, ...process.execArgv]), process.argv[1] as string],
-        env: Object.fromEntries(
-          Object.keys(process.env)
-            .filter((name) => FOREIGN.test(name))
-            .map((name) => [name, undefined]),
-        ),
+        env: {
+          ...Object.fromEntries(
+            Object.keys(process.env)
+              .filter((name) => FOREIGN.test(name))
+              .map((name) => [name, undefined]),
+          ),
+          [COMPILE_CACHE]: process.env[COMPILE_CACHE] ?? resolve(settings.data, 'compiled'),
+        },
       },
       terminal: ownTerminal(),
       own: ownProcess,

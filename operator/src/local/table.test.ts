@@ -10,6 +10,7 @@ const row = (more: Partial<MemberRow> = {}): MemberRow => ({
   sidecar: { member: 'demo-0', job: 'sidecar', phase: 'running', pid: 4712, restarts: 0, sinceMs: 0 },
   isReady: true,
   states: ['UP', 'UP', 'UP'],
+  facts: undefined,
   ...more,
 });
 const view = (...rows: MemberRow[]): ClusterView => ({

@@ -1,3 +1,4 @@
+import type { NodeFacts } from './health.ts';
 import type { ProcessView } from './machine.ts';
 
 /** What is known of a member at a moment. */
@@ -9,6 +10,8 @@ export interface MemberRow {
   readonly isReady: boolean;
   /** Its state as each member that is ready sees it. */
   readonly states: readonly string[];
+  /** What its node says of itself, while it is ready. */
+  readonly facts: NodeFacts | undefined;
 }
 
 export interface ClusterView {
@@ -53,7 +56,7 @@ export function stateOf({ states, node }: MemberRow): string {
   return agreed.length > 0 ? agreed.join('/') : phaseText(node);
 }
 
-export function isAllUp({ rows }: ClusterView): boolean {
+export function isAllUp({ rows }: Pick<ClusterView, 'rows'>): boolean {
   return rows.length > 0 && rows.every((row) => row.isReady && stateOf(row) === 'UP');
 }
 

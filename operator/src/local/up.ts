@@ -1,9 +1,9 @@
 import { dirname } from 'node:path';
-import { DiskError, type Host, type Timer } from '@nacos-kube/core/host/host.ts';
-import type { NacosCluster } from '../generated/nacos-cluster.ts';
+import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
 import { Children, type Launcher } from './children.ts';
+import { Control } from './control.ts';
+import { drainNode } from './drain.ts';
 import { takenPorts, writeMemberList, writeSecrets } from './files.ts';
-import { askNode, isSidecarReady, NO_HEALTH, type NodeHealth } from './health.ts';
 import { hints } from './hints.ts';
 import {
   type ClusterLayout,
@@ -15,10 +15,13 @@ import {
 } from './layout.ts';
 import { type OwnProcess, releaseLock, takeLock } from './lock.ts';
 import { type LocalEffect, type LocalEvent, LocalMachine } from './machine.ts';
-import { type LocalManifest, ManifestError, readManifest } from './manifest.ts';
+import { type LocalManifest, ManifestError } from './manifest.ts';
+import { ManifestFile, ManifestFileError, type Rewrite, withReplicas } from './manifest-file.ts';
 import { Screen, type Terminal } from './screen.ts';
+import { type Steered, Steering } from './steering.ts';
 import { type ClusterView, isAllUp, type MemberRow, plainLine, summary, tableLines } from './table.ts';
 import { Vip } from './vip.ts';
+import { Watch } from './watch.ts';
 
 const TICK_MS = 100;
 const HEALTH_PERIOD_MS = 500;
@@ -35,6 +38,7 @@ export interface UpEnvironment {
   readonly launcher: Launcher;
   readonly terminal: Terminal;
   readonly own: OwnProcess;
+  readonly rewrite: Rewrite;
 }
 
 /** Why the cluster cannot be started on this machine, in words for whoever asked for it. */
@@ -46,38 +50,46 @@ export class UpError extends Error {
  * The operator's work on one machine: files for ConfigMap and Secret, processes for pods, a TCP proxy for the Service.
  * The machine decides what runs; this carries it out and looks at how the members are.
  */
-export class LocalCluster {
+export class LocalCluster implements Steered {
   readonly #host: Host;
   readonly #options: UpOptions;
   readonly #own: OwnProcess;
+  readonly #file: ManifestFile;
   readonly #machine = new LocalMachine();
   readonly #children: Children;
   readonly #screen: Screen;
+  readonly #watch: Watch;
   readonly #over = Promise.withResolvers<void>();
   readonly #timers: Timer[] = [];
-  readonly #health = new Map<string, NodeHealth>();
-  readonly #asking = new Set<string>();
   /** Also of members that are on their way out. */
   readonly #layouts = new Map<string, MemberLayout>();
   #manifest: LocalManifest | undefined;
   #layout: ClusterLayout | undefined;
   #vip: Vip | undefined;
+  #control: Control | undefined;
   #isHinted = false;
   #stoppingSinceMs: number | undefined;
-  #rereading = Promise.resolve();
+  #rereading: Promise<string | undefined> = Promise.resolve(undefined);
   #rejected = '';
 
-  constructor(host: Host, options: UpOptions, { launcher, terminal, own }: UpEnvironment) {
+  constructor(host: Host, options: UpOptions, { launcher, terminal, own, rewrite }: UpEnvironment) {
     this.#host = host;
     this.#options = options;
     this.#own = own;
+    this.#file = new ManifestFile(host, options.manifestFile, options.crdYaml, rewrite);
     this.#children = new Children(host, launcher, (event) => this.#step(event));
     this.#screen = new Screen(terminal, () => host.clock.now());
+    this.#watch = new Watch(host, {
+      processes: () => this.#machine.processes(),
+      layoutOf: (member) => this.#layouts.get(member),
+      onPrepared: (member) => this.#step({ kind: 'prepared', member }),
+      onReady: (ports) => this.#vip?.setReady(ports),
+    });
   }
 
   /** Rejects, with nothing left running, when the cluster cannot be started. */
   async start(): Promise<void> {
-    const manifest = await this.#readManifest();
+    const manifest = await this.#file.read();
     const layout = layoutOf(manifest.cluster, this.#options);
     await takeLock(this.#host, layout.lockFile, this.#own);
     try {
@@ -96,8 +108,12 @@ export class LocalCluster {
     this.#timers.push(
       this.#host.clock.every(TICK_MS, () => this.#step({ kind: 'tick' })),
       this.#host.clock.every(HEALTH_PERIOD_MS, () => this.#look()),
-      this.#host.disk.watch(dirname(this.#options.manifestFile), () => this.#manifestChanged()),
+      this.#host.disk.watch(dirname(this.#file.path), () => {
+        this.#host.background('reading the manifest again', this.#manifestChanged());
+      }),
     );
+    this.#control = new Control(this.#host, layout.controlFile, new Steering(this.#host, this));
+    await this.#control.start(this.#own.pid);
   }
 
   /** Resolves when nothing of it runs any more. */
@@ -119,6 +135,52 @@ export class LocalCluster {
     }
   }
 
+  // -------------------------------------------------------------------------------- what it can be asked for
+
+  layout(): ClusterLayout {
+    if (this.#layout === undefined) throw new Error('the cluster was not started');
+    return this.#layout;
+  }
+
+  rows(): readonly MemberRow[] {
+    const wanted = this.layout().members.map(({ name }) => name);
+    return this.#watch.rowsOf(new Set([...wanted, ...this.#machine.processes().map(({ member }) => member)]));
+  }
+
+  facts() {
+    const { members = 0, openConnections: connections = 0 } = this.#vip ?? {};
+    return { manifest: this.#file.path, pid: this.#own.pid, vip: { url: this.#vipUrl(), members, connections } };
+  }
+
+  endReason(): string | undefined {
+    return this.#stoppingSinceMs === undefined ? undefined : 'the cluster is being stopped';
+  }
+
+  async drain(member: string): Promise<string | undefined> {
+    const layout = this.#layouts.get(member);
+    if (layout === undefined) return 'it is no member';
+    this.#watch.sendAway(member);
+    return drainNode(this.#host, layout);
+  }
+
+  restart(member: string): void {
+    this.#step({ kind: 'restart', member });
+  }
+
+  setReplicas(replicas: number): Promise<void> {
+    return this.#file.setReplicas(replicas);
+  }
+
+  obeyManifest(): Promise<string | undefined> {
+    return this.#manifestChanged();
+  }
+
+  note(text: string): void {
+    this.#screen.note(text);
+  }
+
+  // ------------------------------------------------------------------------------------------- what is done
+
   async #apply(layout: ClusterLayout): Promise<void> {
     this.#layout = layout;
     for (const member of layout.members) this.#layouts.set(member.name, member);
@@ -132,7 +194,7 @@ export class LocalCluster {
   }
 
   #step(event: LocalEvent): void {
-    if (event.kind === 'ended' && event.job === 'node') this.#setHealth(event.member, NO_HEALTH);
+    if (event.kind === 'ended' && event.job === 'node') this.#watch.nodeEnded(event.member);
     for (const effect of this.#machine.step(event, this.#host.clock.monotonic())) this.#perform(effect);
     if (event.kind !== 'tick') this.#draw();
   }
@@ -145,6 +207,7 @@ export class LocalCluster {
         return;
       }
       case 'signal':
+        if (effect.job === 'node') this.#watch.sendAway(effect.member);
         this.#children.signal(effect, effect.signal);
         return;
       case 'note':
@@ -157,6 +220,7 @@ export class LocalCluster {
 
   async #end(): Promise<void> {
     for (const timer of this.#timers) timer.cancel();
+    await this.#control?.stop();
     await this.#vip?.stop();
     await this.#children.closeLogs();
     if (this.#layout !== undefined) await releaseLock(this.#host, this.#layout.lockFile, this.#own);
@@ -167,41 +231,20 @@ export class LocalCluster {
   // ------------------------------------------------------------------------------------------ how they are
 
   #look(): void {
-    for (const { member, job, phase } of this.#machine.processes()) {
-      const layout = this.#layouts.get(member);
-      const id = `${member} ${job}`;
-      if (layout === undefined || phase !== 'running' || this.#asking.has(id)) continue;
-      this.#asking.add(id);
-      const asked = job === 'node' ? this.#lookAtNode(layout) : this.#lookAtSidecar(layout);
-      this.#host.background(
-        `asking ${id}`,
-        asked.finally(() => this.#asking.delete(id)),
-      );
-    }
+    this.#watch.look();
     this.#draw();
   }
 
-  async #lookAtNode({ name, port }: MemberLayout): Promise<void> {
-    const health = await askNode(this.#host, port);
-    const isRunning = this.#machine.processes().some((one) => {
-      return one.member === name && one.job === 'node' && one.phase === 'running';
-    });
-    this.#setHealth(name, isRunning ? health : NO_HEALTH);
-  }
-
-  async #lookAtSidecar({ name, metricsPort }: MemberLayout): Promise<void> {
-    if (await isSidecarReady(this.#host, metricsPort)) this.#step({ kind: 'prepared', member: name });
-  }
-
-  #setHealth(member: string, health: NodeHealth): void {
-    this.#health.set(member, health);
-    const ready = [...this.#health].filter(([, { isReady }]) => isReady).map(([name]) => this.#layouts.get(name)?.port);
-    this.#vip?.setReady(ready.filter((port) => port !== undefined));
-  }
-
   #draw(): void {
-    const view = this.#view();
-    if (view === undefined) return;
+    if (this.#layout === undefined) return;
+    const { name, logs } = this.#layout;
+    const view: ClusterView = {
+      name,
+      logs,
+      vip: this.#vipUrl(),
+      rows: this.rows(),
+      nowMs: this.#host.clock.monotonic(),
+    };
     const plain = new Map(view.rows.map((row) => [row.name, plainLine(row)]));
     this.#screen.show(tableLines(view), plain.set('', summary(view)));
     if (this.#isHinted || !this.#options.withHints || !isAllUp(view)) return;
@@ -209,71 +252,39 @@ export class LocalCluster {
     this.#screen.note(hints(view.vip));
   }
 
-  #view(): ClusterView | undefined {
-    const layout = this.#layout;
-    if (layout === undefined) return undefined;
-    const processes = this.#machine.processes();
-    const names = new Set([...layout.members.map(({ name }) => name), ...processes.map(({ member }) => member)]);
-    const rows = [...names].flatMap((name): MemberRow[] => {
-      const member = this.#layouts.get(name);
-      if (member === undefined) return [];
-      return [
-        {
-          name,
-          address: member.address,
-          node: processes.find((one) => one.member === name && one.job === 'node'),
-          sidecar: processes.find((one) => one.member === name && one.job === 'sidecar'),
-          isReady: this.#health.get(name)?.isReady === true,
-          states: this.#statesOf(member.address),
-        },
-      ];
-    });
-    return {
-      name: layout.name,
-      vip: `http://127.0.0.1:${layout.vipPort}/nacos`,
-      logs: layout.logs,
-      rows,
-      nowMs: this.#host.clock.monotonic(),
-    };
-  }
-
-  #statesOf(address: string): readonly string[] {
-    const seen = [...this.#health.values()].flatMap(({ members }) => members);
-    return seen.filter((member) => member.address === address).map(({ state }) => state);
+  #vipUrl(): string {
+    return `http://127.0.0.1:${this.layout().vipPort}/nacos`;
   }
 
   // ---------------------------------------------------------------------------------------------- the manifest
 
-  async #readManifest(): Promise<LocalManifest> {
-    const { manifestFile, crdYaml } = this.#options;
-    try {
-      return readManifest(manifestFile, new TextDecoder().decode(await this.#host.disk.read(manifestFile)), crdYaml);
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      throw new UpError(`the manifest cannot be read: ${error.message}`, { cause: error });
-    }
-  }
-
-  #manifestChanged(): void {
-    this.#rereading = this.#rereading.then(() => this.#reread());
-    this.#host.background('reading the manifest again', this.#rereading);
+  /** One reading at a time; resolves with what was wrong with the last one. */
+  #manifestChanged(): Promise<string | undefined> {
+    const reading = this.#rereading.then(() => this.#reread());
+    // A reading that broke must not keep the next one from its turn.
+    this.#rereading = reading.catch(() => undefined);
+    return reading;
   }
 
   /** Scales at once; all else needs processes with other arguments. A bad manifest changes nothing. */
-  async #reread(): Promise<void> {
+  async #reread(): Promise<string | undefined> {
     const [before, running] = [this.#layout, this.#manifest];
-    if (before === undefined || running === undefined || this.#stoppingSinceMs !== undefined) return;
+    if (before === undefined || running === undefined || this.#stoppingSinceMs !== undefined) return undefined;
     try {
-      const { cluster, database } = await this.#readManifest();
+      const { cluster, database } = await this.#file.read();
       const scaled = withReplicas(running.cluster, cluster.spec.replicas);
       const isMore = JSON.stringify([scaled, running.database]) !== JSON.stringify([cluster, database]);
       if (isMore) this.#reject('the manifest changed in more than spec.replicas: start up again for the rest of it');
       else this.#rejected = '';
-      if (scaled.spec.replicas === running.cluster.spec.replicas) return;
-      await this.#scale(before, { ...running, cluster: scaled });
+      if (scaled.spec.replicas !== running.cluster.spec.replicas) {
+        await this.#scale(before, { ...running, cluster: scaled });
+      }
+      return undefined;
     } catch (error) {
-      if (!(error instanceof ManifestError || error instanceof UpError)) throw error;
+      const isTheirs = error instanceof ManifestError || error instanceof ManifestFileError || error instanceof UpError;
+      if (!isTheirs) throw error;
       this.#reject(`${error.message}\n  the cluster stays as it is`);
+      return error.message;
     }
   }
 
@@ -285,7 +296,10 @@ export class LocalCluster {
     if (problems.length > 0) throw new UpError(problems.join('\n  '));
     this.#screen.note(`scaling from ${before.members.length} to ${layout.members.length} members`);
     this.#manifest = manifest;
-    await this.#apply(layout);
+    // While they still are members: from one that is not in the list nobody takes what it hands over.
+    const leaving = before.members.slice(layout.members.length);
+    await Promise.all(leaving.map(({ name }) => this.drain(name)));
+    if (this.#stoppingSinceMs === undefined) await this.#apply(layout);
   }
 
   /** Once each: the file is looked at more often than it changes. */
@@ -293,8 +307,4 @@ export class LocalCluster {
     if (text !== this.#rejected) this.#screen.note(text);
     this.#rejected = text;
   }
-}
-
-function withReplicas(cluster: NacosCluster, replicas: number): NacosCluster {
-  return { ...cluster, spec: { ...cluster.spec, replicas } };
 }

@@ -48,6 +48,11 @@ export class Vip {
     await this.#listener?.stop();
   }
 
+  /** How many it leads to. */
+  get members(): number {
+    return this.#ready.length;
+  }
+
   get openConnections(): number {
     return this.#open;
   }
