@@ -22,7 +22,7 @@ function ipOf(n: number): string {
 
 async function fill({ sqliteFile, services, perService, configs }: FillOrder): Promise<void> {
   const host = createNodeHost({ name: 'bench', logLevel: 'warn', logFormat: 'text' });
-  const store = openStore(host, { kind: 'sqlite', path: sqliteFile });
+  const store = await openStore(host, { kind: 'sqlite', path: sqliteFile });
   await store.start();
   const records = upTo(services * perService).map((n) => {
     const name = `DEFAULT_GROUP@@cold-${n % services}`;

@@ -16,6 +16,8 @@ export class InterruptedError extends Error {
 export class Stage {
   readonly #children = new Set<ChildProcess>();
   readonly #folders = new Set<string>();
+  /** As `nacos-kube up` has it. */
+  readonly #compiled = this.folder();
   #isInterrupted = false;
 
   /** Aborts what is under way: it fails, and what it left is cleaned up as after any failure. */
@@ -57,6 +59,7 @@ export class Stage {
   startNode(args: readonly string[]): { readonly child: ChildProcess; readonly log: () => string } {
     const child = spawn(process.execPath, [...NODE_FLAGS, 'bin/nacos-kube.ts', 'server', ...args], {
       cwd: CHECKOUT,
+      env: { ...process.env, NODE_COMPILE_CACHE: this.#compiled },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let log = '';

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
+import type { Host } from '@nacos-kube/core/host/host.ts';
 import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
 import { createMysqlProbe } from '@nacos-kube/core/probe/mysql-check.ts';
 import { parseProperties, type SettingsSources, takeSettings } from '@nacos-kube/core/settings.ts';
 import { settingOptions } from '@nacos-kube/core/settings-help.ts';
 import { Command } from 'commander';
-import { createConnection } from 'mysql2';
 import { createMembership } from './members/create.ts';
 import { createNacosServer } from './server.ts';
 import { loadNodeSettings } from './settings/settings.ts';
@@ -30,9 +30,9 @@ async function runServer(flags: Record<string, string>): Promise<void> {
   const secrets = mysqlPassword === undefined ? [] : [mysqlPassword];
   const host = createNodeHost({ name: 'node', logLevel, logFormat, secrets });
   const settings = await loadNodeSettings(host, sources, problems);
-  const store = openStore(host, settings.storage);
+  const store = await openStore(host, settings.storage);
   const membership = createMembership(host, settings);
-  const mysqlProbe = mysqlChecks === true ? createMysqlProbe(host, createConnection) : undefined;
+  const mysqlProbe = mysqlChecks === true ? await mysqlProbeOf(host) : undefined;
   const { lifecycle } = createNacosServer({ host, settings, store, membership, withProcessMetrics: true, mysqlProbe });
 
   let signals = 0;
@@ -54,8 +54,13 @@ async function runServer(flags: Record<string, string>): Promise<void> {
   reportReadiness(host, () => lifecycle.notReadyReasons());
 }
 
+/** The library is loaded only where it is used. */
+async function mysqlProbeOf(host: Host) {
+  return createMysqlProbe(host, (await import('mysql2')).createConnection);
+}
+
 /** Says once why the node is not ready, and once that it is. */
-function reportReadiness(host: ReturnType<typeof createNodeHost>, reasons: () => readonly string[]): void {
+function reportReadiness(host: Host, reasons: () => readonly string[]): void {
   let told = '';
   const tell = (): void => {
     const now = reasons().join('; ');

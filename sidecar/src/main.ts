@@ -3,7 +3,6 @@ import { nodeSecureRequests } from '@nacos-kube/core/host/node/secure-requests.t
 import { createMysqlProbe } from '@nacos-kube/core/probe/mysql-check.ts';
 import { settingOptions } from '@nacos-kube/core/settings-help.ts';
 import { Command } from 'commander';
-import { createConnection } from 'mysql2';
 import { readSidecarSettings } from './settings/read.ts';
 import { SIDECAR_SETTINGS } from './settings/table.ts';
 import { createSidecar } from './sidecar.ts';
@@ -22,7 +21,7 @@ async function run(flags: Record<string, string>): Promise<void> {
   const settings = readSidecarSettings({ flags, env: process.env, properties: new Map() });
   const { logLevel, logFormat } = settings;
   const host = createNodeHost({ name: 'sidecar', logLevel, logFormat });
-  const mysql = settings.mysqlChecks ? createMysqlProbe(host, createConnection) : undefined;
+  const mysql = settings.mysqlChecks ? createMysqlProbe(host, (await import('mysql2')).createConnection) : undefined;
   const lifecycle = createSidecar(host, nodeSecureRequests, settings, mysql);
   let signals = 0;
   const stop = (): void => {

@@ -1,8 +1,5 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
-import { createMemoryDatabase, createMemoryStore } from './memory.ts';
-import { createMysqlStore } from './mysql.ts';
 import type { MysqlSettings } from './mysql-settings.ts';
-import { createSqliteStore } from './sqlite.ts';
 import type { Store } from './store.ts';
 
 export type StorageSettings =
@@ -11,14 +8,19 @@ export type StorageSettings =
   /** Lost when the process ends: for a first try, and for tests. */
   | { readonly kind: 'memory' };
 
-/** The store that the settings name, not started yet. Throws `StoreError` when they cannot be right. */
-export function openStore(host: Host, settings: StorageSettings): Store {
+/**
+ * The store that the settings name, not started yet; throws `StoreError` when they cannot be right. What the others need
+ * is not loaded: the library of one alone takes 20 MB.
+ */
+export async function openStore(host: Host, settings: StorageSettings): Promise<Store> {
   switch (settings.kind) {
     case 'sqlite':
-      return createSqliteStore(host, { path: settings.path });
+      return (await import('./sqlite.ts')).createSqliteStore(host, { path: settings.path });
     case 'mysql':
-      return createMysqlStore(host, settings);
-    case 'memory':
+      return (await import('./mysql.ts')).createMysqlStore(host, settings);
+    case 'memory': {
+      const { createMemoryDatabase, createMemoryStore } = await import('./memory.ts');
       return createMemoryStore(host, createMemoryDatabase());
+    }
   }
 }
