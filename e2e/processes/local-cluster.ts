@@ -23,6 +23,12 @@ export interface Member {
   readonly metricsPort: number;
 }
 
+export interface CommandEnd {
+  readonly code: number;
+  readonly output: string;
+  readonly tookMs: number;
+}
+
 const NAME = 'e2e';
 const HOST = '127.0.0.1';
 const PORT_STEP = 10;
@@ -135,6 +141,19 @@ export class LocalCluster implements AsyncDisposable {
       await this.ready();
     };
     return { back };
+  }
+
+  /** `nacos-kube up ARGS` about this cluster, to its end. */
+  async command(args: readonly string[], timeoutMs = READY_MS_MAX): Promise<CommandEnd> {
+    const startedMs = performance.now();
+    const command = new NacosKubeProcess(['up', ...args, '--data', this.folder]);
+    try {
+      await until(`up ${args.join(' ')} ends`, async () => command.ended, { timeoutMs });
+    } finally {
+      await command.kill9(); // also waits for its last words
+    }
+    const code = Number(command.ended?.replace('code ', ''));
+    return { code, output: command.log, tookMs: performance.now() - startedMs };
   }
 
   /** Of the node, as the cluster's own lines say it. */

@@ -13,7 +13,8 @@ import { NacosKubeProcess } from './program.ts';
 const INSTANCES = 5;
 const BEAT_PERIOD_MS = 1_000;
 const LOOK_PERIOD_MS = 20;
-const LIST_MS_MAX = 5_000;
+/** Members that go are given time for their clients to move, before they leave the list. */
+const LIST_MS_MAX = 15_000;
 const REFUSED_MS_MAX = 15_000;
 
 describe('a cluster on this machine', () => {
@@ -72,6 +73,57 @@ describe('a cluster on this machine', () => {
     );
   });
 
+  test('the status tells all of each member, for people and for programs', async () => {
+    const { code, output } = await cluster.command(['status']);
+    assert.equal(code, 0, output);
+    assert.match(output, /^e2e: 3 of 3 members ready, run by process \d+ from .*cluster\.yaml\nVIP http:/);
+    for (const { name, address } of cluster.members) {
+      const pid = cluster.pidOf(name);
+      assert.match(
+        output,
+        new RegExp(`^${name} +${address} +UP +yes +${pid} +\\d+ +\\w+ +\\d+ +0\\.0s, 0 changes$`, 'm'),
+      );
+    }
+    const json = await cluster.command(['status', '--json']);
+    const { isReady, vip, members } = JSON.parse(json.output) as { isReady: boolean; vip: object; members: object[] };
+    assert.equal(isReady, true);
+    assert.partialDeepStrictEqual(vip, { url: `http://${cluster.vip}/nacos`, members: 3 });
+    assert.partialDeepStrictEqual(
+      members,
+      cluster.members.map(({ name, address }) => ({ name, address, state: 'UP', isReady: true, lagEntries: 0 })),
+    );
+  });
+
+  test('scale changes the manifest and waits until it is so; a number against the rules changes nothing', async () => {
+    const file = join(cluster.folder, 'cluster.yaml');
+    const before = await readFile(file, 'utf8');
+    const more = await cluster.command(['scale', '4']);
+    assert.equal(more.code, 0, more.output);
+    assert.match(more.output, /\ne2e-3: UP, ready\n4 members are up\n$/);
+    assert.equal(await readFile(file, 'utf8'), before.replace('replicas: 3', 'replicas: 4'));
+    const refused = await cluster.command(['scale', '12']);
+    assert.equal(refused.code, 1);
+    assert.match(refused.output, /spec\.replicas must be from 1 to 9/);
+    const less = await cluster.command(['scale', '3']);
+    assert.equal(less.code, 0, less.output);
+    assert.match(less.output, /\ndraining e2e-3\n.*\n3 members are up\n$/s);
+    assert.equal(await readFile(file, 'utf8'), before);
+    assert.equal(cluster.pids().length, 7);
+  });
+
+  test('a restart of one member leaves the others alone', async () => {
+    const pids = cluster.members.map(({ name }) => cluster.pidOf(name));
+    const { code, output } = await cluster.command(['restart', 'e2e-1']);
+    assert.equal(code, 0, output);
+    const changed = cluster.members.map(({ name }, i) => cluster.pidOf(name) !== pids[i]);
+    assert.deepEqual(changed, [false, true, false]);
+    const unknown = await cluster.command(['restart', 'e2e-8']);
+    assert.deepEqual(
+      [unknown.code, unknown.output],
+      [1, 'nacos-kube up: there is no member e2e-8: there are e2e-0, e2e-1, e2e-2\n'],
+    );
+  });
+
   test('a manifest that gets bad changes nothing and says why', async () => {
     const file = join(cluster.folder, 'cluster.yaml');
     const text = await readFile(file, 'utf8');
@@ -102,6 +154,9 @@ describe('a cluster on this machine', () => {
     await cluster.stop();
     assert.match(cluster.log, /stopped, no process is left\n$/);
     assert.deepEqual(pids.filter(isThere), []);
+    const { code, output } = await cluster.command(['status']);
+    assert.equal(code, 1);
+    assert.match(output, /^nacos-kube up: no cluster runs in .*: start one with nacos-kube up -f FILE --data /);
   });
 });
 
