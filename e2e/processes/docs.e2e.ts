@@ -12,6 +12,7 @@ import { CHECKOUT } from './program.ts';
 
 /** Where the documentation finds a node. */
 const WRITTEN = '127.0.0.1:8848';
+const UP_MS_MAX = 180_000;
 const blocks = PAGES.flatMap((page) => blocksOf(page));
 
 const skip = requireOrFail('the examples of the documentation', findProgram('curl') ? [] : ['curl']);
@@ -20,7 +21,7 @@ describe('the documentation', { skip }, () => {
   let cluster: LocalCluster;
   let folder: string;
   before(async () => {
-    cluster = await startLocalCluster(2);
+    cluster = await startLocalCluster(2, { membersMax: 5 });
     folder = await mkdtemp(join(tmpdir(), 'nacos-kube-docs-'));
   });
   after(async () => {
@@ -37,6 +38,17 @@ describe('the documentation', { skip }, () => {
         // Another member may be asked than the one that was told, and hears of it a moment later.
         else
           await until(`${text} prints ${prints}`, async () => (await perform()).includes(prints), { timeoutMs: 5_000 });
+      });
+  }
+
+  for (const block of blocks.filter(({ marks }) => marks.get('test') === 'up')) {
+    for (const { text, prints = '' } of commandsOf(block))
+      test(`${block.page}:${block.line} ${text}`, async () => {
+        const [npx, program, up, ...args] = text.split(' ');
+        assert.deepEqual([npx, program, up], ['npx', 'nacos-kube', 'up']);
+        const { code, output } = await cluster.command(args, UP_MS_MAX);
+        assert.equal(code, 0, output);
+        assert.ok(output.includes(prints), output);
       });
   }
 
