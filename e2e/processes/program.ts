@@ -8,13 +8,17 @@ export const CHECKOUT = resolve(import.meta.dirname, '../..');
 const STOP_MS_MAX = 30_000;
 const LOG_CHARS_MAX = 2_000_000;
 
+export type Runner = (command: readonly [string, ...string[]]) => readonly [string, ...string[]];
+
 export class NacosKubeProcess {
   readonly #child: ChildProcess;
   readonly #closed: Promise<unknown>;
   #log = '';
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.#child = spawn(process.execPath, [join(CHECKOUT, 'bin/nacos-kube.ts'), ...args], {
+  /** `runner`: the command for a command, which becomes it: where the process shall run, e.g. in a network namespace. */
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}, runner: Runner = (same) => same) {
+    const [program, ...rest] = runner([process.execPath, join(CHECKOUT, 'bin/nacos-kube.ts'), ...args]);
+    this.#child = spawn(program, rest, {
       cwd: CHECKOUT,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
