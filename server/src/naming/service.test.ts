@@ -228,3 +228,12 @@ test('who is silent is judged while it runs, and nobody after the stop', async (
   await host.advance(60_000);
   assert.deepEqual(ips(), ['10.0.0.1 true']);
 });
+
+test('a node that was asleep before it first looked for the silent judges nobody (F7)', async () => {
+  const { host, naming, registry } = await start();
+  await naming.register(demo, A);
+  const awakeMs = host.clock.monotonic.bind(host.clock);
+  host.clock.monotonic = () => awakeMs() + 20_000;
+  await host.advance(2_000);
+  assert.equal(registry.find(demoKey, instanceKey(A), true)?.healthy, true);
+});

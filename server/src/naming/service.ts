@@ -70,6 +70,8 @@ export class NamingService implements Part {
   }
 
   start(): void {
+    // A sleep is known by the time since the last look, so there has to be one before the first round (F7).
+    this.expiry.tick(this.#now());
     this.#timers.push(
       this.#host.clock.every(EXPIRY_PERIOD_MS, () => this.#publish(this.expiry.tick(this.#now()))),
       this.#host.clock.every(COLLECT_PERIOD_MS, () => this.registry.collect(this.#now())),
