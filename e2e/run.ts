@@ -56,6 +56,7 @@ ${NAMES.map((name) => `  ${name.padEnd(12)} ${SUITES[name].summary}`).join('\n')
 
   CI=true        a suite that lacks something fails instead of being skipped
   KILLS=20       how often the test of publishes kills a node (5)
+  PARTITION_SECONDS=60  how long nodes are cut off from each other (25)
 `;
 
 try {
