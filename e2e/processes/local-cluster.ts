@@ -191,7 +191,8 @@ export class LocalCluster implements AsyncDisposable {
 
   async kill9(): Promise<void> {
     await this.#process?.kill9();
-    await rm(this.folder, { recursive: true, force: true });
+    // What it started ends by itself, and may write until it has.
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
