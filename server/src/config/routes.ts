@@ -39,10 +39,10 @@ export function configRoutes(doors: ConfigDoors): readonly Route[] {
     path: string,
     policy: Policy,
     answer: (doors: ConfigDoors, call: Call) => HttpResponse | Promise<HttpResponse>,
-  ): Route => ({ method, path, policy, handler: (call) => tellingStoreErrors(doors, () => answer(doors, call)) });
+  ): Route => ({ method, path, policy, handler: tellingStoreErrors((call) => answer(doors, call), doors.log) });
   return [
     route('POST', CONFIGS, WRITE, publish),
-    route('GET', CONFIGS, READ, read),
+    { ...route('GET', CONFIGS, READ, read), isRepeated: true },
     route('DELETE', CONFIGS, WRITE, remove),
     // It asks nothing of the store, and whatever is wrapped around its promise is kept as long as the poll.
     { method: 'POST', path: `${CONFIGS}/listener`, policy: READ, handler: (call) => listen(doors, call) },
@@ -108,19 +108,18 @@ function viewerOf({ request, clientIp }: Call): Viewer {
   return { clientIp, tag: tag === undefined || tag === '' ? undefined : ownText(tag) };
 }
 
-function tellingStoreErrors(
-  { log }: ConfigDoors,
-  answer: () => HttpResponse | Promise<HttpResponse>,
-): HttpResponse | Promise<HttpResponse> {
+function tellingStoreErrors(answer: Route['handler'], log: Log): Route['handler'] {
   const fail = (error: unknown): never => {
     throw error instanceof StoreError ? explained(error, log) : error;
   };
-  try {
-    const answered = answer();
-    return answered instanceof Promise ? answered.catch(fail) : answered;
-  } catch (error) {
-    return fail(error);
-  }
+  return (call) => {
+    try {
+      const answered = answer(call);
+      return answered instanceof Promise ? answered.catch(fail) : answered;
+    } catch (error) {
+      return fail(error);
+    }
+  };
 }
 
 /** Clients try the next node on 503, which helps where only this one is cut off from the store. */

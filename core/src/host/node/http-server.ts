@@ -174,11 +174,8 @@ class NodeHttpListener implements HttpListener {
     const { status, body, headers, tail } = answer;
     let bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
     if (tail !== undefined) bytes += Buffer.byteLength(tail);
-    // Name, value, name, value: the form that Node takes without looking each name up.
     const fields: string[] = hasNoBody(status) ? [] : ['content-length', String(bytes)];
-    if (headers !== undefined) {
-      for (const name in headers) fields.push(name, headers[name] as string);
-    }
+    if (headers !== undefined) for (const field of fieldsOf(headers)) fields.push(field);
     if (this.#isRetired || this.#stopping !== undefined) fields.push('connection', 'close');
     response.writeHead(status, fields);
     if (tail === undefined) {
@@ -306,6 +303,18 @@ class AddressCounts {
     this.#loggedAtMs = nowMs;
     this.#log.warn('too many connections from one address', { address, max: this.#max, refused: this.#refused });
   }
+}
+
+const knownFields = new WeakMap<HttpResponse['headers'] & object, readonly string[]>();
+
+/** Name, value, name, value: the form that Node takes without looking each name up. Answers that are kept share theirs. */
+function fieldsOf(headers: HttpResponse['headers'] & object): readonly string[] {
+  let fields = knownFields.get(headers);
+  if (fields === undefined) {
+    fields = Object.entries(headers).flat();
+    knownFields.set(headers, fields);
+  }
+  return fields;
 }
 
 function hasNoBody(status: number): boolean {
