@@ -5,6 +5,7 @@ import { createConfigService } from '../config/service.ts';
 import { createMembership } from '../members/create.ts';
 import { Follower } from '../store/follow.ts';
 import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
+import { ALONE } from '../testing/started-node.ts';
 import { CONFIG_FIGURES, MEMBERS_FIGURES } from './figures.ts';
 
 test('every figure that a part gives is exported with what it means, and no other', () => {
@@ -15,19 +16,7 @@ test('every figure that a part gives is exported with what it means, and no othe
     dumpDirectory: '/data/config',
     hintPeers: async () => {},
   });
-  const membership = createMembership(host, {
-    mode: 'standalone',
-    port: 8848,
-    listen: '127.0.0.1',
-    data: '/data',
-    contextPath: '/nacos',
-    member: '127.0.0.1:8848',
-    memberList: { kind: 'standalone' },
-    clusterKeys: [],
-    sidecarTokenFile: undefined,
-    storage: { kind: 'memory' },
-    trustedProxies: [],
-  });
+  const membership = createMembership(host, ALONE);
   assert.deepEqual(Object.keys(CONFIG_FIGURES), Object.keys(config.metrics()));
   assert.deepEqual(Object.keys(MEMBERS_FIGURES), Object.keys(membership.counts()));
 });

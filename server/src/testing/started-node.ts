@@ -9,23 +9,25 @@ export const PORT = 8848;
 
 export type AskMore = Parameters<FakeHost['network']['ask']>[3];
 
+/** Of a node on its own that keeps nothing. */
+export const ALONE: NodeSettings = {
+  mode: 'standalone',
+  port: PORT,
+  listen: '127.0.0.1',
+  data: '/data',
+  contextPath: '/nacos',
+  member: '127.0.0.1:8848',
+  memberList: { kind: 'standalone' },
+  clusterKeys: [],
+  sidecarTokenFile: undefined,
+  storage: { kind: 'memory' },
+  trustedProxies: [],
+};
+
 /** A whole node on a host whose time stands still but for `host.advance`, with the memory store. */
 export async function startNode(more: Partial<NodeSettings> = {}, database = createMemoryDatabase()) {
   const host = new FakeHost('node');
-  const settings: NodeSettings = {
-    mode: 'standalone',
-    port: PORT,
-    listen: '127.0.0.1',
-    data: '/data',
-    contextPath: '/nacos',
-    member: '127.0.0.1:8848',
-    memberList: { kind: 'standalone' },
-    clusterKeys: [],
-    sidecarTokenFile: undefined,
-    storage: { kind: 'memory' },
-    trustedProxies: [],
-    ...more,
-  };
+  const settings: NodeSettings = { ...ALONE, ...more };
   const store = createMemoryStore(host, database);
   const membership = createMembership(host, settings);
   const server = createNacosServer({ host, settings, store, membership, withProcessMetrics: false });
