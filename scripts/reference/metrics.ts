@@ -22,7 +22,8 @@ export async function metricsPage(): Promise<string> {
     metricsTable(sidecar),
     '## Node: `:8848/nacos/actuator/prometheus`',
     [
-      'On the public port, below its context path. Beside these there are the `process_*` and `nodejs_*` of prom-client.',
+      'On the public port, below its context path. Beside these there are the `process_*` and `nodejs_*` of',
+      'prom-client, and of the machine `system_cpu_usage` (0 to 1) and `system_load_average_1m`.',
       'Where a name is exported by the sidecar too, it means the same; choose by the job.',
     ].join('\n'),
     metricsTable(node),
