@@ -36,7 +36,8 @@ describe(`${CASES} requests of the real clients with bytes changed`, () => {
         const status = await statusOf(node.port, request, number);
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
         // 501 is how unknown calls of naming are answered (spec: naming 0.1).
-      if (status >= 500 && status !== 501) assert.fail(`case ${number} was answered ${status}: ${JSON.stringify(`${request}`)}`);
+        if (status >= 500 && status !== 501)
+          assert.fail(`case ${number} was answered ${status}: ${JSON.stringify(`${request}`)}`);
         if (number % GOOD_EVERY === 0) await assertWorks(node.url(''), number);
       }
     };
