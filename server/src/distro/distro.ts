@@ -8,6 +8,7 @@ import type { NamingService } from '../naming/service.ts';
 import { decodeDatum, decodeResult, encodeDatum, encodeOperation, field, list } from './codec.ts';
 import { Forwarder } from './forward.ts';
 import { Journal } from './journal.ts';
+import { Lateness } from './lateness.ts';
 import { datumChars, inMessages } from './message-size.ts';
 import { type Cursor, decodeCursor } from './pages.ts';
 import { DELTA_PATH, FORWARD_PATH, SNAPSHOT_PATH } from './paths.ts';
@@ -39,6 +40,7 @@ export class Distro implements Part {
   readonly name = 'distro';
   readonly journal: Journal;
   readonly verify: Verify;
+  readonly lateness = new Lateness();
   readonly #host: Host;
   readonly #naming: NamingService;
   readonly #peers: Peers;
@@ -118,6 +120,11 @@ export class Distro implements Part {
     forward: (service, operation) => this.#forwarder.forward(this.#peers.ownerOf(service), operation),
   };
 
+  /** To be asked for each call of a peer: whether it comes when the peer has given it up. */
+  isLate(peer: string, sentMs: number): boolean {
+    return this.lateness.isLate(peer, sentMs, this.#host.clock.now());
+  }
+
   lag(): Lag[] {
     return this.#sync.lag(this.#now());
   }
@@ -177,6 +184,7 @@ export class Distro implements Part {
     const nowMs = this.#now();
     this.#naming.registry.grant(nowMs, (service) => own.has(service) && !before.has(service));
     this.#send(this.#sync.setPeers(this.#peers.healthy(), nowMs));
+    this.lateness.keep(this.#peers.listed());
     this.verify.setPeers(this.#peers.healthy());
   }
 

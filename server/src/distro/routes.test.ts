@@ -7,13 +7,14 @@ import { PEER_REQUEST_BYTES_MAX } from '../members/peer-client.ts';
 import { createNacosServer } from '../server.ts';
 import type { NodeSettings } from '../settings/settings.ts';
 import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
-import { encodeDatum } from './codec.ts';
+import { decodeInstance, encodeDatum, encodeOperation } from './codec.ts';
 import { DELTA_PATH, DIGEST_PATH, EXCHANGE_PATH, FORWARD_PATH, SNAPSHOT_PATH } from './paths.ts';
 
 const KEY = 'a-key-of-this-test-0f1e2d3c4b5a69788796';
 const SELF = '10.0.0.1:8848';
 const PEER = '10.0.0.2:8848';
 const PEER_PORT = 7848;
+const DEMO = { namespaceId: 'public', name: 'DEFAULT_GROUP@@demo' };
 const SERVICE = 'public##DEFAULT_GROUP@@demo';
 const INSTANCE = ['10.1.0.1', 80, 'DEFAULT', 1, 7, 'id', 'app'] as const;
 const live = (epoch = 1) => [SERVICE, '10.1.0.1:80:DEFAULT', epoch, 1, 'm2', 'live', INSTANCE];
@@ -195,4 +196,22 @@ test('the peer port takes no larger body than peers send', async () => {
   await Promise.all([lifecycle.start(), host.advance(1_000)]);
   assert.equal(bounds.get(PEER_PORT), PEER_REQUEST_BYTES_MAX);
   assert.ok((bounds.get(8848) ?? 0) > PEER_REQUEST_BYTES_MAX);
+});
+
+test('operations that come when their sender has given them up are not carried out', async () => {
+  const { host, auth, send, state } = await start();
+  const by = auth();
+  const body = JSON.stringify({
+    operations: [encodeOperation({ kind: 'register', service: DEMO, instance: decodeInstance(INSTANCE) })],
+  });
+  const empty = state();
+  const held = by.signRequest({ to: SELF, method: 'POST', target: FORWARD_PATH, body }).headers;
+  await send(DIGEST_PATH, '{"total":"0 0 0"}', { by });
+  await host.advance(20_000);
+  const asked = host.network.ask(PEER_PORT, FORWARD_PATH, 'POST', { body, headers: held });
+  await host.advance(1);
+  assert.equal((await asked).status, 503);
+  assert.equal(state(), empty);
+  assert.equal((await send(FORWARD_PATH, body, { by })).status, 200);
+  assert.notEqual(state(), empty);
 });

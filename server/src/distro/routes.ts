@@ -1,7 +1,7 @@
 import { json } from '@nacos-kube/core/http/answers.ts';
-import { badRequest } from '@nacos-kube/core/http/protocol-error.ts';
+import { badRequest, ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
 import type { Policy, Route } from '@nacos-kube/core/http/route.ts';
-import { MEMBER_HEADER } from '../http/peer-auth.ts';
+import { MEMBER_HEADER, TIME_HEADER } from '../http/peer-auth.ts';
 import type { NamingService } from '../naming/service.ts';
 import {
   BadMessageError,
@@ -29,10 +29,8 @@ const PEER: Policy = { kind: 'peer' };
 export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers): Route[] {
   const { registry } = naming;
   const snapshots = new Snapshots(registry);
-  const post = (path: string, answer: (message: unknown, from: string) => unknown) =>
-    route(path, answer, () => {
-      distro.badMessages++;
-    });
+  const post = (path: string, answer: (message: unknown, from: string, isLate: boolean) => unknown) =>
+    route(path, distro, answer);
   return [
     post(DELTA_PATH, (message, from) => {
       // A datum may come with the verdict on a persistent instance of the same key.
@@ -60,7 +58,9 @@ export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers
       const { datums, next } = snapshots.page(from, decodeCursor(field(message, 'after')), PAGE_DATUMS_MAX);
       return { datums: datums.map(encodeDatum), next };
     }),
-    post(FORWARD_PATH, (message) => {
+    post(FORWARD_PATH, (message, _from, isLate) => {
+      // The sender has carried them out itself since, and its clients may have asked for other things.
+      if (isLate) throw new ProtocolError(503, 'these operations came too late');
       const operations = list(field(message, 'operations'), 'operations', FORWARD_BATCH_MAX).map(decodeOperation);
       // Carried out here even if this member sees another owner: views differ for moments, stamps put it right.
       return { results: operations.map((operation) => encodeResult(naming.apply(operation))) };
@@ -68,18 +68,24 @@ export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers
   ];
 }
 
-/** `from` is the member that signed the request; what breaks the schema is refused whole, and `onBad` told. */
-function route(path: string, answer: (message: unknown, from: string) => unknown, onBad: () => void): Route {
+/** `from` is the member that signed the request; what breaks the schema is refused whole, and counted. */
+function route(
+  path: string,
+  distro: Distro,
+  answer: (message: unknown, from: string, isLate: boolean) => unknown,
+): Route {
   return {
     method: 'POST',
     path,
     policy: PEER,
     handler({ request }) {
+      const { [MEMBER_HEADER]: from = '', [TIME_HEADER]: sentMs } = request.headers;
+      const isLate = distro.isLate(from, Number(sentMs));
       try {
-        return json(answer(JSON.parse(new TextDecoder().decode(request.body)), request.headers[MEMBER_HEADER] ?? ''));
+        return json(answer(JSON.parse(new TextDecoder().decode(request.body)), from, isLate));
       } catch (error) {
         if (!(error instanceof BadMessageError || error instanceof SyntaxError)) throw error;
-        onBad();
+        distro.badMessages++;
         throw badRequest(error.message);
       }
     },

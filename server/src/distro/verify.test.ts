@@ -48,7 +48,7 @@ function start(ownedBy2: readonly string[] = []) {
   const ownerOf = (service: string) => (ownedBy2.includes(service) ? 'm2' : 'm1');
   const base = { ownerOf, ownerFor: (_peer: string, service: string) => ownerOf(service) };
   const merge = mergeInto(theirs);
-  const distro = { merge, isStarting: false, badMessages: 0 } as unknown as Distro;
+  const distro = { merge, isStarting: false, badMessages: 0, isLate: () => false } as unknown as Distro;
   const routes = distroRoutes(distro, { registry: theirs } as NamingService, { ...base, self: 'm2' } as Peers);
   let answerAfterMs = 0;
   const peers = {

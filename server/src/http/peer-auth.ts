@@ -12,7 +12,8 @@ export const CLUSTER_KEY_CHARS_MIN = 32;
 const KEY_DISTINCT_CHARS_MIN = 8;
 
 export const MEMBER_HEADER = 'x-nacos-kube-member';
-const TIME_HEADER = 'x-nacos-kube-time';
+/** Wall clock of the sender, signed with the rest. */
+export const TIME_HEADER = 'x-nacos-kube-time';
 const NONCE_HEADER = 'x-nacos-kube-nonce';
 const SIGNATURE_HEADER = 'x-nacos-kube-signature';
 
