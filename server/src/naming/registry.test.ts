@@ -385,6 +385,27 @@ test('what an owner finds after a restart counts, though its stamps begin anew b
   assert.equal(peer.digest(demoKey), owner.digest(demoKey));
 });
 
+test('a verdict does not bring back what its client took away: the other side gives it up', () => {
+  const here = new Registry('m1');
+  const there = new Registry('m2');
+  here.register(demo, a, 0);
+  there.merge(only(here), FROM_OWNER, 0);
+  // Cut off from each other: the client goes here, and is found silent there, by who writes more meanwhile.
+  here.deregister(demoKey, keyA, 1_000);
+  there.register(demo, b, 1_000);
+  const [unhealthy] = expireAll(there, 15_000).filter(({ keys }) => keys.includes(keyA));
+  assert.ok(unhealthy);
+  const answer = here.merge(only(there), FROM_OWNER, 20_000);
+  assert.equal(answer.outcome, 'restamped');
+  assert.deepEqual(ips(here), []);
+  assert.equal(there.merge(only(here), BYSTANDER, 20_000).outcome, 'applied');
+  assert.deepEqual(ips(there), ['10.0.0.2']);
+  // Of one that registered anew over there the list is told as ever.
+  there.register(demo, a, 21_000);
+  assert.equal(here.merge(only(there), FROM_OWNER, 21_000).outcome, 'applied');
+  assert.deepEqual(ips(here), ['10.0.0.1']);
+});
+
 test('tombstones are forgotten after a day, and the service with them', () => {
   const registry = new Registry('m1');
   registry.register(demo, a, 0);

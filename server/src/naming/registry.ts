@@ -321,6 +321,11 @@ export class Registry {
       if (!roles.senderIsOwner) return { outcome: 'refused' };
     }
     entry.see(datum.stamp);
+    // Silence brings nothing back that its client took away; who is there after all registers with the next beat.
+    if (datum.kind === 'unhealthy' && known === undefined && entry.tombstones.get(datum.key)?.kind === 'left') {
+      entry.tombstones.set(datum.key, { kind: 'left', stamp: entry.nextStamp(this.#writer), atMs: nowMs });
+      return { outcome: 'restamped', change: this.#changed(entry, [datum.key], 'here', false) };
+    }
     return { outcome: 'applied', change: this.#apply(entry, datum, known, nowMs) };
   }
 
