@@ -139,6 +139,12 @@ export class Registry {
     return this.#restamp(known, { ...known.instance, healthy: true });
   }
 
+  /** A beat that came here at `cameMs` was taken by the owner: no other one's verdict counts against it. */
+  passedOn(service: ServiceKey, key: InstanceKey, cameMs: number): void {
+    const known = this.#services.get(service)?.ephemeral.get(key);
+    if (known !== undefined) known.passedOnMs = cameMs;
+  }
+
   deregister(service: ServiceKey, key: InstanceKey, nowMs: number): RegistryChange | undefined {
     const known = this.#services.get(service)?.ephemeral.get(key);
     return known && this.#bury(known, 'left', known.entry.nextStamp(this.#writer), nowMs, 'here');

@@ -34,6 +34,8 @@ export interface Ephemeral extends Queued {
   aliveMs: number;
   /** Monotonic ms of the last sign of life that came to this member itself; undefined: none ever. */
   heardMs: number | undefined;
+  /** Monotonic ms of the last beat that this member passed on to the owner, who took it; it too is a sign of life. */
+  passedOnMs: number;
   /** Monotonic ms at which a beat of it was last told to all for being contested. */
   toldMs: number;
   isGone: boolean;
@@ -142,6 +144,7 @@ export function newEphemeral(
     isUnhealthyByVerdict: false,
     aliveMs: nowMs,
     heardMs: undefined,
+    passedOnMs: Number.NEGATIVE_INFINITY,
     toldMs: Number.NEGATIVE_INFINITY,
     isGone: false,
     queuedFor: undefined,
@@ -162,5 +165,6 @@ export function isHeard(known: Ephemeral, nowMs: number): boolean {
   const { metadata } = known.instance;
   const beatTimeoutMs = preservedMs(metadata, BEAT_TIMEOUT_KEY, BEAT_TIMEOUT_MS);
   const deleteTimeoutMs = preservedMs(metadata, DELETE_TIMEOUT_KEY, DELETE_TIMEOUT_MS);
-  return known.heardMs !== undefined && nowMs - known.heardMs <= Math.min(beatTimeoutMs, deleteTimeoutMs);
+  const heardMs = Math.max(known.heardMs ?? Number.NEGATIVE_INFINITY, known.passedOnMs);
+  return nowMs - heardMs <= Math.min(beatTimeoutMs, deleteTimeoutMs);
 }

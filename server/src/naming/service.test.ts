@@ -237,3 +237,25 @@ test('a node that was asleep before it first looked for the silent judges nobody
   await host.advance(2_000);
   assert.equal(registry.find(demoKey, instanceKey(A), true)?.healthy, true);
 });
+
+test('a beat that the owner took is a sign of life to the member that passed it on, for one time-out', async () => {
+  const { host, naming, registry } = await startElsewhere(() => DONE);
+  const roles = { iAmOwner: false, senderIsOwner: true };
+  const merge = (epoch: number, kind: 'live' | 'expired') => {
+    const stamp = { epoch, sequence: 1, owner: 'm2' };
+    const key = instanceKey(A);
+    return registry.merge(
+      kind === 'live' ? { service: demoKey, key, stamp, kind, instance: A } : { service: demoKey, key, stamp, kind },
+      roles,
+      host.clock.monotonic(),
+    ).outcome;
+  };
+  assert.equal(merge(1, 'live'), 'applied');
+  await host.advance(20_000);
+  await naming.beat(lightBeat);
+  // Links were cut, and the one that is the owner again had heard nothing of it.
+  await host.advance(14_000);
+  assert.equal(merge(2, 'expired'), 'restamped');
+  await host.advance(2_000);
+  assert.equal(merge(5, 'expired'), 'applied');
+});

@@ -148,8 +148,12 @@ export class NamingService implements Part {
   async carryOut(operation: Operation): Promise<OperationResult> {
     const key = serviceKey(operation.service);
     if (this.#ownership.isOwn(key)) return this.apply(operation);
+    const cameMs = this.#now();
     const result = await this.#ownership.forward(key, operation);
-    return result === 'unreachable' ? this.apply(operation, true) : result;
+    if (result === 'unreachable') return this.apply(operation, true);
+    // By the time of its coming: the owner hears it later, so its own verdict is never doubted for it.
+    if (operation.kind === 'beat' && result.outcome === 'done') this.registry.passedOn(key, operation.key, cameMs);
+    return result;
   }
 
   // ---------------------------------------------------------------------------- on behalf of any member
