@@ -63,20 +63,12 @@ export class Registry {
 
   /** Ephemeral instances of the services that the caller means. */
   ephemeralCount(isMeant: (service: ServiceKey) => boolean): number {
-    let count = 0;
-    for (const entry of this.#services.all()) if (isMeant(entry.key)) count += entry.ephemeral.size;
-    return count;
+    return this.#services.ephemeralCount(isMeant);
   }
 
   /** Services that the caller means, and their instances of both kinds; no list is made for it. */
   countsOf(isMeant: (service: ServiceKey) => boolean): { readonly services: number; readonly instances: number } {
-    let [services, instances] = [0, 0];
-    for (const entry of this.#services.all()) {
-      if (!entry.exists || !isMeant(entry.key)) continue;
-      services++;
-      instances += entry.ephemeral.size + entry.persistent.size;
-    }
-    return { services, instances };
+    return this.#services.countsOf(isMeant);
   }
 
   find(service: ServiceKey, key: InstanceKey, ephemeral: boolean): Instance | undefined {
@@ -252,10 +244,8 @@ export class Registry {
   }
 
   /** Persistent instances with the verdicts of their checks; looks at no list of ephemeral ones. */
-  *persistent(): Iterable<{ readonly service: ServiceKey; readonly instance: Instance }> {
-    for (const entry of this.#services.all()) {
-      for (const instance of entry.persistentInstances()) yield { service: entry.key, instance };
-    }
+  persistent(): Iterable<{ readonly service: ServiceKey; readonly instance: Instance }> {
+    return this.#services.persistent();
   }
 
   // ---------------------------------------------------------------------------------- what members share

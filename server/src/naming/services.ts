@@ -1,3 +1,4 @@
+import type { Instance } from '@nacos-kube/core/model/instance.ts';
 import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
 import { Digest } from './digest.ts';
 import { ServiceEntry, type ServiceView } from './service-entry.ts';
@@ -42,6 +43,28 @@ export class Services {
     let count = 0;
     for (const entry of this.#entries.values()) if (entry.exists) count++;
     return count;
+  }
+
+  ephemeralCount(isMeant: (service: ServiceKey) => boolean): number {
+    let count = 0;
+    for (const entry of this.#entries.values()) if (isMeant(entry.key)) count += entry.ephemeral.size;
+    return count;
+  }
+
+  countsOf(isMeant: (service: ServiceKey) => boolean): { readonly services: number; readonly instances: number } {
+    let [services, instances] = [0, 0];
+    for (const entry of this.#entries.values()) {
+      if (!entry.exists || !isMeant(entry.key)) continue;
+      services++;
+      instances += entry.ephemeral.size + entry.persistent.size;
+    }
+    return { services, instances };
+  }
+
+  *persistent(): Iterable<{ readonly service: ServiceKey; readonly instance: Instance }> {
+    for (const entry of this.#entries.values()) {
+      for (const instance of entry.persistentInstances()) yield { service: entry.key, instance };
+    }
   }
 
   /** Made when it is not there; whoever leaves it empty disposes of it. */
