@@ -74,8 +74,7 @@ export class Registry {
   find(service: ServiceKey, key: InstanceKey, ephemeral: boolean): Instance | undefined {
     const entry = this.#services.get(service);
     if (ephemeral) return entry?.ephemeral.get(key)?.instance;
-    const verdict = entry?.verdicts.get(key);
-    const instance = entry?.persistent.get(key);
+    const [verdict, instance] = [entry?.verdicts.get(key), entry?.persistent.get(key)];
     return instance && verdict ? { ...instance, healthy: verdict.healthy } : instance;
   }
 
