@@ -81,10 +81,10 @@ describe('three nodes in network namespaces', { skip }, () => {
 
   /** In the end all agree, no list missed an instance meanwhile, and no call failed but those that had to. */
   async function judge(context: TestContext, options: JudgeOptions = {}): Promise<readonly Event[]> {
-    const { byDigests = false, mayLinger = true, isExcused = () => false } = options;
+    const { byDigests = false, isExcused = () => false } = options;
     const alive = await cluster.alive();
     const tookMs = await cluster
-      .agree(alive, { services, withinMs: EQUAL_MS_MAX, byDigests, mayLinger })
+      .agree(alive, { services, withinMs: EQUAL_MS_MAX, byDigests })
       .catch((error: Error) => error);
     const events = await cluster.history();
     const signs = events.filter(({ kind }) => kind === 'sign').length;
@@ -245,7 +245,7 @@ describe('three nodes in network namespaces', { skip }, () => {
     );
     await three.start();
     await watch(cluster.nodes);
-    const events = await judge(context, { byDigests: true, mayLinger: false });
+    const events = await judge(context, { byDigests: true });
     const asHealthy = events.filter((event) => event.kind === 'look' && event.healthy.some((one) => dead.has(one)));
     const healthyMs = Math.max(...asHealthy.map(({ startMs }) => startMs)) - killedMs;
     context.diagnostic(`a list had one as healthy ${Math.round(healthyMs)} ms after, with a time-out of ${timeout} ms`);
@@ -299,7 +299,6 @@ test('nothing is left of a network whose process is killed', { skip }, async () 
 
 interface JudgeOptions {
   readonly byDigests?: boolean;
-  readonly mayLinger?: boolean;
   readonly isExcused?: (failure: Failure) => boolean;
 }
 

@@ -28,8 +28,6 @@ export interface AgreeOptions {
   readonly services: readonly string[];
   readonly withinMs: number;
   readonly byDigests?: boolean;
-  /** Deregistered ones may still be there as unhealthy. */
-  readonly mayLinger?: boolean;
   /** All unless told. */
   readonly nodes?: readonly PartitionNode[];
 }
@@ -143,12 +141,12 @@ export class PartitionCluster implements AsyncDisposable {
    */
   async agree(
     expected: readonly Named[],
-    { services, withinMs, byDigests = false, mayLinger = false, nodes = this.nodes }: AgreeOptions,
+    { services, withinMs, byDigests = false, nodes = this.nodes }: AgreeOptions,
   ): Promise<number> {
     const startMs = nowMs();
     for (;;) {
       const atMs = nowMs();
-      let wrong = await this.#disagreements(expected, services, nodes, mayLinger);
+      let wrong = await this.#disagreements(expected, services, nodes);
       if (wrong.length === 0 && byDigests) {
         const before = await this.#differing();
         await delay(VERIFY_MS);
@@ -182,7 +180,6 @@ export class PartitionCluster implements AsyncDisposable {
     expected: readonly Named[],
     services: readonly string[],
     nodes: readonly PartitionNode[],
-    mayLinger: boolean,
   ): Promise<string[]> {
     const asked = nodes.flatMap((node) => services.map((service) => ({ node, service })));
     const answers = await Promise.all(
@@ -193,17 +190,12 @@ export class PartitionCluster implements AsyncDisposable {
         const wanted = expected.filter((one) => one.service === service).map(({ instance }) => instance);
         const lacking = wanted.filter((one) => !is.has(one)).map((one) => `lacks ${one}`);
         const sick = wanted.filter((one) => is.get(one) === false).map((one) => `has as unhealthy ${one}`);
-        const extra = [...is.keys()].filter((one) => !wanted.includes(one)).sort();
-        // What was deregistered while the other side judged it may come back as unhealthy, for its time to be deleted.
-        const ghosts = extra.filter((one) => is.get(one) || !mayLinger).map((one) => `still has ${one}`);
-        const wrong = [...lacking, ...sick, ...ghosts].map((what) => `${node.address} ${what} of ${service}`);
-        return { service, wrong, extra: extra.join(' ') };
+        const extra = [...is.keys()].filter((one) => !wanted.includes(one));
+        const ghosts = extra.map((one) => `still has ${one}${is.get(one) ? '' : ' as unhealthy'}`);
+        return [...lacking, ...sick, ...ghosts].map((what) => `${node.address} ${what} of ${service}`);
       }),
     );
-    const unequal = services.filter((one) => {
-      return new Set(answers.filter(({ service }) => service === one).map(({ extra }) => extra)).size > 1;
-    });
-    return [...answers.flatMap(({ wrong }) => wrong), ...unequal.map((one) => `the lists of ${one} differ`)];
+    return answers.flat();
   }
 
   async #differing(): Promise<number[]> {

@@ -151,7 +151,7 @@ export class NamingService implements Part {
     const cameMs = this.#now();
     const result = await this.#ownership.forward(key, operation);
     if (result === 'unreachable') return this.apply(operation, true);
-    // By the time of its coming: the owner hears it later, so its own verdict is never doubted for it.
+    // By the time of its coming: the owner hears it later.
     if (operation.kind === 'beat' && result.outcome === 'done') this.registry.passedOn(key, operation.key, cameMs);
     return result;
   }
