@@ -122,6 +122,16 @@ export class Network implements AsyncDisposable {
     }
   }
 
+  /** Packets that were lost since `lose`. */
+  async lost(): Promise<number> {
+    let lost = 0;
+    for (const host of this.#lossy) {
+      const text = await this.#onRouter(['tc', '-s', 'qdisc', 'show', 'dev', linkOf(host), 'clsact']);
+      lost += Number(/dropped (\d+)/.exec(text)?.[1] ?? 0);
+    }
+    return lost;
+  }
+
   /** Nothing is cut and nothing lost any more. */
   async heal(): Promise<void> {
     await this.#configure([...this.#cuts].map((rule) => `rule del ${rule} blackhole`));
@@ -168,9 +178,9 @@ export class Network implements AsyncDisposable {
     if (lines.length > 0) await runAll(this.#router, lines);
   }
 
-  async #onRouter(command: Command): Promise<void> {
+  async #onRouter(command: Command): Promise<string> {
     const [program, ...args] = inside(this.#router, command);
-    await run(program, args);
+    return await run(program, args);
   }
 }
 

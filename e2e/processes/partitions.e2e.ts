@@ -192,6 +192,9 @@ describe('three nodes in network namespaces', { skip }, () => {
     );
     await delay(LOSS_MS);
     await churn(false);
+    const lost = await cluster.network.lost();
+    assert.ok(lost > 0);
+    context.diagnostic(`${lost} packets lost`);
     await cluster.heal();
     await judge(context);
   });
