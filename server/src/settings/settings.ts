@@ -1,8 +1,9 @@
-import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
+import type { Host } from '@nacos-kube/core/host/host.ts';
 import { SettingsError, type SettingsOf, type SettingsSources, takeSettings } from '@nacos-kube/core/settings.ts';
 import type { CapacitySettings } from '../config/capacity.ts';
 import { keysProblem } from '../http/peer-auth.ts';
 import type { StorageSettings } from '../store/open.ts';
+import { secretOf, storageOf } from './storage.ts';
 import { SERVER_SETTINGS } from './table.ts';
 
 /** What a node was told to be; parsed once, frozen, complete. */
@@ -108,53 +109,6 @@ async function clusterKeysOf(host: Host, read: Read, problems: string[]): Promis
   const problem = keys.length === 0 ? 'it is empty' : keysProblem(keys);
   if (content !== undefined && problem !== undefined) problems.push(`--cluster-key-file: ${problem}`);
   return keys;
-}
-
-async function storageOf(
-  host: Host,
-  read: Read,
-  wrong: ReadonlySet<keyof Read>,
-  problems: string[],
-): Promise<StorageSettings> {
-  if (read.storage === 'sqlite') return { kind: 'sqlite', path: read.sqliteFile ?? `${read.data}/store.sqlite` };
-  const user = read.mysqlUser ?? (await fileOf(host, '--mysql-user-file', read.mysqlUserFile, problems));
-  const password =
-    read.mysqlPassword ?? (await fileOf(host, '--mysql-password-file', read.mysqlPasswordFile, problems));
-  // What was said wrongly is not missing as well; nor is what a file that cannot be read would say.
-  const needed = (flag: string, value: string | undefined, ...ways: (keyof Read)[]): string => {
-    const isSaid = ways.some((way) => wrong.has(way) || read[way] !== undefined);
-    if (value === '') problems.push(`--${flag}: it is empty`);
-    else if (value === undefined && !isSaid) problems.push(`--${flag}: needed with --storage mysql`);
-    return value ?? '';
-  };
-  return {
-    kind: 'mysql',
-    host: needed('mysql-host', read.mysqlHost, 'mysqlHost'),
-    port: read.mysqlPort,
-    database: needed('mysql-database', read.mysqlDatabase, 'mysqlDatabase'),
-    user: needed('mysql-user', user, 'mysqlUser', 'mysqlUserFile'),
-    password: needed('mysql-password-file', password, 'mysqlPassword', 'mysqlPasswordFile'),
-  };
-}
-
-async function fileOf(
-  host: Host,
-  flag: string,
-  path: string | undefined,
-  problems: string[],
-): Promise<string | undefined> {
-  return path === undefined ? undefined : await secretOf(host, flag, path, problems);
-}
-
-/** The content of a secret's file, without the line end that editors add. */
-async function secretOf(host: Host, flag: string, path: string, problems: string[]): Promise<string | undefined> {
-  try {
-    return new TextDecoder().decode(await host.disk.read(path)).replace(/\s+$/, '');
-  } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
-    problems.push(`${flag} ${JSON.stringify(path)}: ${error.message}`);
-    return undefined;
-  }
 }
 
 /** The address that others would most likely reach this machine by. */

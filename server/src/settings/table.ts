@@ -1,16 +1,8 @@
 import { isIpLiteral } from '@nacos-kube/core/model/ip-literal.ts';
 import { peerPort } from '@nacos-kube/core/model/member.ts';
 import { parseMemberAddress, splitMemberAddress } from '@nacos-kube/core/model/member-list.ts';
-import {
-  anyText,
-  LOG_SETTINGS,
-  listOf,
-  oneOf,
-  portNumber,
-  type Setting,
-  wholeNumber,
-  yesOrNo,
-} from '@nacos-kube/core/settings.ts';
+import { anyText, LOG_SETTINGS, listOf, oneOf, type Setting, wholeNumber, yesOrNo } from '@nacos-kube/core/settings.ts';
+import { STORAGE_SETTINGS } from './storage.ts';
 
 /** Every setting of a node: the help, the reference page and the parser are all made from this table. */
 export const SERVER_SETTINGS = {
@@ -101,75 +93,7 @@ export const SERVER_SETTINGS = {
     help: 'token that the sidecar of this node wrote; without it no sidecar is served',
     parse: anyText,
   },
-  storage: {
-    flag: 'storage',
-    value: 'KIND',
-    env: ['SPRING_DATASOURCE_PLATFORM', 'NACOS_KUBE_STORAGE'],
-    properties: ['spring.datasource.platform', 'spring.sql.init.platform'],
-    default: 'sqlite',
-    help: 'central truth: sqlite (a file that nodes of one machine share) or mysql',
-    parse: oneOf('sqlite', 'mysql'),
-  },
-  sqliteFile: {
-    flag: 'sqlite-file',
-    value: 'FILE',
-    env: ['NACOS_KUBE_SQLITE_FILE'],
-    help: 'file of the embedded store (default: store.sqlite below --data)',
-    parse: anyText,
-  },
-  mysqlHost: {
-    flag: 'mysql-host',
-    value: 'HOST',
-    env: ['MYSQL_SERVICE_HOST'],
-    help: 'host of the MySQL or MariaDB server',
-    parse: anyText,
-  },
-  mysqlPort: {
-    flag: 'mysql-port',
-    value: 'PORT',
-    env: ['MYSQL_SERVICE_PORT'],
-    default: '3306',
-    help: 'port of the MySQL or MariaDB server',
-    parse: portNumber,
-  },
-  mysqlDatabase: {
-    flag: 'mysql-database',
-    value: 'NAME',
-    env: ['MYSQL_SERVICE_DB_NAME'],
-    help: 'database with the Nacos schema, made if it is empty',
-    parse: anyText,
-  },
-  mysqlUser: {
-    flag: 'mysql-user',
-    value: 'NAME',
-    env: ['MYSQL_SERVICE_USER'],
-    properties: ['db.user.0', 'db.user'],
-    help: 'user of that database',
-    parse: anyText,
-  },
-  mysqlUserFile: {
-    flag: 'mysql-user-file',
-    value: 'FILE',
-    env: ['MYSQL_SERVICE_USER_FILE'],
-    help: 'file that holds the user',
-    parse: anyText,
-  },
-  mysqlPassword: {
-    flag: 'mysql-password',
-    value: 'TEXT',
-    env: ['MYSQL_SERVICE_PASSWORD'],
-    properties: ['db.password.0', 'db.password'],
-    isSecret: true,
-    help: 'its password; better in a file',
-    parse: anyText,
-  },
-  mysqlPasswordFile: {
-    flag: 'mysql-password-file',
-    value: 'FILE',
-    env: ['MYSQL_SERVICE_PASSWORD_FILE'],
-    help: 'file that holds the password',
-    parse: anyText,
-  },
+  ...STORAGE_SETTINGS,
   mysqlChecks: {
     flag: 'mysql-checks',
     value: 'on|off',

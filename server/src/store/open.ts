@@ -1,9 +1,13 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
+import type { EtcdSettings } from './etcd/settings.ts';
 import type { MysqlSettings } from './mysql-settings.ts';
-import type { Store } from './store.ts';
+import type { RedisSettings } from './redis/settings.ts';
+import { type Store, StoreError } from './store.ts';
 
 export type StorageSettings =
   | { readonly kind: 'sqlite'; readonly path: string }
+  | ({ readonly kind: 'etcd' } & EtcdSettings)
+  | ({ readonly kind: 'redis' } & RedisSettings)
   | ({ readonly kind: 'mysql' } & Omit<MysqlSettings, 'changesKept' | 'lookEveryMs' | 'forgetEveryMs'>)
   /** Lost when the process ends: for a first try, and for tests. */
   | { readonly kind: 'memory' };
@@ -18,6 +22,9 @@ export async function openStore(host: Host, settings: StorageSettings): Promise<
       return (await import('./sqlite.ts')).createSqliteStore(host, { path: settings.path });
     case 'mysql':
       return (await import('./mysql.ts')).createMysqlStore(host, settings);
+    case 'etcd':
+    case 'redis':
+      throw new StoreError('misconfigured', `the ${settings.kind} adapter is not in this build`);
     case 'memory': {
       const { createMemoryDatabase, createMemoryStore } = await import('./memory.ts');
       return createMemoryStore(host, createMemoryDatabase());

@@ -7,7 +7,7 @@ import type { ConfigHistory, HistoryEntry } from './history.ts';
  * resumed from any revision that is still kept. Consensus is left to the engine behind it.
  */
 export interface Store {
-  readonly kind: 'sqlite' | 'mysql' | 'memory';
+  readonly kind: 'sqlite' | 'etcd' | 'mysql' | 'redis' | 'memory';
   /** Opens, makes or upgrades the schema. Rejects with `StoreError` naming what is wrong. */
   start(): Promise<void>;
   stop(): Promise<void>;
