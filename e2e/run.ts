@@ -1,5 +1,6 @@
 /** `npm run e2e`: builds what is missing, then runs the end-to-end tests; `npm run e2e -- --help` says how. */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildJavaClient, missingForJava } from './clients/java/build.ts';
@@ -42,6 +43,8 @@ const SUITES: Readonly<Record<SuiteName, Suite>> = {
 };
 
 const NAMES = Object.keys(SUITES) as SuiteName[];
+/** Suites that share little but the processor, each run beside the others when a machine has a core for it. */
+const LANES: readonly (readonly SuiteName[])[] = [['processes', 'clients'], ['kubernetes']];
 /** A file at most; on Kubernetes one has a whole cluster to bring up, scale and take away. */
 const FILE_MS_MAX = 30 * 60_000;
 const MISUSED = 2;
@@ -53,6 +56,8 @@ ${NAMES.map((name) => `  ${name.padEnd(12)} ${SUITES[name].summary}`).join('\n')
   --list         say which files would run, and what is missing for them
   PATH           files with this in their path alone, e.g. one-node
   FLAGS          other flags go to node --test, e.g. --test-name-pattern=UDP
+
+  --one-lane     all files one after the other; else those of Kubernetes run beside the rest
 
   CI=true        a suite that lacks something fails instead of being skipped
   KILLS=20       how often the test of publishes kills a node (5)
@@ -91,15 +96,41 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(files.join('\n'));
     return 0;
   }
-  console.log(`== ${files.length} files, one after the other`);
-  // The last words are those of Node's runner.
+  const lanes = flags.includes('--one-lane') ? [NAMES] : LANES;
+  const passed = flags.filter((flag) => flag !== '--one-lane');
+  return runLanes(
+    lanes.map((suites) => files.filter((file) => suites.some((name) => filesOf(name).includes(file)))),
+    passed,
+  );
+}
+
+/** The first lane is seen as it runs, what the others say when they have ended: so each ends with its runner's words. */
+async function runLanes(all: readonly (readonly string[])[], flags: readonly string[]): Promise<number> {
+  const lanes = all.filter((files) => files.length > 0);
+  for (const [n, files] of lanes.entries()) {
+    const where = lanes.length === 1 ? '' : n === 0 ? ', seen here' : `, lane ${n + 1}, seen when it has ended`;
+    console.log(`== ${files.length} file${files.length === 1 ? '' : 's'}, one after the other${where}`);
+  }
+  const runs = lanes.map((files, n) => startLane(files, flags, n > 0));
+  let worst = 0;
+  for (const [n, run] of runs.entries()) {
+    const { code, said } = await run;
+    if (n > 0) process.stdout.write(`\n== lane ${n + 1}: ${lanes[n]!.join(' ')}\n${said}`);
+    worst = Math.max(worst, code);
+  }
+  return worst;
+}
+
+async function startLane(files: readonly string[], flags: readonly string[], isKept: boolean) {
   const run = ['--test', '--test-concurrency=1', `--test-timeout=${FILE_MS_MAX}`, ...flags, ...files];
-  const { status, error } = spawnSync(process.execPath, run, {
+  const child = spawn(process.execPath, run, {
     cwd: join(import.meta.dirname, '..'),
-    stdio: 'inherit',
+    stdio: ['inherit', isKept ? 'pipe' : 'inherit', isKept ? 'pipe' : 'inherit'],
   });
-  if (error) throw error;
-  return status ?? 1;
+  const said: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => said.push(chunk));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code: code ?? 1, said: Buffer.concat(said).toString() };
 }
 
 async function prepare(name: SuiteName, isOnlyListed: boolean): Promise<void> {
