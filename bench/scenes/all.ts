@@ -3,5 +3,11 @@ import { beating } from './beating.ts';
 import { coldStart } from './cold-start.ts';
 import { listeners } from './listeners.ts';
 import { push } from './push.ts';
+import { lag, traffic } from './replication.ts';
+import { joining, threeMembers } from './replication-members.ts';
+import { rolling } from './replication-rolling.ts';
 
-export const SCENES: readonly Scene[] = [listeners, push, beating, coldStart];
+export const SCENES: readonly Scene[] = [
+  ...[listeners, push, beating, coldStart],
+  ...[lag, traffic, joining, threeMembers, rolling],
+];
