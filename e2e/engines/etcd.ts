@@ -1,0 +1,311 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { needs, programPath } from '../../scripts/needs.ts';
+import { freePorts } from '../processes/ports.ts';
+import { type EtcdCertificates, makeEtcdCertificates } from './etcd-certificates.ts';
+
+export interface EtcdOptions {
+  /** Default 1. */
+  readonly members?: 1 | 3;
+  /** Clients speak TLS and show a certificate. Default false. */
+  readonly tls?: boolean;
+  /** Login is needed; `user` may read and write what stands below `PREFIX`. Default false. */
+  readonly auth?: boolean;
+  /** Further flags of each member. */
+  readonly flags?: readonly string[];
+  /** Default 127.0.0.1 for each. */
+  readonly addressOf?: (index: number) => string;
+  /** Where a member shall run, e.g. in a network namespace: the command for a command. The process must stay the same. */
+  readonly runner?: (command: readonly [string, ...string[]], index: number) => readonly [string, ...string[]];
+}
+
+/** One etcd cluster of its own, with an empty key space. */
+export interface Etcd {
+  readonly members: readonly EtcdMember[];
+  /** As settings take them. */
+  readonly endpoints: readonly string[];
+  /** Undefined without `auth`. */
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  /** Undefined without `tls`. */
+  readonly certificates: EtcdCertificates | undefined;
+  /** etcdctl on all members, as root where there is a login. Resolves with what it printed. */
+  ctl(...args: readonly string[]): Promise<string>;
+  /** The member that leads; asked again until there is one. */
+  leader(): Promise<EtcdMember>;
+  /** All members at once: SIGKILL; the data stay for `start`. */
+  kill(): Promise<void>;
+  /** Those that do not run, on their own data and ports. Resolves when all of them answer. */
+  start(): Promise<void>;
+  /** SIGSTOP of all: they hold their connections and answer nothing. */
+  pause(): void;
+  resume(): void;
+  /** Ends all members and removes their data. */
+  stop(): Promise<void>;
+}
+
+export interface EtcdMember {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly address: string;
+  readonly clientPort: number;
+  readonly peerPort: number;
+  /** Undefined while it does not run. */
+  readonly pid: number | undefined;
+  kill(): Promise<void>;
+  /** Resolves when it answers, for which most of the members must run. */
+  start(): Promise<void>;
+  pause(): void;
+  resume(): void;
+}
+
+export const PREFIX = '/nacos-kube/';
+const READY_WITHIN_MS = 60_000;
+const STOPPED_WITHIN_MS = 10_000;
+const PROBE_MS = 1000;
+const USER = 'nacos';
+
+/** Why no etcd can be started here, or undefined. Where `CI` is set a lack is an error and no reason to skip. */
+export async function etcdMissing(): Promise<string | undefined> {
+  for (const [program, debianPackage] of [['etcd', 'etcd-server'] as const, ['etcdctl', 'etcd-client'] as const]) {
+    const missing = await needs(program, debianPackage);
+    if (missing !== false) return missing;
+  }
+  return undefined;
+}
+
+export async function startEtcd(options: EtcdOptions = {}): Promise<Etcd> {
+  const count = options.members ?? 1;
+  const directory = await mkdtemp(join(tmpdir(), 'nacos-kube-etcd-'));
+  const certificates = options.tls === true ? await makeEtcdCertificates(directory) : undefined;
+  const ports = await freePorts(count * 3);
+  const addressOf = options.addressOf ?? (() => '127.0.0.1');
+  const places = Array.from({ length: count }, (_, index): MemberPlace => {
+    const [clientPort, peerPort, probePort] = ports.slice(index * 3) as [number, number, number];
+    return { name: `etcd-${index}`, address: addressOf(index), clientPort, peerPort, probePort };
+  });
+  const initialCluster = places.map((place) => `${place.name}=${peerUrlOf(place)}`).join(',');
+  const members = places.map((place, index) => {
+    const run = options.runner ?? ((command) => command);
+    const flags = [
+      ...(certificates?.memberFlags ?? []),
+      ...(options.flags ?? []),
+      `--initial-cluster=${initialCluster}`,
+    ];
+    const scheme = certificates === undefined ? 'http' : 'https';
+    return new Member(place, scheme, directory, flags, (command) => run(command, index));
+  });
+  const etcd = new EtcdCluster(directory, members, certificates, options.auth === true);
+  try {
+    await etcd.start();
+    if (options.auth === true) await etcd.requireLogin();
+    return etcd;
+  } catch (error) {
+    await etcd.stop();
+    throw error;
+  }
+}
+
+class EtcdCluster implements Etcd {
+  readonly members: readonly Member[];
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  readonly certificates: EtcdCertificates | undefined;
+  readonly #directory: string;
+  readonly #rootPassword = randomBytes(12).toString('hex');
+  #needsLogin = false;
+
+  constructor(
+    directory: string,
+    members: readonly Member[],
+    certificates: EtcdCertificates | undefined,
+    auth: boolean,
+  ) {
+    this.#directory = directory;
+    this.members = members;
+    this.certificates = certificates;
+    this.user = auth ? USER : undefined;
+    this.password = auth ? randomBytes(12).toString('hex') : undefined;
+  }
+
+  get endpoints(): readonly string[] {
+    return this.members.map((member) => member.endpoint);
+  }
+
+  async ctl(...args: readonly string[]): Promise<string> {
+    const flags = [`--endpoints=${this.endpoints.join(',')}`];
+    if (this.#needsLogin) flags.push(`--user=root:${this.#rootPassword}`);
+    if (this.certificates !== undefined) {
+      const { caFile, certFile, keyFile } = this.certificates;
+      flags.push(`--cacert=${caFile}`, `--cert=${certFile}`, `--key=${keyFile}`);
+    }
+    const program = (await programPath('etcdctl')) ?? 'etcdctl';
+    const env = { ...process.env, ETCDCTL_API: '3' };
+    return (await promisify(execFile)(program, [...flags, ...args], { env })).stdout;
+  }
+
+  async requireLogin(): Promise<void> {
+    await this.ctl('user', 'add', `root:${this.#rootPassword}`);
+    await this.ctl('user', 'grant-role', 'root', 'root');
+    await this.ctl('role', 'add', USER);
+    await this.ctl('role', 'grant-permission', USER, 'readwrite', '--prefix', PREFIX);
+    await this.ctl('user', 'add', `${USER}:${this.password}`);
+    await this.ctl('user', 'grant-role', USER, USER);
+    await this.ctl('auth', 'enable');
+    this.#needsLogin = true;
+  }
+
+  async leader(): Promise<Member> {
+    const deadline = performance.now() + READY_WITHIN_MS;
+    for (;;) {
+      for (const member of this.members) if (await member.isLeader()) return member;
+      if (performance.now() > deadline) throw new Error('no member of etcd leads');
+      await sleep(50);
+    }
+  }
+
+  async kill(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.kill()));
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.start()));
+  }
+
+  pause(): void {
+    for (const member of this.members) member.pause();
+  }
+
+  resume(): void {
+    for (const member of this.members) member.resume();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.stop()));
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+interface MemberPlace {
+  readonly name: string;
+  readonly address: string;
+  readonly clientPort: number;
+  readonly peerPort: number;
+  readonly probePort: number;
+}
+
+class Member implements EtcdMember {
+  readonly name: string;
+  readonly address: string;
+  readonly clientPort: number;
+  readonly peerPort: number;
+  readonly endpoint: string;
+  readonly #place: MemberPlace;
+  readonly #directory: string;
+  readonly #flags: readonly string[];
+  readonly #runner: (command: readonly [string, ...string[]]) => readonly [string, ...string[]];
+  #process: ChildProcess | undefined;
+
+  constructor(
+    place: MemberPlace,
+    scheme: string,
+    directory: string,
+    flags: readonly string[],
+    runner: (command: readonly [string, ...string[]]) => readonly [string, ...string[]],
+  ) {
+    ({ name: this.name, address: this.address, clientPort: this.clientPort, peerPort: this.peerPort } = place);
+    this.endpoint = `${scheme}://${place.address}:${place.clientPort}`;
+    this.#place = place;
+    this.#directory = directory;
+    this.#flags = flags;
+    this.#runner = runner;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  async start(): Promise<void> {
+    if (this.#process !== undefined) return;
+    const peerUrl = peerUrlOf(this.#place);
+    const log = join(this.#directory, `${this.name}.log`);
+    const [program, ...args] = this.#runner([
+      (await programPath('etcd')) ?? 'etcd',
+      ...[`--name=${this.name}`, `--data-dir=${join(this.#directory, this.name)}`],
+      ...[`--listen-client-urls=${this.endpoint}`, `--advertise-client-urls=${this.endpoint}`],
+      ...[`--listen-peer-urls=${peerUrl}`, `--initial-advertise-peer-urls=${peerUrl}`],
+      ...[`--listen-metrics-urls=${probeUrlOf(this.#place)}`, '--logger=zap', `--log-outputs=${log}`],
+      ...this.#flags,
+    ]);
+    const server = spawn(program, args, { stdio: 'ignore' });
+    this.#process = server;
+    const deadline = performance.now() + READY_WITHIN_MS;
+    while (!(await this.#isHealthy())) {
+      if (server.exitCode !== null || performance.now() > deadline) {
+        const written = await readFile(log, 'utf8').catch(() => 'it wrote no log');
+        throw new Error(`etcd did not start: ${written.slice(-2000)}`);
+      }
+      await sleep(50);
+    }
+  }
+
+  async isLeader(): Promise<boolean> {
+    return /^etcd_server_is_leader 1$/m.test((await this.#probe('/metrics')) ?? '');
+  }
+
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  pause(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  async stop(): Promise<void> {
+    this.resume();
+    await this.#end('SIGTERM');
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const server = this.#process;
+    this.#process = undefined;
+    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
+    const ended = once(server, 'exit');
+    server.kill(signal);
+    const patience = setTimeout(() => server.kill('SIGKILL'), STOPPED_WITHIN_MS);
+    await ended;
+    clearTimeout(patience);
+  }
+
+  /** Only while the member knows a leader. */
+  async #isHealthy(): Promise<boolean> {
+    return /"health":\s*"true"/.test((await this.#probe('/health')) ?? '');
+  }
+
+  async #probe(path: string): Promise<string | undefined> {
+    try {
+      const answer = await fetch(`${probeUrlOf(this.#place)}${path}`, { signal: AbortSignal.timeout(PROBE_MS) });
+      return await answer.text();
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+function peerUrlOf({ address, peerPort }: MemberPlace): string {
+  return `http://${address}:${peerPort}`;
+}
+
+function probeUrlOf({ address, probePort }: MemberPlace): string {
+  return `http://${address}:${probePort}`;
+}
