@@ -315,3 +315,28 @@ test('who says that the body is empty is answered at once, and the next request 
   assert.deepEqual(bodies.sort(), [0, 0, 2]);
   assert.deepEqual(text.match(/\r\n\r\n(PUT|POST|DELETE)/g)?.length, 3);
 });
+
+test('requests that come together are all handled before the first answer leaves, each gets its own, in their order', async () => {
+  const events: string[] = [];
+  const listener = await serving(({ path }) => {
+    events.push(path);
+    if (path === '/2') throw new Error('a fault of ours');
+    // Asked for when the answer is laid out, not before.
+    const headers = {
+      get 'x-path'() {
+        events.push(`answer to ${path}`);
+        return path;
+      },
+    };
+    return { status: 200, headers, body: `body of ${path}` };
+  });
+  const request = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
+  const together = request('/1') + request('/2') + request('/3') + request('/4', 'Connection: close\r\n');
+  const text = await exchangeRaw(listener.port, together);
+  const answers = text.match(/HTTP\/1\.1 \d+|body of \/\d/g) ?? [];
+  assert.equal(
+    answers.join(', ').replaceAll('HTTP/1.1 ', ''),
+    '200, body of /1, 500, 200, body of /3, 200, body of /4',
+  );
+  assert.deepEqual(events.slice(0, 4), ['/1', '/2', '/3', '/4']);
+});

@@ -20,7 +20,7 @@ const REFUSALS_LOGGED_EACH_MS = 60_000;
 
 /**
  * The adapter between Node's HTTP server and handlers of plain values. A handler that answers at once is answered
- * in the same turn; routes are found by the caller, as all our paths are static.
+ * in the same turn of the loop; routes are found by the caller, as all our paths are static.
  */
 export function serveHttp(options: ServeOptions, handler: HttpHandler, log: Log): Promise<HttpListener> {
   const server = createServer({
@@ -41,6 +41,8 @@ class NodeHttpListener implements HttpListener {
   readonly #handler: HttpHandler;
   readonly #log: Log;
   readonly #connections: AddressCounts;
+  /** One for each request under way at most. */
+  #outgoing: { readonly response: ServerResponse; readonly answer: HttpResponse }[] = [];
   #isRetired = false;
   #onEmpty: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
@@ -159,18 +161,42 @@ class NodeHttpListener implements HttpListener {
     let answer: HttpResponse | Promise<HttpResponse>;
     try {
       answer = this.#handler(new NodeHttpRequest(incoming, response, body));
-      if (!(answer instanceof Promise)) {
-        this.#send(response, answer);
-        return;
-      }
     } catch (error) {
-      this.#fail(incoming, response, error);
+      this.#fail(response, error);
       return;
     }
-    answer.then((value) => this.#send(response, value)).catch((error) => this.#fail(incoming, response, error));
+    if (answer instanceof Promise) {
+      answer.then(
+        (value) => this.#send(response, value),
+        (error) => this.#fail(response, error),
+      );
+    } else {
+      this.#send(response, answer);
+    }
   }
 
+  /**
+   * Answers leave when all that was ready to be read has been: whoever waits for one is woken once and finds the others
+   * too. Sent one by one between two requests, each would wake a sleeper, which costs as much as all that we do for it.
+   */
   #send(response: ServerResponse, answer: HttpResponse): void {
+    this.#outgoing.push({ response, answer });
+    if (this.#outgoing.length === 1) setImmediate(this.#sendAll);
+  }
+
+  readonly #sendAll = (): void => {
+    const outgoing = this.#outgoing;
+    this.#outgoing = [];
+    for (const { response, answer } of outgoing) {
+      try {
+        this.#sendNow(response, answer);
+      } catch (error) {
+        this.#fail(response, error);
+      }
+    }
+  };
+
+  #sendNow(response: ServerResponse, answer: HttpResponse): void {
     const { status, body, headers, tail } = answer;
     let bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
     if (tail !== undefined) bytes += Buffer.byteLength(tail);
@@ -187,11 +213,11 @@ class NodeHttpListener implements HttpListener {
     if (!response.writableFinished && (response.socket?.writableLength ?? 0) > 0) cutSlowReader(response);
   }
 
-  #fail(incoming: IncomingMessage, response: ServerResponse, error: unknown): void {
-    const path = incoming.url?.split('?', 1)[0];
-    this.#log.error('a request failed', { method: incoming.method, path, error });
+  #fail(response: ServerResponse, error: unknown): void {
+    const { method, url } = response.req;
+    this.#log.error('a request failed', { method, path: url?.split('?', 1)[0], error });
     if (response.headersSent) response.destroy();
-    else this.#send(response, { status: 500, body: '' });
+    else this.#sendNow(response, { status: 500, body: '' });
   }
 }
 
