@@ -15,6 +15,11 @@ const LAST_READS_MAX = 5;
 export class CommitLog {
   readonly #contents = new Map<string, string[]>();
 
+  /** Configurations that were ever written. */
+  get size(): number {
+    return this.#contents.size;
+  }
+
   /** A store that notes each commit in the turn in which it happens. */
   watching<T extends Store>(store: T): T {
     const putConfig = store.putConfig.bind(store);
@@ -70,6 +75,14 @@ export class ConfigChecker {
     this.#nodes = nodes;
     this.#log = log;
     this.#nowMs = nowMs;
+  }
+
+  get histories(): number {
+    return this.#log.size;
+  }
+
+  get operations(): number {
+    return this.#published + this.reads;
   }
 
   start(): void {

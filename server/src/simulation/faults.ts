@@ -48,6 +48,7 @@ export class Faults {
   readonly #stage: FaultStage;
   readonly #kinds: readonly FaultKind[];
   readonly #random;
+  readonly story: string[] = [];
   #undo: (() => void) | undefined;
 
   constructor(stage: FaultStage, kinds: readonly FaultKind[]) {
@@ -65,10 +66,12 @@ export class Faults {
     const kind = this.#kinds[this.#random.int(this.#kinds.length)]!;
     const victim = this.#pick(cluster.names);
     world.link(QUICK);
+    this.#tell(`${kind}, ${victim}`);
     this.#begin(kind, victim);
   }
 
   end(): void {
+    if (this.#undo !== undefined) this.#tell('it ends');
     this.#undo?.();
     this.#undo = undefined;
   }
@@ -79,6 +82,10 @@ export class Faults {
     world.heal();
     world.link(QUICK);
     for (const name of cluster.names) if (!world.isAlive(name)) cluster.start(name);
+  }
+
+  #tell(what: string): void {
+    this.story.push(`${(this.#stage.world.nowMs / 1000).toFixed(1).padStart(6)} s  ${what}`);
   }
 
   #begin(kind: FaultKind, victim: string): void {

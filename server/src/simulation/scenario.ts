@@ -8,6 +8,7 @@ import type { Mutant } from './mutants.ts';
 
 export interface ScenarioSettings {
   readonly seed: number;
+  /** 3 to 7 by the seed unless told. */
   readonly nodes?: number;
   readonly mutant?: Mutant;
   /**
@@ -21,14 +22,22 @@ export interface ScenarioSettings {
 
 export interface ScenarioResult {
   readonly seed: number;
+  readonly nodes: number;
   readonly violations: readonly string[];
   readonly problems: readonly string[];
+  /** What was done to the cluster, and when. */
+  readonly story: readonly string[];
+  /** Of one configuration each, all that its writers and readers saw. */
+  readonly histories: number;
+  readonly operations: number;
   readonly events: number;
   readonly samples: number;
   readonly simulatedMs: number;
   readonly trace: readonly string[];
 }
 
+/** Small clusters show most and cost least. */
+const SIZES = [3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7];
 const CLIENT_HOSTS = 4;
 const CLIENTS = 12;
 const SERVICES = 4;
@@ -49,13 +58,14 @@ const LAST_EXPIRY_MS = 45_000;
  */
 export async function runScenario({
   seed,
-  nodes = 3,
+  nodes: wanted,
   mutant,
   faults: which = 'all',
   echo,
 }: ScenarioSettings): Promise<ScenarioResult> {
   const world = new World(echo === undefined ? { seed } : { seed, echo });
   const isAll = which === 'all';
+  const nodes = wanted ?? (isAll ? SIZES[world.random('size').int(SIZES.length)]! : 3);
   const cluster = new SimulatedCluster(world, nodes, {
     mutant,
     hasFiles: isAll,
@@ -100,8 +110,12 @@ export async function runScenario({
   if (isAll) await world.finish(configs.checkEqual());
   return {
     seed,
+    nodes,
     violations: [...checker.violations, ...configs.violations],
     problems: world.problems(),
+    story: faults.story,
+    histories: configs.histories,
+    operations: configs.operations,
     events: world.eventCount,
     samples: checker.samples,
     simulatedMs: world.nowMs,
