@@ -4,6 +4,8 @@ import {
   CONFIGS_PER_SEARCH_MAX,
   type ConfigQuery,
   type ConfigWrite,
+  MOVED_PER_WRITE_MAX,
+  type MovedRow,
   type Operator,
   RECORD_KEY_BYTES_MAX,
   RECORD_VALUE_BYTES_MAX,
@@ -73,6 +75,18 @@ export function checkVariantWrite(write: VariantWrite): void {
   if (write.variant.kind === 'beta') return;
   checkText('tag', write.variant.tag);
   if (write.variant.tag === '') throw new StoreError('invalid', 'the name of a tag is empty');
+}
+
+export function checkMoved(rows: readonly MovedRow[]): void {
+  if (rows.length > MOVED_PER_WRITE_MAX) {
+    throw new StoreError('invalid', `${rows.length} moved rows in one write: at most ${MOVED_PER_WRITE_MAX}`);
+  }
+  for (const { what, row } of rows) {
+    const by = { ip: row.sourceIp, user: row.sourceUser };
+    if (what === 'config') checkConfigWrite({ ...row, by });
+    else if (what === 'variant') checkVariantWrite({ ...row, by });
+    else checkTexts({ ...row, by });
+  }
 }
 
 function checkTexts(write: {

@@ -3,6 +3,7 @@ import { configsContract } from './contract-configs.ts';
 import { faultsContract } from './contract-faults.ts';
 import { feedContract } from './contract-feed.ts';
 import { historyContract } from './contract-history.ts';
+import { movedContract } from './contract-moved.ts';
 import { recordsContract } from './contract-records.ts';
 import { searchContract } from './contract-search.ts';
 import type { ContractEngine, ContractOptions } from './contract-tools.ts';
@@ -26,6 +27,7 @@ export function storeContract(name: string, setUp: () => Promise<ContractEngine>
     historyContract(subject);
     searchContract(subject);
     recordsContract(subject);
+    movedContract(subject);
     feedContract(subject);
     faultsContract(subject, options);
   });

@@ -6,6 +6,7 @@ import {
   checkConfigQuery,
   checkConfigWrite,
   checkIds,
+  checkMoved,
   checkRecordKey,
   checkRecords,
   checkVariantWrite,
@@ -19,7 +20,8 @@ import {
   pageStart,
   requireSearchBytes,
 } from './bounds.ts';
-import { type ConfigHistory, factsAfter, type HistoryEntry, isExpected, variantAfter, variantText } from './history.ts';
+import { type ConfigHistory, factsAfter, type HistoryEntry, isExpected, variantAfter } from './history.ts';
+import { keyOf, keyText, putMovedRow, variantKeyText } from './memory-rows.ts';
 import {
   type Change,
   type ChangedThing,
@@ -29,6 +31,7 @@ import {
   type ConfigWrite,
   type ConfigWritten,
   type Found,
+  type MovedRow,
   type Operator,
   type Page,
   type RecordKind,
@@ -103,6 +106,14 @@ class Database implements MemoryDatabase {
     }
     for (const store of this.stores) store.hint();
     return this.revision;
+  }
+
+  /** An id of another store, unless ids as high are in use. */
+  idLike(id: string, used: number): string {
+    const isFree = isId(id) && Number.isSafeInteger(Number(id)) && Number(id) > used;
+    if (!isFree) return String(this.nextId());
+    this.#ids = Math.max(this.#ids, Number(id));
+    return id;
   }
 
   remember(entry: ConfigHistory): void {
@@ -315,6 +326,22 @@ class MemoryStoreOf implements MemoryStore {
     );
   }
 
+  async scanHistory(limit: number, after?: string): Promise<Page<ConfigHistory>> {
+    const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
+    const start = pageStart(after);
+    return this.#call(() => {
+      const rows = this.#database.history.filter((entry) => Number(entry.nid) > start);
+      return { items: rows.slice(0, size), next: rows.length > size ? rows[size - 1]!.nid : undefined };
+    });
+  }
+
+  async putMoved(rows: readonly MovedRow[]): Promise<void> {
+    checkMoved(rows);
+    await this.#write(() => {
+      for (const row of rows) putMovedRow(this.#database, row);
+    });
+  }
+
   onHint(run: () => void): void {
     this.#hintReaders.push(run);
   }
@@ -381,16 +408,4 @@ function fits(query: ConfigQuery, config: Config): boolean {
 function boundedBytes(configs: readonly Config[]): readonly Config[] {
   requireSearchBytes(configs.reduce((sum, config) => sum + config.content.length, 0));
   return configs;
-}
-
-function keyText(key: ConfigKey): string {
-  return JSON.stringify([key.namespaceId, key.group, key.dataId]);
-}
-
-function variantKeyText(key: ConfigKey, variant: VariantId): string {
-  return `${keyText(key)} ${variantText(variant)}`;
-}
-
-function keyOf({ dataId, group, namespaceId }: ConfigKey): ConfigKey {
-  return { dataId, group, namespaceId };
 }

@@ -134,7 +134,12 @@ async function remember(session: MysqlSession, operation: 'I' | 'U' | 'D', id: s
   return nid;
 }
 
-async function replaceTags(session: MysqlSession, id: string, key: ConfigKey, tags: readonly string[]): Promise<void> {
+export async function replaceTags(
+  session: MysqlSession,
+  id: string,
+  key: ConfigKey,
+  tags: readonly string[],
+): Promise<void> {
   await session.change(`DELETE FROM config_tags_relation WHERE id = ${ID_VALUE}`, [id]);
   for (const tag of new Set(tags)) {
     await session.change(

@@ -6,6 +6,7 @@ import {
   checkConfigQuery,
   checkConfigWrite,
   checkIds,
+  checkMoved,
   checkRecordKey,
   checkRecords,
   checkVariantWrite,
@@ -19,6 +20,7 @@ import {
 import type { ConfigHistory, HistoryEntry } from './history.ts';
 import { HOLD_MS, MysqlFeed } from './mysql-feed.ts';
 import { MysqlForeign } from './mysql-foreign.ts';
+import * as moved from './mysql-moved.ts';
 import { MysqlPool } from './mysql-pool.ts';
 import * as read from './mysql-read.ts';
 import * as records from './mysql-records.ts';
@@ -35,6 +37,7 @@ import {
   type ConfigWrite,
   type ConfigWritten,
   type Found,
+  type MovedRow,
   type Operator,
   type Page,
   type RecordKind,
@@ -182,6 +185,18 @@ class MysqlStore implements Store {
 
   async previousHistory(configId: string): Promise<ConfigHistory | undefined> {
     return isId(configId) ? this.#pool.read((session) => search.previousHistory(session, configId)) : undefined;
+  }
+
+  async scanHistory(limit: number, after?: string): Promise<Page<ConfigHistory>> {
+    const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
+    if (after !== undefined && !isId(after)) throw new StoreError('invalid', `no page starts after ${after}`);
+    return this.#pool.read((session) => moved.scanHistory(session, size, after ?? '0'));
+  }
+
+  async putMoved(rows: readonly MovedRow[]): Promise<void> {
+    checkMoved(rows);
+    for (const { what, row } of rows) refusePadded(row, what === 'variant' ? row.variant : undefined);
+    await this.#pool.transact((session) => moved.putMoved(session, rows));
   }
 
   putRecord(record: StoredRecord): Promise<Revision> {

@@ -5,6 +5,7 @@ import type {
   ConfigQuery,
   ConfigWrite,
   Found,
+  MovedRow,
   Operator,
   Page,
   RecordKind,
@@ -27,6 +28,7 @@ export type WriteCommand =
   | { readonly op: 'remove-configs'; readonly ids: readonly number[]; readonly by: Operator; readonly nowMs: number }
   | { readonly op: 'put-variant'; readonly write: VariantWrite; readonly nowMs: number }
   | { readonly op: 'remove-variant'; readonly key: ConfigKey; readonly variant: VariantId }
+  | { readonly op: 'put-moved'; readonly rows: readonly MovedRow[] }
   | { readonly op: 'put-records'; readonly records: readonly StoredRecord[] }
   | { readonly op: 'remove-record'; readonly kind: RecordKind; readonly key: string };
 
@@ -50,6 +52,7 @@ export interface SqliteCalls {
   scanVariants(limit: number, afterId: number): ScannedVariants;
   searchHistory(key: ConfigKey, offset: number, limit: number): Found<HistoryEntry>;
   getHistory(nid: number): ConfigHistory | undefined;
+  scanHistory(limit: number, afterNid: number): ScannedHistory;
   previousHistory(configId: number): ConfigHistory | undefined;
   getRecord(kind: RecordKind, key: string): StoredRecord | undefined;
   scanRecords(kind: RecordKind, limit: number, after: string): ScannedRecords;
@@ -69,6 +72,10 @@ export type ChangedRows =
 export interface ScannedVariants extends Page<ConfigVariant> {
   readonly damaged: readonly string[];
 }
+export interface ScannedHistory extends Page<ConfigHistory> {
+  readonly damaged: readonly string[];
+}
+
 export interface FoundConfigs extends Found<Config> {
   readonly damaged: readonly string[];
 }

@@ -1,13 +1,21 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Config, ConfigKey, ConfigVariant } from '@nacos-kube/core/model/config.ts';
 import { PAGE_BYTES_MAX } from './bounds.ts';
-import type { ChangedRows, ScannedConfigs, ScannedRecords, ScannedVariants } from './sqlite-messages.ts';
+import type {
+  ChangedRows,
+  ScannedConfigs,
+  ScannedHistory,
+  ScannedRecords,
+  ScannedVariants,
+} from './sqlite-messages.ts';
 import {
   type ChangeColumns,
   type ConfigRow,
   DamagedRowError,
+  type HistoryRow,
   type RecordRow,
   readConfig,
+  readHistory,
   readRecord,
   readVariant,
   type VariantRow,
@@ -28,6 +36,7 @@ export class SqliteReads {
   readonly #changes: StatementSync;
   readonly #getVariants: StatementSync;
   readonly #scanVariants: StatementSync;
+  readonly #scanHistory: StatementSync;
   readonly #dataVersion: StatementSync;
 
   constructor(database: DatabaseSync) {
@@ -46,6 +55,7 @@ export class SqliteReads {
     this.#changes.setReturnArrays(true);
     this.#getVariants = prepare(`SELECT * FROM variant WHERE ${BY_KEY} ORDER BY id`);
     this.#scanVariants = prepare('SELECT * FROM variant WHERE id > ? ORDER BY id LIMIT ?');
+    this.#scanHistory = prepare('SELECT * FROM config_history WHERE nid > ? ORDER BY nid LIMIT ?');
     this.#dataVersion = prepare('PRAGMA data_version');
   }
 
@@ -96,6 +106,13 @@ export class SqliteReads {
     const rows = this.#scanVariants.iterate(afterId, limit + 1) as unknown as IterableIterator<VariantRow>;
     const page = collect(rows, limit, readVariant, (row) => row.content.length);
     return { ...page, next: page.last === undefined ? undefined : String(page.last.id) };
+  }
+
+  scanHistory(limit: number, afterNid: number): ScannedHistory {
+    type Row = HistoryRow & { readonly content: string };
+    const rows = this.#scanHistory.iterate(afterNid, limit + 1) as unknown as IterableIterator<Row>;
+    const page = collect(rows, limit, readHistory, (row) => row.content.length);
+    return { ...page, next: page.last === undefined ? undefined : String(page.last.nid) };
   }
 
   dataVersion(): number {

@@ -62,6 +62,7 @@ function open(): NonNullable<typeof opened> {
       scanVariants: (limit, afterId) => reads.scanVariants(limit, afterId),
       searchHistory: (key, offset, limit) => searches.history(key, offset, limit),
       getHistory: (nid) => searches.getHistory(nid),
+      scanHistory: (limit, afterNid) => reads.scanHistory(limit, afterNid),
       previousHistory: (configId) => searches.previousHistory(configId),
       dataVersion: () => reads.dataVersion(),
     },

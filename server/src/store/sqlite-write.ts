@@ -3,6 +3,7 @@ import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
 import { HISTORY_KEPT_DAYS, isTimeToForget } from './bounds.ts';
 import { factsAfter, isExpected, variantAfter, variantText } from './history.ts';
 import type { WriteCommand, WriteResult } from './sqlite-messages.ts';
+import { SqliteMoved } from './sqlite-moved.ts';
 import {
   configChangeKey,
   configChecksum,
@@ -36,6 +37,7 @@ export class SqliteWrites {
   readonly #putRecord: StatementSync;
   readonly #removeRecord: StatementSync;
   readonly #note: StatementSync;
+  readonly #moved: SqliteMoved;
 
   constructor(database: DatabaseSync, changesKept: number) {
     this.#database = database;
@@ -75,6 +77,7 @@ export class SqliteWrites {
     );
     this.#removeRecord = prepare('DELETE FROM record WHERE kind = ? AND key = ?');
     this.#note = prepare('INSERT INTO changes (kind, key, removed) VALUES (?, ?, ?)');
+    this.#moved = new SqliteMoved(database, (kind, key) => this.#noteChange(kind, key, false));
   }
 
   /** One transaction, one fsync, whatever the number of commands. */
@@ -108,6 +111,8 @@ export class SqliteWrites {
         if (changes === 0) return { outcome: 'absent' };
         return this.#written('variant', configChangeKey(command.key), true);
       }
+      case 'put-moved':
+        return this.#moved.put(command.rows);
       case 'put-records':
         return this.#putRecords(command.records);
       case 'remove-record': {

@@ -6,6 +6,7 @@ import {
   checkConfigQuery,
   checkConfigWrite,
   checkIds,
+  checkMoved,
   checkRecordKey,
   checkRecords,
   checkVariantWrite,
@@ -28,6 +29,7 @@ import {
   type ConfigWrite,
   type ConfigWritten,
   type Found,
+  type MovedRow,
   type Operator,
   type Page,
   type RecordKind,
@@ -111,7 +113,7 @@ class SqliteStore implements Store {
   async scanConfigs(limit: number, after?: string): Promise<Page<Config>> {
     const page = await this.#reader.ask('scanConfigs', pageSize(limit, ITEMS_PER_PAGE_MAX), pageStart(after));
     this.#report(page.damaged);
-    return { items: page.items, next: page.next };
+    return pageOf(page);
   }
 
   countConfigs(namespaceId: string): Promise<number> {
@@ -157,7 +159,7 @@ class SqliteStore implements Store {
   async scanVariants(limit: number, after?: string): Promise<Page<ConfigVariant>> {
     const page = await this.#reader.ask('scanVariants', pageSize(limit, ITEMS_PER_PAGE_MAX), pageStart(after));
     this.#report(page.damaged);
-    return { items: page.items, next: page.next };
+    return pageOf(page);
   }
 
   async searchHistory(key: ConfigKey, offset: number, limit: number): Promise<Found<HistoryEntry>> {
@@ -172,6 +174,19 @@ class SqliteStore implements Store {
   async previousHistory(configId: string): Promise<ConfigHistory | undefined> {
     const [number] = numbersOf([configId]);
     return number === undefined ? undefined : this.#reader.ask('previousHistory', number);
+  }
+
+  async scanHistory(limit: number, after?: string): Promise<Page<ConfigHistory>> {
+    const page = await this.#reader.ask('scanHistory', pageSize(limit, ITEMS_PER_PAGE_MAX), pageStart(after));
+    this.#report(page.damaged);
+    return pageOf(page);
+  }
+
+  async putMoved(rows: readonly MovedRow[]): Promise<void> {
+    checkMoved(rows);
+    if (rows.length === 0) return;
+    const bytes = rows.reduce((sum, { row }) => sum + row.content.length, 0);
+    await this.#groups.write({ op: 'put-moved', rows }, bytes);
   }
 
   putRecord(record: StoredRecord): Promise<Revision> {
@@ -198,7 +213,7 @@ class SqliteStore implements Store {
   async scanRecords(kind: RecordKind, limit: number, after = ''): Promise<Page<StoredRecord>> {
     const page = await this.#reader.ask('scanRecords', kind, pageSize(limit, ITEMS_PER_PAGE_MAX), after);
     this.#report(page.damaged);
-    return { items: page.items, next: page.next };
+    return pageOf(page);
   }
 
   revision(): Promise<Revision> {
@@ -233,6 +248,10 @@ class SqliteStore implements Store {
   #report(damaged: readonly string[]): void {
     for (const what of damaged) this.#host.log.error('a damaged row is left out', { path: this.#path, what });
   }
+}
+
+function pageOf<T>({ items, next, damaged }: Page<T>): Page<T> {
+  return { items, next, ...(damaged !== undefined && damaged.length > 0 && { damaged }) };
 }
 
 /** Of what cannot but be written. */

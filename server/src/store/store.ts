@@ -53,6 +53,18 @@ export interface Store {
   getRecord(kind: RecordKind, key: string): Promise<StoredRecord | undefined>;
   scanRecords(kind: RecordKind, limit: number, after?: string): Promise<Page<StoredRecord>>;
 
+  /**
+   * Past writes of all configurations with their contents, in order of `nid`. This and `putMoved` are for moving whole
+   * stores (`move/`); from and to an engine without them goes all but the past.
+   */
+  scanHistory?(limit: number, after?: string): Promise<Page<ConfigHistory>>;
+  /**
+   * Rows of another store as they stood there: with their times, with ids and nids where these are free. No past write
+   * comes of it; the feed tells of configs and variants. Rows that are there already change nothing, so it may be
+   * repeated after a failure. At most `MOVED_PER_WRITE_MAX`.
+   */
+  putMoved?(rows: readonly MovedRow[]): Promise<void>;
+
   /** The newest revision that a reader of the feed can rely on. */
   revision(): Promise<Revision>;
   /** Changes after `from` in order of revision, at most `limit`; `gap` when some of them are no longer kept. */
@@ -70,7 +82,16 @@ export interface Page<T> {
   readonly items: readonly T[];
   /** Undefined on the last page. */
   readonly next: string | undefined;
+  /** Rows that were left out as they do not fit their checksum, in words. */
+  readonly damaged?: readonly string[];
 }
+
+export type MovedRow =
+  | { readonly what: 'config'; readonly row: Config }
+  | { readonly what: 'variant'; readonly row: ConfigVariant }
+  | { readonly what: 'history'; readonly row: ConfigHistory };
+
+export const MOVED_PER_WRITE_MAX = 200;
 
 export interface Found<T> {
   readonly items: readonly T[];
