@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../kubernetes/processes.ts';
 import { freePort } from './ports.ts';
-import { NacosKubeProcess } from './program.ts';
+import { NacosKubeProcess, type Runner } from './program.ts';
 
 export interface NodeOptions {
   /** Default: a free one. */
@@ -17,6 +17,8 @@ export interface NodeOptions {
   /** Further flags of `nacos-kube server`. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Another command in place of the usual one. */
+  readonly runner?: Runner;
 }
 
 const READY_MS_MAX = 30_000;
@@ -38,6 +40,7 @@ export class LocalNode implements AsyncDisposable {
   readonly contextPath: string;
   readonly #args: readonly string[];
   readonly #env: Readonly<Record<string, string>>;
+  readonly #runner: Runner | undefined;
   readonly #isDataOurs: boolean;
   #process: NacosKubeProcess | undefined;
   #earlierLog = '';
@@ -51,6 +54,7 @@ export class LocalNode implements AsyncDisposable {
     const flags = { mode, port, data, listen: LISTEN, 'context-path': contextPath };
     this.#args = ['server', ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]), ...args];
     this.#env = env;
+    this.#runner = options.runner;
   }
 
   /** As clients name it. */
@@ -82,7 +86,7 @@ export class LocalNode implements AsyncDisposable {
   launch(): void {
     if (this.#process?.ended === undefined && this.#process) throw new Error(`the node on ${this.port} runs already`);
     this.#earlierLog = this.log;
-    this.#process = new NacosKubeProcess(this.#args, this.#env);
+    this.#process = new NacosKubeProcess(this.#args, this.#env, this.#runner);
   }
 
   async ready(): Promise<void> {

@@ -42,6 +42,11 @@ describe('what holds', () => {
     ],
     'one that never did': [write('1', [0, undefined]), read(null, [5, 6], 'truth')],
     'a copy on another node that lags': [write('1', [0, 1]), read(null, [2, 3], 'copy', 'b')],
+    'a copy behind what was read past it': [
+      write('1', [0, 1], 'b'),
+      read('1', [2, 3], 'truth'),
+      read(null, [4, 5], 'copy'),
+    ],
     'a removal': [write('1', [0, 1]), write(null, [2, 3]), read(null, [4, 5], 'truth')],
     'a swap that fits, and one that is refused': [
       write('1', [0, 1]),
@@ -106,7 +111,10 @@ test('each key is judged by itself, and named', () => {
   const other = { ...write('1', [0, 1]), key: 'other' };
   const found = registerViolations([write('1', [0, 1]), other, { ...read(null, [2, 3], 'truth'), key: 'other' }]);
   assert.equal(found.length, 1);
-  assert.match(found[0]!, /^other: read of the truth nothing by a \(called 2, answered 3\) fits no order: 1 of 2/);
+  assert.match(
+    found[0]!,
+    /^other: read of the truth nothing by a \(called 2, answered 3\), with 2 of 2 answers, fits no order/,
+  );
 });
 
 test('a search that is too long is told as undecided, which counts as a violation', () => {

@@ -63,7 +63,33 @@ export function registerViolations(operations: readonly RegisterOperation[], sta
 export function judgeRegister(operations: readonly RegisterOperation[], statesMax = STATES_MAX): RegisterVerdict {
   const unwritten = readsOfNothingWritten(operations);
   if (unwritten !== undefined) return { outcome: 'violated', why: `${told(unwritten)} was never written` };
-  return new Search(relevant(operations)).run(statesMax);
+  const whole = new Search(relevant(operations)).run(statesMax);
+  return whole === 'holds' ? { outcome: whole } : firstThatDoesNotHold(operations, statesMax);
+}
+
+/** The shortest beginning without an order says best what is wrong: its last answer. */
+function firstThatDoesNotHold(operations: readonly RegisterOperation[], statesMax: number): RegisterVerdict {
+  const answers = operations.map(({ answeredAt }) => answeredAt).filter((at) => at !== undefined);
+  answers.sort((a, b) => a - b);
+  const judge = (count: number) => new Search(relevant(untilTime(operations, answers[count - 1]!))).run(statesMax);
+  let [holding, failing] = [0, answers.length];
+  while (failing - holding > 1) {
+    const middle = (holding + failing) >> 1;
+    if (judge(middle) === 'holds') holding = middle;
+    else failing = middle;
+  }
+  const last = operations.find(({ answeredAt }) => answeredAt === answers[failing - 1]);
+  const which = `${last === undefined ? 'nothing' : told(last)}, with ${failing} of ${answers.length} answers`;
+  if (judge(failing) === 'violated') return { outcome: 'violated', why: `${which}, fits no order` };
+  return { outcome: 'undecided', why: `${which}: no order was found among ${statesMax} states` };
+}
+
+/** What was known at that time. */
+function untilTime(operations: readonly RegisterOperation[], at: number): readonly RegisterOperation[] {
+  return operations.flatMap((operation): readonly RegisterOperation[] => {
+    if (operation.answeredAt !== undefined && operation.answeredAt <= at) return [operation];
+    return operation.kind === 'read' || operation.calledAt > at ? [] : [{ ...operation, answeredAt: undefined }];
+  });
 }
 
 function readsOfNothingWritten(operations: readonly RegisterOperation[]): RegisterRead | undefined {
@@ -106,8 +132,6 @@ class Search {
   #placed = 0;
   /** Operations that need no place: those without an answer. */
   readonly #optional: number;
-  #deepest = 0;
-  #stuck = '';
 
   constructor(operations: readonly RegisterOperation[]) {
     this.#operations = operations.toSorted((a, b) => a.calledAt - b.calledAt);
@@ -116,18 +140,16 @@ class Search {
     this.#optional = this.#answeredAt.filter((at) => at === Number.POSITIVE_INFINITY).length;
   }
 
-  run(statesMax: number): RegisterVerdict {
+  run(statesMax: number): RegisterVerdict['outcome'] {
     const steps: Step[] = [this.#step([])];
     for (;;) {
-      if (this.#isWhole()) return { outcome: 'holds' };
-      if (this.#visited.size > statesMax) {
-        return { outcome: 'undecided', why: `no order was found among ${statesMax} states; last ${this.#stuck}` };
-      }
+      if (this.#isWhole()) return 'holds';
+      if (this.#visited.size > statesMax) return 'undecided';
       const step = steps.at(-1)!;
       const next = step.untried.pop();
       if (next === undefined) {
         steps.pop();
-        if (steps.length === 0) return { outcome: 'violated', why: this.#stuck };
+        if (steps.length === 0) return 'violated';
         this.#undo(step);
         continue;
       }
@@ -151,10 +173,6 @@ class Search {
       for (const i of reads) this.#place(i);
       placed.push(...reads);
     }
-    if (this.#placed >= this.#deepest) {
-      this.#deepest = this.#placed;
-      this.#stuck = this.#describe();
-    }
     // The one called first is the likeliest, and is taken from the end.
     const untried = next.filter((i) => !changesNothing(this.#operations[i]!) && this.#fits(i)).reverse();
     return { placed, valueBefore, untried };
@@ -175,10 +193,13 @@ class Search {
   #enabled(): number[] {
     let firstAnswer = Number.POSITIVE_INFINITY;
     const firstAnswers = new Map<string, number>();
-    for (const [i, { session }] of this.#operations.entries()) {
+    for (const [i, operation] of this.#operations.entries()) {
       if (this.#isPlaced[i] === 1) continue;
       const answeredAt = this.#answeredAt[i]!;
       firstAnswer = Math.min(firstAnswer, answeredAt);
+      // The copy of a session learns nothing by reads that pass it by.
+      if (operation.kind === 'read' && operation.of === 'truth') continue;
+      const { session } = operation;
       firstAnswers.set(session, Math.min(firstAnswers.get(session) ?? Number.POSITIVE_INFINITY, answeredAt));
     }
     const enabled: number[] = [];
@@ -212,14 +233,6 @@ class Search {
   #isWhole(): boolean {
     if (this.#placed < this.#operations.length - this.#optional) return false;
     return this.#answeredAt.every((at, i) => at === Number.POSITIVE_INFINITY || this.#isPlaced[i] === 1);
-  }
-
-  #describe(): string {
-    const left = [...this.#operations.keys()].filter((i) => this.#isPlaced[i] === 0);
-    const due = left.sort((a, b) => this.#answeredAt[a]! - this.#answeredAt[b]!)[0];
-    if (due === undefined) return '';
-    const [placed, all] = [this.#placed, this.#operations.length];
-    return `${told(this.#operations[due]!)} fits no order: ${placed} of ${all} operations lead to ${shown(this.#value)}`;
   }
 }
 
