@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeComponent, decodeForm, PARAMETERS_MAX, RepeatedForms } from './form.ts';
+import { decodeComponent, decodeForm, PARAMETERS_MAX } from './form.ts';
 import { ProtocolError } from './protocol-error.ts';
 
 const FORM_TYPE = 'application/x-www-form-urlencoded';
@@ -168,67 +168,5 @@ test('no bytes do more harm than a refusal', () => {
       }
     }),
     { numRuns: 2000 },
-  );
-});
-
-test('what is kept of queries that repeat equals what is decoded anew', () => {
-  const forms = new RepeatedForms();
-  const part = fc.constantFrom('a', 'b', '=', '&', '+', '%', '%40', '%E4%B8%AD', '%ff', 'ÿ', 'encoding=gbk', 'x=1');
-  const query = fc.array(part, { maxLength: 8 }).map((parts) => parts.join(''));
-  const told = (decode: () => ReadonlyMap<string, string>): unknown => {
-    try {
-      return [...decode()];
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
-  fc.assert(
-    fc.property(query, fc.constantFrom('', 'a=body'), (text, body) => {
-      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-      const request = { method: 'POST', query: text, headers, body: Buffer.from(body) };
-      const anew = told(() => decodeForm(request));
-      for (let time = 0; time < 2; time++)
-        assert.deepEqual(
-          told(() => forms.of(request)),
-          anew,
-        );
-    }),
-    { numRuns: 500 },
-  );
-});
-
-test('a short body is read as a long one is', () => {
-  const part = fc.constantFrom(
-    'a',
-    'b',
-    '=',
-    '&',
-    '+',
-    '%',
-    '%40',
-    '%E4%B8%AD',
-    'ÿ',
-    '中',
-    'encoding=gbk',
-    '&encoding=',
-  );
-  const type = fc
-    .constantFrom('', ';charset=GBK', ';charset=UTF-8')
-    .map((more) => `application/x-www-form-urlencoded${more}`);
-  const told = (body: string, contentType: string): unknown => {
-    try {
-      const headers = { 'content-type': contentType };
-      return [...decodeForm({ method: 'POST', query: '', headers, body: Buffer.from(body) })];
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
-  fc.assert(
-    fc.property(fc.array(part, { minLength: 1, maxLength: 8 }), type, (parts, contentType) => {
-      const short = parts.join('');
-      // Ampersands make it longer and mean nothing.
-      assert.deepEqual(told(short, contentType), told(short + '&'.repeat(4_096), contentType));
-    }),
-    { numRuns: 500 },
   );
 });

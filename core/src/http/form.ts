@@ -1,5 +1,4 @@
 import type { HttpRequest } from '../host/host.ts';
-import { Recent } from '../recent.ts';
 import { badRequest, ProtocolError } from './protocol-error.ts';
 import type { Form } from './route.ts';
 
@@ -42,26 +41,6 @@ function formOfBoth(query: string, body: Buffer, isGbk: boolean): Form {
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     addBody(form, body, 'gbk');
-    return form;
-  }
-}
-
-/** Queries whose decoded form is kept, at most twice, and of how many characters each. */
-export const REPEATED_QUERIES_MAX = 4_096;
-export const REPEATED_QUERY_CHARS_MAX = 512;
-
-/** `decodeForm` for requests without a body that repeat: decoding depends on the query alone, so nothing outdates it. */
-export class RepeatedForms {
-  readonly #forms = new Recent<Form>(REPEATED_QUERIES_MAX);
-
-  of(request: Pick<HttpRequest, 'method' | 'query' | 'headers' | 'body'>): Form {
-    const { query, body } = request;
-    if (body.length > 0 || query.length > REPEATED_QUERY_CHARS_MAX) return decodeForm(request);
-    let form = this.#forms.get(query);
-    if (form === undefined) {
-      form = decodeForm(request);
-      this.#forms.set(query, form);
-    }
     return form;
   }
 }
@@ -217,7 +196,7 @@ function bodyTypeOf(contentType: string): BodyType {
   return lastBodyType;
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
+export function asBuffer(bytes: Uint8Array): Buffer {
   return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

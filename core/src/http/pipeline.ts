@@ -1,7 +1,8 @@
 import type { HttpHandler, HttpRequest, HttpResponse, Log } from '../host/host.ts';
 import { text } from './answers.ts';
-import { decodeForm, RepeatedForms } from './form.ts';
+import { decodeForm } from './form.ts';
 import { ProtocolError } from './protocol-error.ts';
+import { RepeatedForms } from './repeated-forms.ts';
 import type { Policy, Route } from './route.ts';
 
 export interface PipelineOptions {
@@ -30,7 +31,7 @@ export interface PipelineOptions {
 export function createPipeline(options: PipelineOptions): HttpHandler {
   const { contextPath, observe, now = () => 0 } = options;
   const routes = indexRoutes(options.routes, contextPath);
-  const repeated = new RepeatedForms();
+  const repeated = new Map(options.routes.filter(isRepeated).map((route) => [route, new RepeatedForms()]));
 
   const fail = (error: unknown, route: Route): HttpResponse => {
     if (error instanceof ProtocolError) return text(error.message, error.status);
@@ -58,8 +59,9 @@ export function createPipeline(options: PipelineOptions): HttpHandler {
     try {
       if (route.policy.kind === 'refused') throw new ProtocolError(403, route.policy.text);
       options.authorize(route.policy, request);
-      const form = route.isRepeated === true ? repeated.of(request) : decodeForm(request);
-      const given = route.handler({ request, form, clientIp: options.clientIp(request) });
+      const kept = isRepeated(route) ? repeated.get(route)?.of(request) : undefined;
+      const form = kept === undefined ? decodeForm(request) : kept.form;
+      const given = route.handler({ request, form, clientIp: options.clientIp(request), kept });
       if (given instanceof Promise) return later(given, route, startedMs);
       answer = given;
     } catch (error) {
@@ -68,6 +70,10 @@ export function createPipeline(options: PipelineOptions): HttpHandler {
     observe?.(route.path, route.method, answer.status, now() - startedMs);
     return answer;
   };
+}
+
+function isRepeated(route: Route): boolean {
+  return route.isRepeated === true;
 }
 
 /** By method and whole path; one trailing slash is accepted. */

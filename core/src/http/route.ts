@@ -1,4 +1,5 @@
 import type { HttpRequest, HttpResponse } from '../host/host.ts';
+import type { KeptForm } from './repeated-forms.ts';
 
 /**
  * Who may call a route. Required on every route, so none can forget it.
@@ -22,7 +23,7 @@ export interface Route {
   /** Static, below the context path, e.g. `/v1/ns/instance`. */
   readonly path: string;
   readonly policy: Policy;
-  /** Its callers send the same queries over and over, so that what they decode to is kept for a while. */
+  /** Its callers send the same over and over, so that what that decodes to is kept for a while: see `decodedOnce`. */
   readonly isRepeated?: boolean;
   readonly handler: (call: Call) => HttpResponse | Promise<HttpResponse>;
 }
@@ -34,6 +35,8 @@ export interface Call {
   readonly form: Form;
   /** Who sent it: the TCP peer, or what a trusted proxy says. */
   readonly clientIp: string;
+  /** The form, where it is one that was kept. */
+  readonly kept?: KeptForm | undefined;
 }
 
 /** Decoded parameters; of a repeated name the first value counts. */

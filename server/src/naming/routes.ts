@@ -1,7 +1,8 @@
 import type { HttpResponse } from '@nacos-kube/core/host/host.ts';
 import { json, jsonBytes, text } from '@nacos-kube/core/http/answers.ts';
 import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
-import type { Call, Policy, Route } from '@nacos-kube/core/http/route.ts';
+import { decodedOnce } from '@nacos-kube/core/http/repeated-forms.ts';
+import type { Call, Form, Policy, Route } from '@nacos-kube/core/http/route.ts';
 import { instanceKey } from '@nacos-kube/core/model/instance.ts';
 import { serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { Switches, SwitchValues } from '@nacos-kube/core/model/switches.ts';
@@ -90,7 +91,7 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
       policy: READ,
       isRepeated: true,
       handler(call) {
-        const request = listRequestOf(call.form);
+        const request = decodedOnce(call, decodeList);
         refuseUnlessLoaded();
         const { defaultPushCacheMillis, defaultCacheMillis } = switches.current;
         const isPushedTo = request.udpPort > 0 && subscribe(request, call);
@@ -111,8 +112,10 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
       method: 'PUT',
       path: '/v1/ns/instance/beat',
       policy: WRITE,
-      handler({ form }) {
-        const result = naming.beat(decodeBeat(form));
+      isRepeated: true,
+      handler(call) {
+        const { request, service, key } = decodedOnce(call, keyedBeat);
+        const result = naming.beat(request, service, key);
         if (!(result instanceof Promise)) return beatAnswer(result, switches.current);
         return result.then((later) => beatAnswer(later, switches.current));
       },
@@ -120,12 +123,18 @@ export function namingRoutes(options: NamingRoutesOptions): Route[] {
   ];
 }
 
+/** With the keys that it is looked up by, so that they are put together once as well. */
+function keyedBeat(form: Form) {
+  const request = decodeBeat(form);
+  return { request, service: serviceKey(request.service), key: instanceKey(request) };
+}
+
 function beatAnswer(result: OperationResult, { clientBeatInterval, lightBeatEnabled }: SwitchValues): HttpResponse {
   if (result.outcome === 'unknown') return jsonBytes(encodeUnknownBeat(clientBeatInterval));
   return jsonBytes(encodeBeatAnswer(result.beatIntervalMs, lightBeatEnabled));
 }
 
-function getInstance(naming: NamingService, form: Call['form']): HttpResponse {
+function getInstance(naming: NamingService, form: Form): HttpResponse {
   const { service, ...address } = decodeInstanceRequest(form);
   const view = naming.registry.view(serviceKey(service));
   if (view === undefined) throw noService(service.name);
@@ -134,16 +143,4 @@ function getInstance(naming: NamingService, form: Call['form']): HttpResponse {
   const found = ofCluster.find((instance) => instanceKey(instance) === instanceKey(address));
   if (found === undefined) throw noMatchedInstance();
   return jsonBytes(encodeInstance(service.name, found));
-}
-
-/** Forms of lists come again and again, see `isRepeated`. */
-const listRequests = new WeakMap<Call['form'], ListRequest>();
-
-function listRequestOf(form: Call['form']): ListRequest {
-  let request = listRequests.get(form);
-  if (request === undefined) {
-    request = decodeList(form);
-    listRequests.set(form, request);
-  }
-  return request;
 }

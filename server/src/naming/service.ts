@@ -134,13 +134,15 @@ export class NamingService implements Part {
   }
 
   /** Synchronous where this member is the owner: beats are what it does all day. */
-  beat(request: BeatRequest): OperationResult | Promise<OperationResult> {
+  beat(
+    request: BeatRequest,
+    id = serviceKey(request.service),
+    key = instanceKey(request),
+  ): OperationResult | Promise<OperationResult> {
     const { service, instance } = request;
-    const key = instanceKey(request);
     if (instance?.ephemeral === false) return this.#beatPersistent(service, instance);
     const operation: Operation =
       instance === undefined ? { kind: 'beat', service, key } : { kind: 'beat', service, key, full: instance };
-    const id = serviceKey(service);
     return this.#ownership.isOwn(id) ? this.#applyBeat(operation, id, this.#now(), false) : this.carryOut(operation);
   }
 
