@@ -22,8 +22,9 @@ export async function openStore(host: Host, settings: StorageSettings): Promise<
       return (await import('./sqlite.ts')).createSqliteStore(host, { path: settings.path });
     case 'mysql':
       return (await import('./mysql.ts')).createMysqlStore(host, settings);
-    case 'etcd':
     case 'redis':
+      return (await import('./redis/redis.ts')).createRedisStore(host, settings);
+    case 'etcd':
       throw new StoreError('misconfigured', `the ${settings.kind} adapter is not in this build`);
     case 'memory': {
       const { createMemoryDatabase, createMemoryStore } = await import('./memory.ts');

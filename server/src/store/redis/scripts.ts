@@ -112,7 +112,7 @@ if not call('HGET', meta, 'dataset') then
   call('HSET', meta, 'dataset', ARGV[5], 'format', ARGV[6])
 end
 begin()
-return call('HMGET', meta, 'dataset', 'format')
+return {0, call('HMGET', meta, 'dataset', 'format')}
 `,
 );
 

@@ -1,0 +1,202 @@
+import type { Clock, Host } from '@nacos-kube/core/host/host.ts';
+import { CHANGES_KEPT } from '../bounds.ts';
+import { StoreError } from '../store.ts';
+import type { RedisArgument, RedisConnection } from './connection.ts';
+import { isAnswer } from './errors.ts';
+import type { RedisLink } from './link.ts';
+import { INIT, type Script } from './scripts.ts';
+import { placeOf, type RedisLimits, type RedisSettings, tagged } from './settings.ts';
+
+const FORMAT = '1';
+/** A replica that is well answers in a few milliseconds. */
+const CONFIRM_MS = 1000;
+const CLOCK_EVERY_MS = 5000;
+
+/** What a script of a write answers first: how many replicas follow the server. */
+type Written<T> = readonly [replicas: number, result: T];
+
+/**
+ * Runs scripts as one store does: on its own data set only, and writes only until their caller has given up. A write that
+ * waited in a hung server would else come over what was written since.
+ */
+export class RedisCalls {
+  readonly key: string;
+  readonly #host: Host;
+  readonly #settings: RedisSettings & RedisLimits;
+  readonly #place: string;
+  readonly #prefix: string;
+  readonly #reads: RedisLink;
+  readonly #writes: RedisLink;
+  readonly #clocks = new WeakMap<RedisConnection, ServerClock>();
+  readonly #confirmations = new WeakMap<RedisConnection, Confirmation>();
+  /** Empty: any. */
+  #dataset = '';
+
+  constructor(host: Host, settings: RedisSettings & RedisLimits, reads: RedisLink, writes: RedisLink) {
+    this.#host = host;
+    this.#settings = settings;
+    this.#place = placeOf(settings);
+    this.#prefix = tagged(settings.prefix);
+    this.key = `${this.#prefix}meta`;
+    this.#reads = reads;
+    this.#writes = writes;
+    writes.onReady((connection) => this.#readClock(connection).then(() => undefined));
+  }
+
+  /** The name of a key of ours. */
+  keyOf(name: string): string {
+    return `${this.#prefix}${name}`;
+  }
+
+  /** Makes the data set or learns which one it is; a replica may know one, but makes none. */
+  async join(): Promise<void> {
+    let found: readonly (string | null)[];
+    try {
+      const dataset = this.#host.random.uuid();
+      found = await this.write<readonly (string | null)[]>(INIT, [dataset, FORMAT]);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.kind !== 'read-only') throw error;
+      found = (await this.#reads.call({
+        isWrite: false,
+        send: (connection) => connection.command('HMGET', this.key, 'dataset', 'format'),
+      })) as (string | null)[];
+    }
+    const [dataset, format] = found;
+    if (format !== null && format !== FORMAT) {
+      throw new StoreError(
+        'misconfigured',
+        `${this.#place}: its data are in format ${format}, this program knows ${FORMAT}`,
+      );
+    }
+    this.#dataset = this.#settings.allowsLoss ? '' : (dataset ?? '');
+  }
+
+  async read<T>(script: Script, args: readonly RedisArgument[]): Promise<T> {
+    return this.#reads.call({
+      isWrite: false,
+      send: (connection) => connection.script(script, this.key, [this.#prefix, this.#dataset, ...args]) as Promise<T>,
+    });
+  }
+
+  /** Resolves once it is on the disk of the server, and with a replica if it has any. */
+  async write<T>(script: Script, args: readonly RedisArgument[]): Promise<T> {
+    return this.#writes.call({
+      isWrite: true,
+      send: async (connection, leftMs) => {
+        const clock = await this.#clockOf(connection);
+        const until = Math.floor(clock.now() + leftMs);
+        const kept = (this.#settings.changesKept ?? CHANGES_KEPT) + 1;
+        const all = [this.#prefix, this.#dataset, until, kept, ...args];
+        const [replicas, result] = (await connection.script(script, this.key, all)) as Written<T>;
+        if (replicas > 0) await this.#confirm(connection);
+        return result;
+      },
+    });
+  }
+
+  async #confirm(connection: RedisConnection): Promise<void> {
+    let confirmation = this.#confirmations.get(connection);
+    if (confirmation === undefined) {
+      confirmation = new Confirmation(connection);
+      this.#confirmations.set(connection, confirmation);
+    }
+    if ((await this.#confirmedBy(confirmation)) > 0) return;
+    // A replica that has just gone is not waited for; one that is there and does not take the write may be the next master.
+    if (!String(await connection.command('INFO', 'replication')).includes('state=online')) return;
+    throw new StoreError('unavailable', `${this.#place}: no replica confirmed the write within ${CONFIRM_MS} ms`);
+  }
+
+  /** An answer that is an error, as of a server that turned replica, must not look as if the write had been refused. */
+  async #confirmedBy(confirmation: Confirmation): Promise<number> {
+    try {
+      return await confirmation.next();
+    } catch (error) {
+      if (!isAnswer(error)) throw error;
+      const message = `${this.#place}: replicas could not be asked for the write: ${error.message}`;
+      throw new StoreError('unavailable', message);
+    }
+  }
+
+  async #clockOf(connection: RedisConnection): Promise<ServerClock> {
+    const known = this.#clocks.get(connection);
+    if (known === undefined) return this.#readClock(connection);
+    if (known.ageMs() > CLOCK_EVERY_MS) {
+      // For those that come; this one goes by what is known.
+      this.#host.background('read the clock of Redis', this.#refreshClock(connection));
+    }
+    return known;
+  }
+
+  async #refreshClock(connection: RedisConnection): Promise<void> {
+    this.#clocks.get(connection)!.touch();
+    try {
+      await this.#readClock(connection);
+    } catch {
+      // The connection is gone, which its calls are told.
+    }
+  }
+
+  async #readClock(connection: RedisConnection): Promise<ServerClock> {
+    const [seconds, micros] = (await connection.command('TIME')) as [string, string];
+    const clock = new ServerClock(this.#host.clock, Number(seconds) * 1000 + Number(micros) / 1000);
+    this.#clocks.set(connection, clock);
+    return clock;
+  }
+}
+
+/** The clock of a server, as far as it is known here: behind it by the way of one answer. */
+class ServerClock {
+  readonly #clock: Clock;
+  readonly #offsetMs: number;
+  #readAt: number;
+
+  constructor(clock: Clock, serverMs: number) {
+    this.#clock = clock;
+    this.#readAt = clock.monotonic();
+    this.#offsetMs = serverMs - this.#readAt;
+  }
+
+  now(): number {
+    return this.#clock.monotonic() + this.#offsetMs;
+  }
+
+  ageMs(): number {
+    return this.#clock.monotonic() - this.#readAt;
+  }
+
+  touch(): void {
+    this.#readAt = this.#clock.monotonic();
+  }
+}
+
+/** One `WAIT` at a time for all writes that were answered before it: it holds the connection up. */
+class Confirmation {
+  readonly #connection: RedisConnection;
+  #next: PromiseWithResolvers<number> | undefined;
+  #isRunning = false;
+
+  constructor(connection: RedisConnection) {
+    this.#connection = connection;
+  }
+
+  next(): Promise<number> {
+    this.#next ??= Promise.withResolvers<number>();
+    const { promise } = this.#next;
+    if (!this.#isRunning) void this.#run();
+    return promise;
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    while (this.#next !== undefined) {
+      const { resolve, reject } = this.#next;
+      this.#next = undefined;
+      try {
+        resolve(Number(await this.#connection.command('WAIT', 1, CONFIRM_MS)));
+      } catch (error) {
+        reject(error);
+      }
+    }
+    this.#isRunning = false;
+  }
+}

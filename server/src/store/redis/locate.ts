@@ -1,0 +1,124 @@
+import type { Host } from '@nacos-kube/core/host/host.ts';
+import { StoreError } from '../store.ts';
+import { connect, type RedisAddress, type RedisConnection, readAddress } from './connection.ts';
+import { isAnswer, storeErrorOf, wordOf } from './errors.ts';
+import { placeOf, type RedisSettings, tagged } from './settings.ts';
+
+const ASKED_AT_ONCE_MS = 1000;
+/** Of nodes that a Redis Cluster names beside those of the settings. */
+const NODES_MAX = 100;
+
+/** Finds the one server that takes our writes: all our keys are in one slot. */
+export class RedisLocator {
+  readonly #host: Host;
+  readonly #settings: RedisSettings;
+  readonly #place: string;
+  /** The node that was right last comes first. */
+  #nodes: readonly string[];
+
+  constructor(host: Host, settings: RedisSettings) {
+    this.#host = host;
+    this.#settings = settings;
+    this.#place = placeOf(settings);
+    this.#nodes = settings.addresses;
+  }
+
+  /** Rejects with `StoreError`. */
+  async find(): Promise<RedisAddress> {
+    switch (this.#settings.mode) {
+      case 'single':
+        return readAddress(this.#settings.addresses[0]!);
+      case 'sentinel':
+        return this.#askSentinels();
+      case 'cluster':
+        return this.#askNodes();
+    }
+  }
+
+  /** All of them at once: one alone may hang, or may be cut off and still name the old master. */
+  async #askSentinels(): Promise<RedisAddress> {
+    const { addresses, master } = this.#settings;
+    const answers = await Promise.allSettled(addresses.map((place) => this.#askSentinel(readAddress(place))));
+    const votes = new Map<string, number>();
+    for (const answer of answers) {
+      if (answer.status === 'rejected' || answer.value === undefined) continue;
+      votes.set(answer.value, (votes.get(answer.value) ?? 0) + 1);
+    }
+    const [named] = [...votes].sort((a, b) => b[1] - a[1]);
+    if (named !== undefined) return readAddress(named[0]);
+    const failure = answers.find((answer) => answer.status === 'rejected');
+    if (failure !== undefined) throw storeErrorOf(failure.reason, this.#place);
+    throw new StoreError('misconfigured', `${this.#place}: the Sentinels watch no master of this name: ${master}`);
+  }
+
+  async #askSentinel(address: RedisAddress): Promise<string | undefined> {
+    const connection = await this.#connect(address, false);
+    try {
+      const ask = () => connection.command('SENTINEL', 'get-master-addr-by-name', this.#settings.master);
+      const answer = (await this.#withLogin(connection, ask)) as [string, string] | null;
+      return answer === null ? undefined : addressText(answer[0], answer[1]);
+    } finally {
+      connection.close();
+    }
+  }
+
+  /** Sentinels often want no login, or the same password as the servers. */
+  async #withLogin(connection: RedisConnection, ask: () => Promise<unknown>): Promise<unknown> {
+    try {
+      return await ask();
+    } catch (error) {
+      const { password } = this.#settings;
+      if (wordOf(error) !== 'NOAUTH' || password === undefined) throw error;
+      await connection.command('AUTH', password);
+      return ask();
+    }
+  }
+
+  async #askNodes(): Promise<RedisAddress> {
+    let failure: unknown;
+    for (const node of this.#nodes) {
+      try {
+        const found = await this.#askNode(readAddress(node));
+        const known = [...this.#settings.addresses, ...found.nodes].filter((other) => other !== found.owner);
+        this.#nodes = [...new Set([found.owner, ...known])].slice(0, NODES_MAX);
+        return readAddress(found.owner);
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    // Whoever was asked first last time is asked last the next time.
+    this.#nodes = [...this.#nodes.slice(1), ...this.#nodes.slice(0, 1)];
+    throw storeErrorOf(failure, this.#place);
+  }
+
+  async #askNode(address: RedisAddress): Promise<{ owner: string; nodes: readonly string[] }> {
+    const connection = await this.#connect(address, true);
+    try {
+      const slot = Number(await connection.command('CLUSTER', 'KEYSLOT', tagged(this.#settings.prefix)));
+      const ranges = (await connection.command('CLUSTER', 'SLOTS')) as [number, number, ...[string | null, number][]][];
+      // A node that does not know its own address leaves it out.
+      const text = ([host, port]: [string | null, number]) => addressText(host || address.host, `${port}`);
+      const mine = ranges.find(([from, to]) => from <= slot && slot <= to);
+      if (mine === undefined) {
+        throw new StoreError('unavailable', `${this.#place}: no node has the slot ${slot} of our keys`);
+      }
+      const nodes = ranges.flatMap(([, , ...servers]) => servers.map(text));
+      return { owner: text(mine[2]!), nodes };
+    } catch (error) {
+      if (isAnswer(error) && /cluster support disabled/.test(error.message)) {
+        throw new StoreError('misconfigured', `${this.#place}: the server is no node of a Redis Cluster`);
+      }
+      throw error;
+    } finally {
+      connection.close();
+    }
+  }
+
+  #connect(address: RedisAddress, withLogin: boolean): Promise<RedisConnection> {
+    return connect(this.#host, this.#settings, address, { withLogin, withinMs: ASKED_AT_ONCE_MS });
+  }
+}
+
+function addressText(host: string, port: string): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
