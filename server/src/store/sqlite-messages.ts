@@ -20,7 +20,12 @@ export interface SqliteWorkerData {
   readonly path: string;
   readonly role: 'writer' | 'reader';
   readonly changesKept: number;
+  /** A reader looks this often whether anybody has committed, and says so with `COMMITTED`; left out: never. */
+  readonly watchEveryMs?: number;
 }
+
+/** Said by a reader that watches, unasked. */
+export const COMMITTED = 'committed';
 
 export type WriteCommand =
   | { readonly op: 'put-config'; readonly write: ConfigWrite; readonly nowMs: number }
@@ -58,8 +63,6 @@ export interface SqliteCalls {
   scanRecords(kind: RecordKind, limit: number, after: string): ScannedRecords;
   revision(): Revision;
   changes(from: Revision, limit: number): ChangedRows;
-  /** Another number whenever anybody has committed. */
-  dataVersion(): number;
 }
 
 /** Rows that do not fit their checksum are left out of the page and named. */

@@ -1,7 +1,13 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { startWorker } from '@nacos-kube/core/host/node/worker.ts';
 import { OPERATION_DEADLINE_MS } from './bounds.ts';
-import type { SqliteAnswer, SqliteCalls, SqliteQuestion, SqliteWorkerData } from './sqlite-messages.ts';
+import {
+  COMMITTED,
+  type SqliteAnswer,
+  type SqliteCalls,
+  type SqliteQuestion,
+  type SqliteWorkerData,
+} from './sqlite-messages.ts';
 import { StoreError } from './store.ts';
 
 const QUESTIONS_PENDING_MAX = 10_000;
@@ -30,10 +36,13 @@ export class SqliteThread {
   #startedAt = Number.NEGATIVE_INFINITY;
   #questions = 0;
   #isStopped = false;
+  readonly #onCommitted: () => void;
 
-  constructor(host: Host, data: SqliteWorkerData) {
+  /** `onCommitted`: a reader that watches has seen that somebody committed. */
+  constructor(host: Host, data: SqliteWorkerData, onCommitted = () => {}) {
     this.#host = host;
     this.#data = data;
+    this.#onCommitted = onCommitted;
   }
 
   /** Asks once and waits for as long as it takes; `BusyError` when another process is in the way. */
@@ -102,7 +111,10 @@ export class SqliteThread {
     }
     this.#startedAt = nowMs;
     const worker = startWorker(new URL('./sqlite-worker.ts', import.meta.url), this.#data);
-    worker.onMessage((answer) => this.#settle(answer as SqliteAnswer));
+    worker.onMessage((answer) => {
+      if (answer === COMMITTED) this.#onCommitted();
+      else this.#settle(answer as SqliteAnswer);
+    });
     worker.onExit((why) => {
       if (this.#worker === worker) this.#worker = undefined;
       if (this.#isStopped) return;

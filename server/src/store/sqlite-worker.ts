@@ -1,6 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { parentPort, workerData } from 'node:worker_threads';
-import type { SqliteAnswer, SqliteCalls, SqliteQuestion, SqliteWorkerData } from './sqlite-messages.ts';
+import { workerPort } from '@nacos-kube/core/host/node/worker.ts';
+import {
+  COMMITTED,
+  type SqliteAnswer,
+  type SqliteCalls,
+  type SqliteQuestion,
+  type SqliteWorkerData,
+} from './sqlite-messages.ts';
 import { SqliteReads } from './sqlite-read.ts';
 import { DamagedRowError } from './sqlite-row.ts';
 import { failureOf, openDatabase } from './sqlite-schema.ts';
@@ -9,16 +15,37 @@ import { SqliteWrites } from './sqlite-write.ts';
 import { StoreError } from './store.ts';
 
 /**
- * Answers one question after the other; it never waits and knows no time: whoever is told `busy` asks again.
+ * Answers one question after the other and never waits: whoever is told `busy` asks again. A reader says by itself when
+ * something was committed, since asking each time would cost the main thread more than all else it does at rest.
  * The file is opened when first needed, and again after a failure that is not about locks.
  */
-const data = workerData as SqliteWorkerData;
-const port = parentPort;
-if (port === null) throw new Error('sqlite-worker.ts runs as a worker thread');
+const port = workerPort<SqliteQuestion, SqliteAnswer | typeof COMMITTED>();
+const data = port.data as SqliteWorkerData;
 
-let opened: { readonly database: DatabaseSync; readonly calls: Partial<SqliteCalls> } | undefined;
+let opened:
+  | {
+      readonly database: DatabaseSync;
+      readonly calls: Partial<SqliteCalls>;
+      /** Another number whenever anybody has committed. */
+      readonly dataVersion?: () => number;
+    }
+  | undefined;
+let seenVersion: number | undefined;
 
-port.on('message', (question: SqliteQuestion) => port.postMessage(answerTo(question)));
+port.onMessage((question) => port.post(answerTo(question)));
+if (data.watchEveryMs !== undefined) port.every(data.watchEveryMs, watch);
+
+function watch(): void {
+  try {
+    const version = opened?.dataVersion?.();
+    if (version === undefined || version === seenVersion) return;
+    seenVersion = version;
+    port.post(COMMITTED);
+  } catch (error) {
+    // Followers ask anyway and meet the failure there.
+    if (failureOf(error, data.path).kind !== 'busy') close();
+  }
+}
 
 function answerTo({ id, call, args }: SqliteQuestion): SqliteAnswer {
   try {
@@ -47,6 +74,7 @@ function open(): NonNullable<typeof opened> {
   const searches = new SqliteSearches(database);
   return {
     database,
+    dataVersion: () => reads.dataVersion(),
     calls: {
       open: () => null,
       getConfig: (key) => reads.getConfig(key),
@@ -64,7 +92,6 @@ function open(): NonNullable<typeof opened> {
       getHistory: (nid) => searches.getHistory(nid),
       scanHistory: (limit, afterNid) => reads.scanHistory(limit, afterNid),
       previousHistory: (configId) => searches.previousHistory(configId),
-      dataVersion: () => reads.dataVersion(),
     },
   };
 }

@@ -73,14 +73,16 @@ describe('the sqlite store', () => {
   };
 
   it('hints when another process has committed', async () => {
-    const store = await open(newPath());
-    const from = await store.revision();
+    const store = createSqliteStore(createTestHost(), { path: newPath() });
+    stores.push(store);
     const hinted = Promise.withResolvers<void>();
     let seen = 0;
     store.onHint(() => {
       seen += 1;
       if (seen > 1) hinted.resolve();
     });
+    await store.start();
+    const from = await store.revision();
     await eventually(async () => assert.equal(seen, 1));
     const writer = new Writer(path, 'hint');
     await writer.acknowledged(1);

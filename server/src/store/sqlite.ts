@@ -1,4 +1,4 @@
-import { DiskError, type Host, type Timer } from '@nacos-kube/core/host/host.ts';
+import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
 import type { Config, ConfigKey, ConfigVariant, VariantId } from '@nacos-kube/core/model/config.ts';
 import {
   CHANGES_KEPT,
@@ -50,7 +50,8 @@ export function createSqliteStore(host: Host, settings: SqliteSettings): Store {
   return new SqliteStore(host, settings);
 }
 
-const HINT_EVERY_MS = 25;
+/** How often the file is looked at for what was committed, by whatever process. */
+const WATCH_EVERY_MS = 25;
 
 /**
  * One file, shared by the processes of one machine. Two worker threads, so that neither an fsync nor a slow disk ever
@@ -64,15 +65,15 @@ class SqliteStore implements Store {
   readonly #reader: SqliteThread;
   readonly #groups: SqliteGroups;
   readonly #hintReaders: (() => void)[] = [];
-  #hintTimer: Timer | undefined;
-  #dataVersion: number | undefined;
-  #isAskingVersion = false;
 
   constructor(host: Host, { path, changesKept = CHANGES_KEPT }: SqliteSettings) {
     this.#host = host;
     this.#path = path;
     this.#writer = new SqliteThread(host, { path, role: 'writer', changesKept });
-    this.#reader = new SqliteThread(host, { path, role: 'reader', changesKept });
+    const reading = { path, role: 'reader', changesKept, watchEveryMs: WATCH_EVERY_MS } as const;
+    this.#reader = new SqliteThread(host, reading, () => {
+      for (const run of this.#hintReaders) run();
+    });
     this.#groups = new SqliteGroups(host, this.#writer, path);
   }
 
@@ -81,15 +82,9 @@ class SqliteStore implements Store {
     // The reader opens an existing file only, so the writer comes first.
     await this.#writer.ask('open');
     await this.#reader.ask('open');
-    this.#hintTimer = this.#host.clock.every(HINT_EVERY_MS, () => {
-      if (this.#hintReaders.length === 0 || this.#isAskingVersion) return;
-      this.#isAskingVersion = true;
-      this.#host.background('sqlite hint', this.#askVersion());
-    });
   }
 
   async stop(): Promise<void> {
-    this.#hintTimer?.cancel();
     await this.#reader.stop();
     await this.#writer.stop();
   }
@@ -229,20 +224,6 @@ class SqliteStore implements Store {
 
   onHint(run: () => void): void {
     this.#hintReaders.push(run);
-  }
-
-  async #askVersion(): Promise<void> {
-    try {
-      const version = await this.#reader.ask('dataVersion');
-      if (version === this.#dataVersion) return;
-      this.#dataVersion = version;
-      for (const run of this.#hintReaders) run();
-    } catch (error) {
-      // Followers poll anyway and meet the failure there; forty times a second it is not worth a line.
-      this.#host.log.debug('no hint from sqlite', { error });
-    } finally {
-      this.#isAskingVersion = false;
-    }
   }
 
   #report(damaged: readonly string[]): void {

@@ -40,6 +40,8 @@ export interface WorkerPort<ToWorker, FromWorker> {
   post(message: FromWorker, transfer?: readonly Transferable[]): void;
   /** Keeps the worker alive until `close`. */
   onMessage(run: (message: ToWorker) => void): void;
+  /** Until the worker ends; it is not kept alive by it. */
+  every(periodMs: number, run: () => void): void;
   /** No more messages: the worker ends when its work does. */
   close(): void;
 }
@@ -52,6 +54,7 @@ export function workerPort<ToWorker, FromWorker>(): WorkerPort<ToWorker, FromWor
     data: workerData,
     post: (message, transfer = []) => port.postMessage(message, [...transfer]),
     onMessage: (run) => void port.on('message', run),
+    every: (periodMs, run) => void setInterval(run, periodMs).unref(),
     close: () => port.close(),
   };
 }
