@@ -4,8 +4,9 @@ import { StoreError } from '../store.ts';
 import type { RedisArgument, RedisConnection } from './connection.ts';
 import { isAnswer } from './errors.ts';
 import type { RedisLink } from './link.ts';
-import { INIT, type Script } from './scripts.ts';
+import type { Script } from './script.ts';
 import { placeOf, type RedisLimits, type RedisSettings, tagged } from './settings.ts';
+import { INIT } from './write-scripts.ts';
 
 const FORMAT = '1';
 /** A replica that is well answers in a few milliseconds. */

@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { Redis } from 'ioredis';
 import { StoreError } from '../store.ts';
-import type { Script } from './scripts.ts';
+import type { Script } from './script.ts';
 import { placeOf, type RedisSettings } from './settings.ts';
 
 export interface RedisAddress {

@@ -5,6 +5,7 @@ import {
   checkConfigQuery,
   checkConfigWrite,
   checkIds,
+  checkMoved,
   checkRecordKey,
   checkRecords,
   checkVariantWrite,
@@ -25,6 +26,7 @@ import {
   type ConfigWrite,
   type ConfigWritten,
   type Found,
+  type MovedRow,
   type Operator,
   type Page,
   type RecordKind,
@@ -37,12 +39,13 @@ import {
 import { RedisCalls } from './calls.ts';
 import { RedisLink } from './link.ts';
 import { RedisLocator } from './locate.ts';
+import * as reads from './read-scripts.ts';
 import * as rows from './rows.ts';
-import * as scripts from './scripts.ts';
 import { configsOf, searchConfigs } from './search.ts';
 import { ServerCheck } from './server-check.ts';
 import { placeOf, type RedisLimits, type RedisSettings } from './settings.ts';
 import { ChangeWatch } from './watch.ts';
+import * as writes from './write-scripts.ts';
 
 export function createRedisStore(host: Host, settings: RedisSettings & RedisLimits): Store {
   return new RedisStore(host, settings);
@@ -77,23 +80,23 @@ class RedisStore implements Store {
     this.#locator = new RedisLocator(host, settings);
     const check = new ServerCheck(host, settings);
     const link = () => new RedisLink(host, settings, this.#locator, check);
-    const [reads, writes, hints] = [link(), link(), link()];
-    this.#links = [reads, writes, hints];
-    this.#calls = new RedisCalls(host, settings, reads, writes);
-    this.#watch = new ChangeWatch(host, hints, this.#calls, () => {
+    const [forReads, forWrites, forHints] = [link(), link(), link()];
+    this.#links = [forReads, forWrites, forHints];
+    this.#calls = new RedisCalls(host, settings, forReads, forWrites);
+    this.#watch = new ChangeWatch(host, forHints, this.#calls, () => {
       for (const run of this.#hintReaders) run();
     });
   }
 
   async start(): Promise<void> {
-    const [reads, writes] = this.#links as [RedisLink, RedisLink];
-    writes.open();
-    reads.open();
+    const [forReads, forWrites] = this.#links as [RedisLink, RedisLink];
+    forWrites.open();
+    forReads.open();
     try {
       await this.#calls.join();
     } catch (error) {
-      reads.close();
-      writes.close();
+      forReads.close();
+      forWrites.close();
       throw error;
     }
     const { clock } = this.#host;
@@ -117,7 +120,7 @@ class RedisStore implements Store {
   async putConfig(write: ConfigWrite): Promise<ConfigWritten> {
     checkConfigWrite(write);
     const { namespaceId, content, md5, by, appName, tags, expectedMd5 } = write;
-    const revision = await this.#calls.write<Revision>(scripts.PUT_CONFIG, [
+    const revision = await this.#calls.write<Revision>(writes.PUT_CONFIG, [
       ...[rows.nameOf(write), namespaceId, content, md5, rows.configFacts(write), JSON.stringify(by)],
       ...[given(appName), given(tags && JSON.stringify([...new Set(tags)])), given(expectedMd5)],
     ]);
@@ -126,11 +129,11 @@ class RedisStore implements Store {
 
   async removeConfig(key: ConfigKey, by: Operator): Promise<boolean> {
     const args = [rows.nameOf(key), JSON.stringify(by)];
-    return (await this.#calls.write<Revision>(scripts.REMOVE_CONFIG, args)) !== 0;
+    return (await this.#calls.write<Revision>(writes.REMOVE_CONFIG, args)) !== 0;
   }
 
   async getConfig(key: ConfigKey): Promise<Config | undefined> {
-    const row = await this.#calls.read<rows.Row | null>(scripts.GET_CONFIG, [rows.nameOf(key)]);
+    const row = await this.#calls.read<rows.Row | null>(reads.GET_CONFIG, [rows.nameOf(key)]);
     return row === null ? undefined : this.#sound(() => rows.readConfig(row));
   }
 
@@ -139,7 +142,7 @@ class RedisStore implements Store {
   }
 
   countConfigs(namespaceId: string): Promise<number> {
-    return this.#calls.read(scripts.COUNT_CONFIGS, [namespaceId]);
+    return this.#calls.read(reads.COUNT_CONFIGS, [namespaceId]);
   }
 
   async searchConfigs(query: ConfigQuery): Promise<Found<Config>> {
@@ -154,13 +157,13 @@ class RedisStore implements Store {
   }
 
   async removeConfigs(ids: readonly string[], by: Operator): Promise<number> {
-    return this.#calls.write(scripts.REMOVE_CONFIGS, [JSON.stringify(by), ...inOrder(checkIds(ids))]);
+    return this.#calls.write(writes.REMOVE_CONFIGS, [JSON.stringify(by), ...inOrder(checkIds(ids))]);
   }
 
   async putVariant(write: VariantWrite): Promise<Revision> {
     checkVariantWrite(write);
     const { namespaceId, content, md5, variant, appName } = write;
-    return this.#calls.write(scripts.PUT_VARIANT, [
+    return this.#calls.write(writes.PUT_VARIANT, [
       ...[rows.nameOf(write), namespaceId, content, md5, rows.variantFacts(write), variantText(variant)],
       given(appName),
     ]);
@@ -168,14 +171,14 @@ class RedisStore implements Store {
 
   async removeVariant(key: ConfigKey, variant: VariantId): Promise<boolean> {
     const args = [rows.nameOf(key), variantText(variant)];
-    return (await this.#calls.write<Revision>(scripts.REMOVE_VARIANT, args)) !== 0;
+    return (await this.#calls.write<Revision>(writes.REMOVE_VARIANT, args)) !== 0;
   }
 
   async getVariants(key: ConfigKey): Promise<readonly ConfigVariant[]> {
     const variants: ConfigVariant[] = [];
     for (let after = '0'; after !== ''; ) {
       const args = [rows.nameOf(key), after];
-      const [last, ...page] = await this.#calls.read<[string, ...rows.Row[]]>(scripts.GET_VARIANTS, args);
+      const [last, ...page] = await this.#calls.read<[string, ...rows.Row[]]>(reads.GET_VARIANTS, args);
       for (const row of page) variants.push(this.#sound(() => rows.readVariant(row)));
       after = last;
     }
@@ -188,7 +191,7 @@ class RedisStore implements Store {
 
   async searchHistory(key: ConfigKey, offset: number, limit: number): Promise<Found<HistoryEntry>> {
     const args = [rows.nameOf(key), pageOffset(offset), pageSize(limit, HISTORY_PER_SEARCH_MAX)];
-    const [total, ...past] = await this.#calls.read<[number, ...rows.PastFields[]]>(scripts.SEARCH_HISTORY, args);
+    const [total, ...past] = await this.#calls.read<[number, ...rows.PastFields[]]>(reads.SEARCH_HISTORY, args);
     const entries = past.map((fields) => this.#readOrReport(() => rows.readHistoryEntry(fields)));
     return { items: entries.filter((entry) => entry !== undefined), total };
   }
@@ -201,6 +204,18 @@ class RedisStore implements Store {
     return isId(configId) ? this.#pastWrite(['', configId]) : undefined;
   }
 
+  async scanHistory(limit: number, after?: string): Promise<Page<ConfigHistory>> {
+    const args = [pageStart(after), pageSize(limit, ITEMS_PER_PAGE_MAX)];
+    return this.#pageOf(await this.#calls.read<[string, ...rows.Row[]]>(reads.SCAN_HISTORY, args), rows.readHistory);
+  }
+
+  async putMoved(moved: readonly MovedRow[]): Promise<void> {
+    checkMoved(moved);
+    for (const some of rows.movedInSteps(moved)) {
+      await this.#calls.write(writes.PUT_MOVED, some);
+    }
+  }
+
   putRecord(record: StoredRecord): Promise<Revision> {
     return this.putRecords([record]);
   }
@@ -209,32 +224,33 @@ class RedisStore implements Store {
     checkRecords(records);
     if (records.length === 0) return this.revision();
     const args = records.flatMap((record) => [record.kind, record.key, rows.storedRecord(record)]);
-    return this.#calls.write(scripts.PUT_RECORDS, args);
+    return this.#calls.write(writes.PUT_RECORDS, args);
   }
 
   async removeRecord(kind: RecordKind, key: string): Promise<boolean> {
     checkRecordKey(key);
-    return (await this.#calls.write<Revision>(scripts.REMOVE_RECORD, [kind, key])) !== 0;
+    return (await this.#calls.write<Revision>(writes.REMOVE_RECORD, [kind, key])) !== 0;
   }
 
   async getRecord(kind: RecordKind, key: string): Promise<StoredRecord | undefined> {
-    const stored = await this.#calls.read<string | null>(scripts.GET_RECORD, [kind, key]);
+    const stored = await this.#calls.read<string | null>(reads.GET_RECORD, [kind, key]);
     return stored === null ? undefined : this.#sound(() => rows.readRecord(kind, key, stored));
   }
 
   async scanRecords(kind: RecordKind, limit: number, after = ''): Promise<Page<StoredRecord>> {
     const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
-    const [last, ...found] = await this.#calls.read<string[]>(scripts.SCAN_RECORDS, [kind, after, size]);
+    const [last, ...found] = await this.#calls.read<string[]>(reads.SCAN_RECORDS, [kind, after, size]);
     const items: StoredRecord[] = [];
+    const damaged: string[] = [];
     for (let i = 0; i < found.length; i += 2) {
-      const record = this.#readOrReport(() => rows.readRecord(kind, found[i]!, found[i + 1]!));
+      const record = this.#readOrReport(() => rows.readRecord(kind, found[i]!, found[i + 1]!), damaged);
       if (record !== undefined) items.push(record);
     }
-    return { items, next: last === '' ? undefined : last };
+    return { items, next: last === '' ? undefined : last, ...(damaged.length > 0 && { damaged }) };
   }
 
   async revision(): Promise<Revision> {
-    return Number(await this.#calls.read<string>(scripts.REVISION, []));
+    return Number(await this.#calls.read<string>(reads.REVISION, []));
   }
 
   /**
@@ -247,7 +263,7 @@ class RedisStore implements Store {
     for (let upTo = from; ; ) {
       const wanted = size - changes.length;
       const args = [String(upTo), wanted + 1];
-      const [revision, entries] = await this.#calls.read<[string, rows.ChangeEntry[]]>(scripts.CHANGES, args);
+      const [revision, entries] = await this.#calls.read<[string, rows.ChangeEntry[]]>(reads.CHANGES, args);
       const newest = Number(revision);
       const [first, ...later] = entries;
       if (first === undefined ? upTo !== newest : rows.revisionOf(first[0]) !== upTo)
@@ -273,13 +289,17 @@ class RedisStore implements Store {
     read: (row: rows.Row) => T,
   ): Promise<Page<T>> {
     const args = [...names, pageStart(after), pageSize(limit, ITEMS_PER_PAGE_MAX)];
-    const [last, ...found] = await this.#calls.read<[string, ...rows.Row[]]>(scripts.SCAN, args);
-    const items = found.map((row) => this.#readOrReport(() => read(row))).filter((item) => item !== undefined);
-    return { items, next: last === '' ? undefined : last };
+    return this.#pageOf(await this.#calls.read<[string, ...rows.Row[]]>(reads.SCAN, args), read);
+  }
+
+  #pageOf<T>([last, ...found]: readonly [string, ...rows.Row[]], read: (row: rows.Row) => T): Page<T> {
+    const damaged: string[] = [];
+    const items = found.map((row) => this.#readOrReport(() => read(row), damaged)).filter((item) => item !== undefined);
+    return { items, next: last === '' ? undefined : last, ...(damaged.length > 0 && { damaged }) };
   }
 
   async #pastWrite(args: readonly string[]): Promise<ConfigHistory | undefined> {
-    const past = await this.#calls.read<[rows.PastFields, string | null] | null>(scripts.GET_HISTORY, args);
+    const past = await this.#calls.read<[rows.PastFields, string | null] | null>(reads.GET_HISTORY, args);
     return past === null ? undefined : this.#sound(() => rows.readHistory(past));
   }
 
@@ -292,12 +312,14 @@ class RedisStore implements Store {
     }
   }
 
-  readonly #readOrReport = <T>(read: () => T): T | undefined => {
+  readonly #readOrReport = <T>(read: () => T, damaged?: string[]): T | undefined => {
     try {
       return this.#sound(read);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      this.#host.log.error('a damaged row is left out', { what: error.message });
+      const what = (error.cause as Error).message;
+      damaged?.push(what);
+      this.#host.log.error('a damaged row is left out', { place: this.#place, what });
       return undefined;
     }
   };
@@ -325,7 +347,7 @@ class RedisStore implements Store {
     const keptMs = (this.#settings.historyKeptDays ?? HISTORY_KEPT_DAYS) * DAY_MS;
     try {
       for (let batch = 0; batch < FORGET_BATCHES_MAX; batch += 1) {
-        const forgotten = await this.#calls.write<number>(scripts.FORGET, [keptMs, FORGOTTEN_AT_ONCE]);
+        const forgotten = await this.#calls.write<number>(writes.FORGET, [keptMs, FORGOTTEN_AT_ONCE]);
         if (forgotten < FORGOTTEN_AT_ONCE) return;
       }
     } catch (error) {

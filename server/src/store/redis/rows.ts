@@ -1,7 +1,17 @@
 import { hash } from 'node:crypto';
 import type { Config, ConfigKey, ConfigType, ConfigVariant } from '@nacos-kube/core/model/config.ts';
-import { type ConfigHistory, type HistoryEntry, readVariantText } from '../history.ts';
-import type { Change, ChangedThing, ConfigWrite, Operator, RecordKind, StoredRecord, VariantWrite } from '../store.ts';
+import { type ConfigHistory, type HistoryEntry, readVariantText, variantText } from '../history.ts';
+import type {
+  Change,
+  ChangedThing,
+  ConfigWrite,
+  MovedRow,
+  Operator,
+  RecordKind,
+  StoredRecord,
+  VariantWrite,
+} from '../store.ts';
+import type { RedisArgument } from './connection.ts';
 
 /** What Redis handed out is not what was written: a foreign hand, an evicted key. */
 export class DamagedRowError extends Error {
@@ -103,6 +113,44 @@ export function readHistory([fields, content]: readonly [PastFields, string | nu
     throw new DamagedRowError(`past write ${entry.nid} does not fit its md5`);
   }
   return { ...entry, content };
+}
+
+/** What one script takes, so that it does not hold Redis up for long. */
+const MOVED_CHARS_PER_STEP = 2 * 1024 * 1024;
+
+/** The values of rows of another store, as the script for them takes them. */
+export function* movedInSteps(moved: readonly MovedRow[]): Generator<readonly RedisArgument[]> {
+  let step: RedisArgument[] = [];
+  let chars = 0;
+  for (const one of moved) {
+    step.push(...movedValues(one));
+    chars += one.row.content.length;
+    if (chars < MOVED_CHARS_PER_STEP) continue;
+    yield step;
+    step = [];
+    chars = 0;
+  }
+  if (step.length > 0) yield step;
+}
+
+function movedValues({ what, row }: MovedRow): readonly RedisArgument[] {
+  const by = { ip: row.sourceIp, user: row.sourceUser };
+  const start = [nameOf(row), row.namespaceId, row.content, row.md5];
+  switch (what) {
+    case 'config': {
+      const tags = JSON.stringify(row.tags);
+      return [what, ...start, configFacts({ ...row, by }), row.id, row.appName, tags, row.createdMs, row.modifiedMs];
+    }
+    case 'variant': {
+      const variant = variantText(row.variant);
+      return [what, ...start, variantFacts({ ...row, by }), variant, row.appName, '[]', row.createdMs, row.modifiedMs];
+    }
+    case 'history': {
+      const [name, , content, md5] = start;
+      const { nid, operation, appName, configId, atMs } = row;
+      return ['past', name!, nid, content!, md5!, JSON.stringify(by), operation, appName, configId, atMs, ''];
+    }
+  }
 }
 
 const SUM_LENGTH = 40;

@@ -4,8 +4,8 @@ import { requireSearchBytes } from '../bounds.ts';
 import { type ConfigQuery, type Found, StoreError, type TextQuery } from '../store.ts';
 import { fitsText } from '../text-query.ts';
 import type { RedisCalls } from './calls.ts';
+import { GET_BY_IDS, GET_CONFIG, NAMES } from './read-scripts.ts';
 import { nameOf, type Row, readConfig, readName, rowId } from './rows.ts';
-import { GET_BY_IDS, GET_CONFIG, NAMES } from './scripts.ts';
 
 /** Each step holds Redis up for about a millisecond. */
 const NAMES_PER_STEP = 1000;

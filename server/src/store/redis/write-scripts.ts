@@ -1,44 +1,9 @@
-import { hash } from 'node:crypto';
-import { PAGE_BYTES_MAX } from '../bounds.ts';
-
-/**
- * What runs inside Redis. Each script is one transaction: it looks at everything first, and nothing that can be refused
- * (a replica, a full memory) comes after the first thing it writes. `P` is the prefix of all keys:
- *
- *   meta          hash   dataset, format, server (run id of the server that wrote last), revision, ids
- *   changes       stream one entry per revision, with the revision as its id
- *   k, vk         hash   name of a configuration or variant to its id
- *   c:ID, t:ID    hash, text   a configuration and its content; v:ID, w:ID a variant and its content
- *   configs, variants    sorted set of ids; ns:NAMESPACE of `ID NAME`; vo:NAME of the variants of a configuration
- *   p:NID, q:NID  hash, text   a past write and its content; po:NAME, past, newest: found by name, age, configuration
- *   r:KIND, rk:KIND      hash of records, sorted set of their keys
- */
-export interface Script {
-  readonly name: string;
-  readonly lua: string;
-  readonly sha: string;
-  readonly isWrite: boolean;
-}
+import { COMMON, type Script, scriptOf } from './script.ts';
 
 /** Beyond what a server that was lost or failed over may have given out without this one knowing. */
 const REVISIONS_SKIPPED = 1_000_000;
-
-/** ARGV: prefix, the data set that is expected or the empty text, then what each script takes. */
-const COMMON = `
-local P, meta = ARGV[1], KEYS[1]
-local call = redis.call
-if ARGV[2] ~= '' then
-  local dataset = call('HGET', meta, 'dataset')
-  if dataset ~= ARGV[2] then return redis.error_reply('DATASET ' .. (dataset and 'another' or 'none')) end
-end
-local function text(number) return string.format('%.0f', number) end
-local FIELDS = {'key', 'ns', 'variant', 'md5', 'facts', 'app', 'tags', 'created', 'modified'}
-local function row(kind, id)
-  local fields = call('HMGET', P .. kind .. ':' .. id, 'key', 'ns', 'variant', 'md5', 'facts', 'app', 'tags', 'created', 'modified', 'sum')
-  table.insert(fields, 1, id)
-  return fields
-end
-`;
+/** Ids of other stores that a counter can go on from. */
+const ID_TAKEN_MAX = 2 ** 52;
 
 /** ARGV[3] is until when, by this server's clock, the write may be done; ARGV[4] how many changes are kept. */
 const WRITES = `
@@ -82,14 +47,18 @@ local function writeRow(kind, id, values)
   end
   call('HSET', P .. kind .. ':' .. id, 'sum', sumOf(values), unpack(arguments))
 end
-local function remember(operation, configId, name, md5, app, by)
-  local nid = newId()
-  local values = {name, operation, configId, md5, app, by, text(now)}
-  call('HSET', P .. 'p:' .. nid, 'key', name, 'op', operation, 'config', configId, 'md5', md5, 'app', app, 'by', by, 'at', text(now), 'sum', sumOf(values))
+local function keepPast(nid, operation, configId, name, md5, app, by, at)
+  local sum = sumOf({name, operation, configId, md5, app, by, at})
+  call('HSET', P .. 'p:' .. nid, 'key', name, 'op', operation, 'config', configId, 'md5', md5, 'app', app, 'by', by, 'at', at, 'sum', sum)
+  call('ZADD', P .. 'pasts', nid, nid)
   call('ZADD', P .. 'po:' .. name, nid, nid)
-  call('ZADD', P .. 'past', text(now), nid)
-  if operation ~= 'I' then call('HSET', P .. 'newest', configId, nid) end
+  call('ZADD', P .. 'past', at, nid)
+  local newest = tonumber(call('HGET', P .. 'newest', configId) or '0')
+  if operation ~= 'I' and tonumber(nid) > newest then call('HSET', P .. 'newest', configId, nid) end
   return P .. 'q:' .. nid
+end
+local function remember(operation, configId, name, md5, app, by)
+  return keepPast(newId(), operation, configId, name, md5, app, by, text(now))
 end
 local function removeConfig(id, name, by)
   local fields = row('c', id)
@@ -246,6 +215,7 @@ for _, nid in ipairs(nids) do
   local past = call('HMGET', P .. 'p:' .. nid, 'key', 'config')
   call('UNLINK', P .. 'p:' .. nid, P .. 'q:' .. nid)
   call('ZREM', P .. 'past', nid)
+  call('ZREM', P .. 'pasts', nid)
   if past[1] then call('ZREM', P .. 'po:' .. past[1], nid) end
   if past[2] and call('HGET', P .. 'newest', past[2]) == nid then call('HDEL', P .. 'newest', past[2]) end
 end
@@ -253,155 +223,72 @@ return {0, #nids}
 `,
 );
 
-/** 3: name. */
-export const GET_CONFIG = read(
-  'getConfig',
+/**
+ * Rows of another store, 11 values each. 5 and on: `config` or `variant`, name, namespace, content, md5, facts, variant,
+ * application, tags, created, modified; of a config its id stands where the variant does. Or `past`, name, number, content,
+ * md5, by, operation, application, id of the configuration, time, nothing.
+ */
+export const PUT_MOVED = write(
+  'putMoved',
   `
-local id = call('HGET', P .. 'k', ARGV[3])
-if not id then return false end
-return {row('c', id), call('GET', P .. 't:' .. id)}
-`,
-);
-
-/** Rows with their contents until they are enough for one page. Answers what is left first: 0, or the last id that was looked at. */
-const PAGE = `
-local function page(kind, texts, ids, limit)
-  local found, bytes = {''}, 0
-  for i, id in ipairs(ids) do
-    if i > limit or bytes > ${PAGE_BYTES_MAX} then
-      found[1] = ids[i - 1]
-      break
+begin()
+local function free(key, id)
+  local number = tonumber(id)
+  if number == nil or number < 1 or number > ${ID_TAKEN_MAX} or call('EXISTS', key .. id) == 1 then return false end
+  return true
+end
+local function raise(id)
+  local number = tonumber(id)
+  if number == nil or number > ${ID_TAKEN_MAX} then return end
+  if number > tonumber(call('HGET', meta, 'ids') or '0') then call('HSET', meta, 'ids', text(number)) end
+end
+local function isKnown(name, operation, md5, at)
+  for _, nid in ipairs(call('ZRANGE', P .. 'po:' .. name, 0, -1)) do
+    local past = call('HMGET', P .. 'p:' .. nid, 'op', 'md5', 'at')
+    if past[1] == operation and past[2] == md5 and past[3] == at then return true end
+  end
+  return false
+end
+for i = 5, #ARGV, 11 do
+  local what, name, ns, content, md5, facts, variant, app, tags, created, modified = unpack(ARGV, i, i + 10)
+  if what == 'config' then
+    local id = call('HGET', P .. 'k', name)
+    if not id then
+      id = free(P .. 'c:', variant) and variant or newId()
+      raise(id)
+      call('HSET', P .. 'k', name, id)
+      call('ZADD', P .. 'configs', id, id)
+      call('ZADD', P .. 'ns:' .. ns, id, id .. ' ' .. name)
     end
-    local fields = row(kind, id)
-    local content = call('GET', P .. texts .. ':' .. id)
-    if fields[2] or content then
-      bytes = bytes + string.len(content or '')
-      table.insert(found, {fields, content})
+    call('SET', P .. 't:' .. id, content)
+    writeRow('c', id, {name, ns, '', md5, facts, app, tags, created, modified})
+    note('config', 0, name)
+  elseif what == 'variant' then
+    local id = call('HGET', P .. 'vk', name .. ' ' .. variant)
+    if not id then
+      id = newId()
+      call('HSET', P .. 'vk', name .. ' ' .. variant, id)
+      call('ZADD', P .. 'variants', id, id)
+      call('ZADD', P .. 'vo:' .. name, id, id)
+    end
+    call('SET', P .. 'w:' .. id, content)
+    writeRow('v', id, {name, ns, variant, md5, facts, app, tags, created, modified})
+    note('variant', 0, name)
+  else
+    -- Under its own number it is new; under another's it may have come before.
+    local isFree = free(P .. 'p:', ns)
+    if isFree or not isKnown(name, variant, md5, created) then
+      local nid = isFree and ns or newId()
+      raise(nid)
+      raise(tags)
+      call('SET', keepPast(nid, variant, tags, name, md5, app, facts, created), content)
     end
   end
-  return found
 end
-`;
-
-/** 3: `configs` or `variants`, 4: kind of the rows, 5: of their contents, 6: after which id, 7: how many. */
-export const SCAN = read(
-  'scan',
-  `${PAGE}
-local ids = call('ZRANGEBYSCORE', P .. ARGV[3], '(' .. ARGV[6], '+inf', 'LIMIT', 0, tonumber(ARGV[7]) + 1)
-return page(ARGV[4], ARGV[5], ids, tonumber(ARGV[7]))
+return {replicas(), 0}
 `,
 );
-
-/** 3 and on: ids, in order. */
-export const GET_BY_IDS = read(
-  'getByIds',
-  `${PAGE}
-local ids = {}
-for i = 3, #ARGV do ids[i - 2] = ARGV[i] end
-return page('c', 't', ids, #ids)
-`,
-);
-
-/** 3: name, 4: after which id. */
-export const GET_VARIANTS = read(
-  'getVariants',
-  `${PAGE}
-local ids = call('ZRANGEBYSCORE', P .. 'vo:' .. ARGV[3], '(' .. ARGV[4], '+inf')
-return page('v', 'w', ids, #ids)
-`,
-);
-
-/** 3: namespace. */
-export const COUNT_CONFIGS = read('countConfigs', `return call('ZCARD', P .. 'ns:' .. ARGV[3])`);
-
-/** 3: namespace, 4: after which id, 5: how many, 6: 1 with application and tags. `ID NAME` of each. */
-export const NAMES = read(
-  'names',
-  `
-local names = call('ZRANGEBYSCORE', P .. 'ns:' .. ARGV[3], '(' .. ARGV[4], '+inf', 'LIMIT', 0, ARGV[5])
-if ARGV[6] == '0' then return names end
-local found = {}
-for _, name in ipairs(names) do
-  local facts = call('HMGET', P .. 'c:' .. string.match(name, '^%d+'), 'app', 'tags')
-  table.insert(found, name)
-  table.insert(found, facts[1] or '')
-  table.insert(found, facts[2] or '[]')
-end
-return found
-`,
-);
-
-const PAST = `
-local function past(nid)
-  local fields = call('HMGET', P .. 'p:' .. nid, 'key', 'op', 'config', 'md5', 'app', 'by', 'at', 'sum')
-  table.insert(fields, 1, nid)
-  return fields
-end
-`;
-
-/** 3: name, 4: offset, 5: how many. */
-export const SEARCH_HISTORY = read(
-  'searchHistory',
-  `${PAST}
-local found = {call('ZCARD', P .. 'po:' .. ARGV[3])}
-for _, nid in ipairs(call('ZREVRANGE', P .. 'po:' .. ARGV[3], ARGV[4], tonumber(ARGV[4]) + tonumber(ARGV[5]) - 1)) do
-  table.insert(found, past(nid))
-end
-return found
-`,
-);
-
-/** 3: number of a past write, or empty with 4: id of the configuration whose newest it is. */
-export const GET_HISTORY = read(
-  'getHistory',
-  `${PAST}
-local nid = ARGV[3] ~= '' and ARGV[3] or call('HGET', P .. 'newest', ARGV[4])
-if not nid or call('EXISTS', P .. 'p:' .. nid) == 0 then return false end
-return {past(nid), call('GET', P .. 'q:' .. nid)}
-`,
-);
-
-/** 3: kind, 4: key. */
-export const GET_RECORD = read('getRecord', `return call('HGET', P .. 'r:' .. ARGV[3], ARGV[4])`);
-
-/** 3: kind, 4: after which key, 5: how many. */
-export const SCAN_RECORDS = read(
-  'scanRecords',
-  `
-local limit = tonumber(ARGV[5])
-local from = ARGV[4] == '' and '-' or '(' .. ARGV[4]
-local keys = call('ZRANGEBYLEX', P .. 'rk:' .. ARGV[3], from, '+', 'LIMIT', 0, limit + 1)
-local found, bytes = {''}, 0
-for i, key in ipairs(keys) do
-  if i > limit or bytes > ${PAGE_BYTES_MAX} then
-    found[1] = keys[i - 1]
-    break
-  end
-  local stored = call('HGET', P .. 'r:' .. ARGV[3], key) or ''
-  bytes = bytes + string.len(stored)
-  table.insert(found, key)
-  table.insert(found, stored)
-end
-return found
-`,
-);
-
-/** 3: from which revision on, itself included, 4: how many. */
-export const CHANGES = read(
-  'changes',
-  `return {call('HGET', meta, 'revision') or '0', call('XRANGE', P .. 'changes', ARGV[3] .. '-0', '+', 'COUNT', ARGV[4])}`,
-);
-
-export const REVISION = read('revision', `return call('HGET', meta, 'revision') or '0'`);
 
 function write(name: string, lua: string): Script {
   return scriptOf(name, `${COMMON}${WRITES}${lua}`, true);
-}
-
-function read(name: string, lua: string): Script {
-  return scriptOf(name, `${COMMON}${lua}`, false);
-}
-
-function scriptOf(name: string, lua: string, isWrite: boolean): Script {
-  return { name, lua, sha: hash('sha1', lua), isWrite };
 }
