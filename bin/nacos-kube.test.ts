@@ -17,7 +17,7 @@ function nacosKube(...args: readonly string[]) {
 test('help lists every command', () => {
   const { status, stdout } = nacosKube('--help');
   assert.equal(status, 0);
-  for (const command of ['up', 'server', 'sidecar', 'operator', 'drain', 'version']) {
+  for (const command of ['up', 'server', 'sidecar', 'operator', 'drain', 'store', 'version']) {
     assert.match(stdout, new RegExp(`^  ${command} +\\w`, 'm'));
   }
 });

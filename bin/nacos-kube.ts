@@ -27,9 +27,17 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
     summary: 'run the operator of a Kubernetes cluster',
     load: async () => (await import('../operator/src/main.ts')).operatorCommand(),
   },
+  'etcd-member': {
+    summary: 'make a member of the managed etcd ready to start',
+    load: async () => (await import('../operator/src/etcd/main.ts')).etcdMemberCommand(),
+  },
   drain: {
     summary: 'make the node of this pod unready and wait until it has handed over what it owns',
     load: async () => (await import('../sidecar/src/drain/main.ts')).drainCommand(),
+  },
+  store: {
+    summary: 'move, back up and restore the central store',
+    load: async () => (await import('../server/src/store/move/main.ts')).storeCommand(),
   },
   version: { summary: 'print the version', load: versionCommand },
 };

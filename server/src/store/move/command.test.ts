@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { keyOf, writeOf } from '../contract-tools.ts';
+import { createTestHost } from '../host-for-tests.ts';
+import { createSqliteStore } from '../sqlite.ts';
+import { fillStore, rowsOf } from './store-for-tests.ts';
+
+const PROGRAM = join(import.meta.dirname, '../../../../bin/nacos-kube.ts');
+const host = createTestHost();
+
+describe('nacos-kube store', () => {
+  let folder: string;
+  const at = (name: string) => join(folder, name);
+  const sqliteAt = (name: string) => createSqliteStore(host, { path: at(name) });
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'nacos-kube-store-'));
+    const store = sqliteAt('from.sqlite');
+    await store.start();
+    await fillStore(store);
+    await store.stop();
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  async function rowsAt(name: string): Promise<readonly unknown[]> {
+    const store = sqliteAt(name);
+    await store.start();
+    try {
+      return await rowsOf(store);
+    } finally {
+      await store.stop();
+    }
+  }
+
+  it('backs up a store that is in use, and restores it', async () => {
+    const used = sqliteAt('from.sqlite');
+    await used.start();
+    try {
+      const backedUp = await run('backup', '--from', `sqlite:${at('from.sqlite')}`, at('a.backup'));
+      assert.equal(backedUp.code, 0, backedUp.output);
+      assert.match(backedUp.output, /a\.backup: \d+ rows of sqlite:.*from\.sqlite \(.*6 configs.*\)/);
+      await used.putConfig(writeOf('c.1', 'content 1'));
+      const whole = await run('backup', '--from', `sqlite:${at('from.sqlite')}`, at('copy.sqlite'));
+      assert.equal(whole.code, 0, whole.output);
+    } finally {
+      await used.stop();
+    }
+    assert.deepEqual(await rowsAt('copy.sqlite'), await rowsAt('from.sqlite'));
+    const checked = await run('check', at('a.backup'));
+    assert.match(checked.output, /a\.backup is whole: \d+ rows/);
+    const restored = await run('restore', at('a.backup'), '--to', `sqlite:${at('restored.sqlite')}`);
+    assert.equal(restored.code, 0, restored.output);
+    assert.match(restored.output, /has all \d+ rows of backup/);
+    const store = sqliteAt('restored.sqlite');
+    await store.start();
+    assert.equal((await store.getConfig(keyOf('c.1')))!.content, 'content 1');
+    assert.equal((await store.searchHistory(keyOf('gone'), 0, 9)).total, 2);
+    await store.stop();
+    const left = (await readdir(folder)).filter((name) => /part|snapshot|nacos-kube-copy/.test(name));
+    assert.deepEqual(left, []);
+  });
+
+  it('copies a store, and refuses one that is not there, is the same or is not empty', async () => {
+    const from = `sqlite:${at('from.sqlite')}`;
+    const copied = await run('copy', '--from', from, '--to', `sqlite:${at('to.sqlite')}`);
+    assert.equal(copied.code, 0, copied.output);
+    assert.deepEqual(await rowsAt('to.sqlite'), await rowsAt('from.sqlite'));
+    const refused: readonly [string, string, RegExp][] = [
+      [`sqlite:${at('none.sqlite')}`, from, /nacos-kube store: there is no file/],
+      [from, from, /is source and target at once/],
+      [from, `sqlite:${at('to.sqlite')}`, /is not empty: .*--into-existing/],
+      [from, 'db2://ann:secret@x/y', /names no store: there is no store "db2"/],
+    ];
+    for (const [one, other, why] of refused) {
+      const { code, output } = await run('copy', '--from', one, '--to', other);
+      assert.equal(code, 1);
+      assert.match(output, why);
+      assert.doesNotMatch(output, /secret|^ +at /m);
+    }
+  });
+
+  it('says what is damaged: it takes the rest, and fails', async () => {
+    const store = sqliteAt('damaged.sqlite');
+    await store.start();
+    await fillStore(store);
+    await store.putConfig(writeOf('damaged', 'unlikely-to-be-found-twice'));
+    await store.stop();
+    const file = await open(at('damaged.sqlite'), 'r+');
+    const bytes = await file.readFile();
+    for (let i = bytes.indexOf('unlikely'); i >= 0; i = bytes.indexOf('unlikely', i + 1)) await file.write('X', i);
+    await file.close();
+    const { code, output } = await run('backup', '--from', `sqlite:${at('damaged.sqlite')}`, at('d.backup'));
+    assert.equal(code, 1, output);
+    assert.match(output, /damaged in the source: .*does not fit its/);
+    assert.match(output, /done, but for 2 rows that are damaged in the source/);
+    assert.equal((await run('check', at('d.backup'))).code, 0);
+  });
+
+  it('refuses a torn backup before it writes anything', async () => {
+    const file = await open(at('a.backup'), 'r+');
+    await file.truncate((await file.stat()).size - 30);
+    await file.close();
+    const { code, output } = await run('restore', at('a.backup'), '--to', `sqlite:${at('never.sqlite')}`);
+    assert.equal(code, 1);
+    assert.match(output, /the file is torn/);
+    assert.ok(!(await readdir(folder)).includes('never.sqlite'));
+  });
+
+  it('has help', async () => {
+    const { code, output } = await run('copy', '--help');
+    assert.equal(code, 0);
+    for (const word of ['--from <URL>', '--into-existing', 'mysql://USER@HOST', 'NACOS_KUBE_TO_PASSWORD']) {
+      assert.ok(output.includes(word), word);
+    }
+    assert.equal((await run('copy', '--from', 'sqlite:x')).code, 2);
+    assert.equal((await run('turn')).code, 2);
+  });
+
+  /** In a folder of its own: state files are made where it runs. */
+  async function run(...args: readonly string[]): Promise<{ code: number | null; output: string }> {
+    const child = spawn(process.execPath, [PROGRAM, 'store', ...args], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    child.stdout.on('data', (piece: Buffer) => (output += piece));
+    child.stderr.on('data', (piece: Buffer) => (output += piece));
+    const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+    return { code, output };
+  }
+});

@@ -1,0 +1,203 @@
+import { createHash } from 'node:crypto';
+import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
+import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
+import { Command } from 'commander';
+import { openStore } from '../open.ts';
+import { backupSqlite, removeDatabase } from '../sqlite-backup.ts';
+import type { Store } from '../store.ts';
+import { writeBackup } from './backup.ts';
+import { BackupSource, checkBackup } from './backup-source.ts';
+import { copyStore } from './copy.ts';
+import { MoveError, MoveStoppedError } from './move-error.ts';
+import { Patience } from './patience.ts';
+import { Progress } from './progress.ts';
+import { type MoveSource, StoreSource } from './store-source.ts';
+import { StoreTarget } from './store-target.ts';
+import { parseStoreUrl, type StoreAddress, URL_FORMS } from './store-url.ts';
+
+const FROM_PASSWORD = 'NACOS_KUBE_FROM_PASSWORD';
+const TO_PASSWORD = 'NACOS_KUBE_TO_PASSWORD';
+const WRONG_TOLD_MAX = 20;
+/** As shells have it for a program that a signal ended. */
+const INTERRUPTED = 130;
+
+const HELP = `
+A URL is one of
+  ${URL_FORMS.join('\n  ')}
+
+A password in a URL is seen by all who list the processes of the machine: rather name a file that holds it, or put it
+into ${FROM_PASSWORD} or ${TO_PASSWORD}.
+`;
+
+interface Flags {
+  readonly from: string;
+  readonly to: string;
+  readonly fromPasswordFile?: string;
+  readonly toPasswordFile?: string;
+  readonly state?: string;
+  readonly intoExisting?: true;
+}
+
+/** `nacos-kube store`: what is done with a whole store, beside the nodes that use it. */
+export function storeCommand(): Command {
+  const command = new Command('store').description('move, back up and restore the central store').exitOverride();
+  const from = (one: Command) =>
+    one
+      .requiredOption('--from <URL>', 'store that is read; nodes may go on using it')
+      .option('--from-password-file <FILE>', 'file that holds its password');
+  const to = (one: Command) =>
+    one
+      .requiredOption('--to <URL>', 'store that is written')
+      .option('--to-password-file <FILE>', 'file that holds its password')
+      .option('--into-existing', 'write over what the target has; else it must be empty')
+      .option(
+        '--state <FILE>',
+        'where it is kept how far the copy is (default: a name made of both URLs, in this directory)',
+      );
+  const add = (name: string, summary: string) => command.command(name).description(summary).addHelpText('after', HELP);
+
+  to(from(add('copy', 'copy all of one store into another, and compare every item'))).action((flags: Flags) =>
+    perform((host, isStopped) => copy(host, flags, isStopped)),
+  );
+  from(add('backup', 'write all of a store to a file; of sqlite to a sqlite file when its name ends in .sqlite'))
+    .argument('<FILE>', 'file to write')
+    .action((file: string, flags: Flags) => perform((host, isStopped) => backup(host, file, flags, isStopped)));
+  to(add('restore', 'write a backup into a store, and compare every item'))
+    .argument('<FILE>', 'a backup')
+    .action((file: string, flags: Flags) => perform((host, isStopped) => restore(host, file, flags, isStopped)));
+  command
+    .command('check')
+    .description('read a backup to its end, and say whether it is whole')
+    .argument('<FILE>', 'a backup')
+    .action((file: string) => perform(async () => say(await described(file))));
+  return command;
+}
+
+async function copy(host: Host, flags: Flags, isStopped: () => boolean): Promise<void> {
+  const from = await addressOf(host, flags.from, flags.fromPasswordFile, FROM_PASSWORD);
+  if (from.settings.kind === 'sqlite') await requireFile(host, from.settings.path);
+  await withStore(host, from, async (store) => {
+    await into(host, flags, new StoreSource(store, from.place, new Patience(host)), isStopped);
+  });
+}
+
+async function restore(host: Host, file: string, flags: Flags, isStopped: () => boolean): Promise<void> {
+  say(await described(file));
+  await into(host, flags, new BackupSource(file), isStopped);
+}
+
+async function into(host: Host, flags: Flags, source: MoveSource, isStopped: () => boolean): Promise<void> {
+  const address = await addressOf(host, flags.to, flags.toPasswordFile, TO_PASSWORD);
+  if (address.place === source.place) throw new MoveError(`${source.place} is source and target at once`);
+  const name = createHash('sha256').update(`${source.place} ${address.place}`).digest('hex').slice(0, 8);
+  const progress = new Progress(host.clock, say);
+  await withStore(host, address, async (store) => {
+    const target = new StoreTarget(store, address.place, new Patience(host));
+    const statePath = flags.state ?? `nacos-kube-copy-${name}.json`;
+    const isIntoExisting = flags.intoExisting === true;
+    const { wrong, compared } = await copyStore({
+      ...{ host, source, target, statePath, isIntoExisting, progress, isStopped },
+    });
+    if (target.pastLeftOut > 0) say(`left out: past writes, which ${store.kind} has no way to take`);
+    for (const line of wrong.slice(0, WRONG_TOLD_MAX)) say(`not as in the source: ${line}`);
+    if (wrong.length > 0) throw new MoveError(`${wrong.length} of ${compared} rows are not in ${target.place}`);
+    say(`${target.place} has all ${compared} rows of ${source.place}`);
+  });
+  requireUndamaged(progress);
+}
+
+async function backup(host: Host, file: string, flags: Flags, isStopped: () => boolean): Promise<void> {
+  const from = await addressOf(host, flags.from, flags.fromPasswordFile, FROM_PASSWORD);
+  const progress = new Progress(host.clock, say);
+  const write = (address: StoreAddress) =>
+    withStore(host, address, async (store) => {
+      const source = new StoreSource(store, from.place, new Patience(host));
+      progress.begin('written');
+      const rows = await writeBackup({ host, source, kind: store.kind, path: file, progress, isStopped });
+      say(`${file}: ${rows} rows of ${from.place} (${progress.summary()})`);
+    });
+  if (from.settings.kind !== 'sqlite') await write(from);
+  else if (file.endsWith('.sqlite')) {
+    await backupSqlite(host, from.settings.path, file);
+    say(`${file}: a copy of ${from.settings.path}, checked`);
+  } else {
+    // All rows of one moment.
+    const path = `${file}.snapshot`;
+    try {
+      await backupSqlite(host, from.settings.path, path);
+      await write({ settings: { kind: 'sqlite', path }, place: from.place });
+    } finally {
+      await removeDatabase(host, path);
+    }
+  }
+  requireUndamaged(progress);
+}
+
+function requireUndamaged({ damagedRows }: Progress): void {
+  if (damagedRows.size === 0) return;
+  throw new MoveError(`done, but for ${damagedRows.size} rows that are damaged in the source`);
+}
+
+async function described(file: string): Promise<string> {
+  if (file.endsWith('.sqlite')) {
+    throw new MoveError(`${file} is a store by its name: nacos-kube store copy --from sqlite:${file} --to URL`);
+  }
+  const { header, rows, counts } = await checkBackup(file);
+  const texts = [...counts].map(([what, count]) => `${what} ${count}`);
+  return `${file} is whole: ${rows} rows of ${header.from} (${texts.join(', ') || 'nothing'})`;
+}
+
+async function withStore(host: Host, { settings }: StoreAddress, work: (store: Store) => Promise<void>): Promise<void> {
+  const store = await openStore(host, settings);
+  try {
+    await new Patience(host).with(() => store.start());
+    await work(store);
+  } finally {
+    await store.stop();
+  }
+}
+
+async function addressOf(
+  host: Host,
+  url: string,
+  passwordFile: string | undefined,
+  variable: string,
+): Promise<StoreAddress> {
+  if (passwordFile === undefined) return parseStoreUrl(url, process.env[variable]);
+  return parseStoreUrl(url, new TextDecoder().decode(await host.disk.read(passwordFile)).trimEnd());
+}
+
+/** A source that is not there would be made, and copied as an empty one. */
+async function requireFile(host: Host, path: string): Promise<void> {
+  if ((await host.disk.stat(path)) === undefined) throw new MoveError(`there is no file ${path}`);
+}
+
+async function perform(work: (host: Host, isStopped: () => boolean) => Promise<void>): Promise<void> {
+  const host = createNodeHost({ name: 'store', logLevel: 'warn', logFormat: 'text' });
+  let isStopped = false;
+  const stop = (): void => {
+    if (isStopped) process.exit(INTERRUPTED);
+    isStopped = true;
+    say('stopping behind this page; a second signal ends at once');
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  try {
+    await work(host, () => isStopped);
+  } catch (error) {
+    if (error instanceof MoveStoppedError) {
+      say(error.message);
+      process.exitCode = INTERRUPTED;
+      return;
+    }
+    if (error instanceof DiskError) throw new MoveError(error.message, { cause: error });
+    throw error;
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}
+
+function say(line: string): void {
+  console.log(line);
+}
