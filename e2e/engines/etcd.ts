@@ -35,6 +35,8 @@ export interface Etcd {
   readonly password: string | undefined;
   /** Undefined without `tls`. */
   readonly certificates: EtcdCertificates | undefined;
+  /** What a store needs to reach it. */
+  settings(prefix?: string): EtcdReach;
   /** etcdctl on all members, as root where there is a login. Resolves with what it printed. */
   ctl(...args: readonly string[]): Promise<string>;
   /** The member that leads; asked again until there is one. */
@@ -48,6 +50,16 @@ export interface Etcd {
   resume(): void;
   /** Ends all members and removes their data. */
   stop(): Promise<void>;
+}
+
+export interface EtcdReach {
+  readonly endpoints: readonly string[];
+  readonly prefix: string;
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  readonly caFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
 }
 
 export interface EtcdMember {
@@ -136,6 +148,12 @@ class EtcdCluster implements Etcd {
 
   get endpoints(): readonly string[] {
     return this.members.map((member) => member.endpoint);
+  }
+
+  settings(prefix = PREFIX): EtcdReach {
+    const { caFile, certFile, keyFile } = this.certificates ?? {};
+    const { endpoints, user, password } = this;
+    return { endpoints, prefix, user, password, caFile, certFile, keyFile };
   }
 
   async ctl(...args: readonly string[]): Promise<string> {

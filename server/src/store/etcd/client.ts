@@ -1,0 +1,192 @@
+import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
+import type { Clock, Host } from '@nacos-kube/core/host/host.ts';
+import { OPERATION_DEADLINE_MS } from '../bounds.ts';
+import { EtcdEndpoint } from './endpoint.ts';
+import { EtcdFailure, failureOf } from './failure.ts';
+import type { Calls, Streams } from './protocol.ts';
+import type { EtcdSettings } from './settings.ts';
+
+/** Of an operation of several calls, each of which may take `OPERATION_DEADLINE_MS`. */
+const PATIENCE_MS = 5000;
+/** Where there are others to ask, a member gets no longer for its answer. */
+const MEMBER_TIMEOUT_MS = 1200;
+const RETRY_WAIT_MS = 25;
+const RETRY_WAIT_MS_MAX = 200;
+const LOGINS_PER_CALL_MAX = 2;
+
+/** How long one operation of the store may take in all. */
+export class Patience {
+  readonly #clock: Clock;
+  readonly #endMs: number;
+
+  constructor(clock: Clock, patienceMs = PATIENCE_MS) {
+    this.#clock = clock;
+    this.#endMs = clock.monotonic() + patienceMs;
+  }
+
+  get leftMs(): number {
+    return this.#endMs - this.#clock.monotonic();
+  }
+}
+
+/**
+ * Calls to an etcd cluster. One member is asked until it fails; then the next one. What it answers in time is passed on;
+ * outages are sat out for `OPERATION_DEADLINE_MS`, by calls that may be repeated without harm.
+ */
+export class EtcdClient {
+  readonly place: string;
+  readonly #host: Host;
+  readonly #settings: EtcdSettings;
+  readonly #endpoints: readonly EtcdEndpoint[];
+  #current = 0;
+  #token: Promise<string | undefined> | undefined;
+  #isOpen = false;
+
+  constructor(host: Host, settings: EtcdSettings) {
+    this.#host = host;
+    this.#settings = settings;
+    this.place = `etcd ${settings.endpoints.join(',')}`;
+    this.#endpoints = settings.endpoints.map((url) => new EtcdEndpoint(host, settings, url));
+    // Not all nodes shall ask the same member.
+    this.#current = host.random.int(this.#endpoints.length);
+  }
+
+  open(): void {
+    this.#isOpen = true;
+  }
+
+  close(): void {
+    this.#isOpen = false;
+    for (const endpoint of this.#endpoints) endpoint.close();
+  }
+
+  /** How long one member may take for its answer. */
+  get answerTimeoutMs(): number {
+    return this.#endpoints.length > 1 ? MEMBER_TIMEOUT_MS : OPERATION_DEADLINE_MS;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  patience(patienceMs?: number): Patience {
+    return new Patience(this.#host.clock, patienceMs);
+  }
+
+  /** For calls that change nothing, or that change the same when they are carried out twice. */
+  repeat<Name extends keyof Calls>(name: Name, request: Calls[Name][0], patience: Patience): Promise<Calls[Name][1]> {
+    return this.#call(name, request, patience, (failure) => failure.isPassing);
+  }
+
+  /** Is repeated only when it surely was not carried out. */
+  once<Name extends keyof Calls>(name: Name, request: Calls[Name][0], patience: Patience): Promise<Calls[Name][1]> {
+    return this.#call(name, request, patience, (failure) => failure.isPassing && !failure.mayBeDone);
+  }
+
+  /** On the member that is asked now; when the stream fails, `leave` it before the next one. */
+  async stream<Name extends keyof Streams>(
+    name: Name,
+  ): Promise<{ readonly stream: ClientDuplexStream<Streams[Name][0], Streams[Name][1]>; leave(): void }> {
+    this.#requireOpen();
+    const endpoint = this.#endpoint;
+    const stream = await endpoint.stream(name, await this.#metadata(this.patience()));
+    return { stream, leave: () => this.#leave(endpoint) };
+  }
+
+  /** The next call logs in anew. */
+  forgetToken(): void {
+    this.#token = undefined;
+  }
+
+  get #endpoint(): EtcdEndpoint {
+    return this.#endpoints[this.#current]!;
+  }
+
+  #leave(endpoint: EtcdEndpoint): void {
+    if (this.#endpoint === endpoint) this.#current = (this.#current + 1) % this.#endpoints.length;
+  }
+
+  async #call<Name extends keyof Calls>(
+    name: Name,
+    request: Calls[Name][0],
+    patience: Patience,
+    isRepeated: (failure: EtcdFailure) => boolean,
+  ): Promise<Calls[Name][1]> {
+    const { clock, random } = this.#host;
+    const endMs = clock.monotonic() + Math.min(OPERATION_DEADLINE_MS, patience.leftMs);
+    let waitMs = RETRY_WAIT_MS;
+    for (let logins = 0; ; ) {
+      this.#requireOpen();
+      const endpoint = this.#endpoint;
+      try {
+        const metadata = name === 'Auth/Authenticate' ? new Metadata() : await this.#metadata(patience);
+        const leftMs = endMs - clock.monotonic();
+        if (leftMs <= 0) throw lateFailure(this.place);
+        const timeoutMs = Math.min(leftMs, this.answerTimeoutMs);
+        return await endpoint.call(name, request, metadata, timeoutMs);
+      } catch (error) {
+        const failure = failureOf(error, this.place);
+        if (!this.#isOpen) throw closedFailure(this.place, failure.mayBeDone);
+        if (failure.reason === 'token' && this.#settings.user !== undefined && logins < LOGINS_PER_CALL_MAX) {
+          logins += 1;
+          this.forgetToken();
+          continue;
+        }
+        if (failure.isPassing) this.#leave(endpoint);
+        const leftMs = endMs - clock.monotonic();
+        if (!isRepeated(failure) || leftMs <= waitMs) throw failure;
+        await clock.sleep(waitMs * (0.5 + random.float()));
+        waitMs = Math.min(waitMs * 2, RETRY_WAIT_MS_MAX);
+      }
+    }
+  }
+
+  /** With word that a member which knows no leader shall say so at once. */
+  async #metadata(patience: Patience): Promise<Metadata> {
+    const metadata = new Metadata();
+    metadata.set('hasleader', 'true');
+    const token = await this.#login(patience);
+    if (token !== undefined) metadata.set('token', token);
+    return metadata;
+  }
+
+  #login(patience: Patience): Promise<string | undefined> {
+    const { user: name, password } = this.#settings;
+    if (name === undefined) return Promise.resolve(undefined);
+    if (this.#token === undefined) {
+      const login = this.#authenticate(name, password ?? '', patience);
+      login.catch(() => {
+        if (this.#token === login) this.#token = undefined;
+      });
+      this.#token = login;
+    }
+    return this.#token;
+  }
+
+  /** Undefined when this etcd asks for no login. */
+  async #authenticate(name: string, password: string, patience: Patience): Promise<string | undefined> {
+    try {
+      return (await this.repeat('Auth/Authenticate', { name, password }, patience)).token;
+    } catch (error) {
+      if (!/authentication is not enabled/.test((error as Error).message)) throw error;
+      this.#host.log.warn('etcd asks for no login, though a user is set', { place: this.place });
+      return undefined;
+    }
+  }
+
+  #requireOpen(): void {
+    if (!this.#isOpen) throw closedFailure(this.place, false);
+  }
+}
+
+function closedFailure(place: string, mayBeDone: boolean): EtcdFailure {
+  return new EtcdFailure(`${place}: the store is not running`, { kind: 'unavailable', mayBeDone });
+}
+
+function lateFailure(place: string): EtcdFailure {
+  return new EtcdFailure(`${place}: it did not answer in time`, {
+    kind: 'unavailable',
+    isPassing: true,
+    reason: 'late',
+  });
+}

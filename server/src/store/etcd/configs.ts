@@ -1,0 +1,228 @@
+import type { ConfigKey } from '@nacos-kube/core/model/config.ts';
+import { factsAfter, isExpected } from '../history.ts';
+import type { ConfigWrite, ConfigWritten, Operator, Revision } from '../store.ts';
+import { type EtcdContext, requireTime } from './context.ts';
+import { EtcdFailure } from './failure.ts';
+import { nameOf, readName } from './keys.ts';
+import {
+  COMPARES_MAX,
+  get,
+  isAbsent,
+  isUnchanged,
+  put,
+  type Read,
+  readEach,
+  readOf,
+  remove,
+  revisionOf,
+  transactionOf,
+} from './kv.ts';
+import type { Compare, RequestOp, TxnResponse } from './protocol.ts';
+import {
+  type ConfigHead,
+  DamagedValueError,
+  type PastHead,
+  readConfigHead,
+  writeChanges,
+  writeConfigHead,
+  writePastHead,
+  writePastMark,
+} from './values.ts';
+
+export async function putConfig(etcd: EtcdContext, write: ConfigWrite): Promise<ConfigWritten> {
+  const { host, keys, ids } = etcd;
+  const key = keyOf(write);
+  const name = nameOf(write);
+  const { blob, operations } = await etcd.blobs.upload(write.content);
+  return writeChecked(etcd, key, ({ head: old, revision, floor }): Step<ConfigWritten> => {
+    if (!isExpected(write.expectedMd5, old?.md5)) return { done: { outcome: 'conflict' } };
+    const nowMs = host.clock.now();
+    const nid = ids.next(revision, floor);
+    const id = old?.id ?? ids.next(revision, floor);
+    const rest = { id, md5: write.md5, blob, ...factsAfter(write, old, nowMs) };
+    const past: PastHead = {
+      ...{ ...key, nid, configId: old?.id ?? '0', operation: old === undefined ? 'I' : 'U' },
+      ...{ blob: old?.blob ?? blob, md5: old?.md5 ?? write.md5, appName: old?.appName ?? rest.appName },
+      ...{ sourceIp: write.by.ip, sourceUser: write.by.user, atMs: nowMs },
+    };
+    return {
+      nid,
+      compare: old === undefined ? [isAbsent(keys.id(id))] : [],
+      operations: [
+        ...operations,
+        put(keys.config(name), writeConfigHead(key, rest)),
+        ...(old === undefined ? [put(keys.id(id), Buffer.from(name))] : []),
+        ...pastOperations(etcd, past),
+        put(keys.head, writeChanges([{ what: { kind: 'config', key }, removed: false }])),
+      ],
+      finish: (revision) => ({ outcome: 'written', revision }),
+    };
+  });
+}
+
+export async function removeConfig(etcd: EtcdContext, { dataId, group, namespaceId }: ConfigKey, by: Operator) {
+  const key = { dataId, group, namespaceId };
+  return writeChecked(etcd, key, ({ head, modRevision, revision, floor }): Step<boolean> => {
+    if (modRevision === 0) return { done: false };
+    const nid = etcd.ids.next(revision, floor);
+    const changes = writeChanges([{ what: { kind: 'config', key }, removed: true }]);
+    const operations = [...removal(etcd, key, head, nid, by), put(etcd.keys.head, changes)];
+    return { nid, compare: [], operations, finish: () => true };
+  });
+}
+
+/**
+ * All in one transaction. Few of them are compared one by one; for many, which would be more compares than etcd takes,
+ * nothing at all may have been written since they were read.
+ */
+export async function removeConfigs(etcd: EtcdContext, wanted: readonly string[], by: Operator): Promise<number> {
+  const { client, keys, ids } = etcd;
+  const patience = client.patience();
+  for (;;) {
+    const keysRead = [keys.floor, keys.head, ...wanted.map((id) => keys.id(id))].map((key) => ({ key }));
+    const [floorRead, headRead, ...idReads] = (await readEach(client, patience, keysRead)) as [Read, Read, ...Read[]];
+    const { revision } = floorRead;
+    const names = idReads.flatMap((read) => read.kvs.map((kv) => kv.value.toString()));
+    const configs = names.map((name) => ({ key: keys.config(name) }));
+    const reads = await readEach(client, patience, configs, revision);
+    const found = reads.flatMap(({ kvs }, i) => kvs.map((kv) => ({ kv, key: readName(names[i]!) })));
+    if (found.length === 0) return 0;
+    const nids = found.map(() => ids.next(revision, floorOf(floorRead)));
+    const compare =
+      found.length * 2 <= COMPARES_MAX
+        ? found.flatMap(({ kv }, i) => [isUnchanged(kv.key, Number(kv.mod_revision)), isAbsent(keys.nid(nids[i]!))])
+        : [isUnchanged(keys.head, modRevisionOf(headRead))];
+    const removals = found.flatMap(({ kv, key }, i) => removal(etcd, key, headOf(etcd, key, kv.value), nids[i]!, by));
+    const changes = found.map(({ key }) => ({ what: { kind: 'config' as const, key }, removed: true }));
+    const request = transactionOf(compare, [...removals, put(keys.head, writeChanges(changes))]);
+    if ((await client.once('KV/Txn', request, patience)).succeeded) return found.length;
+    requireTime(etcd, patience);
+  }
+}
+
+/** A configuration as a write finds it. */
+interface Seen {
+  readonly head: ConfigHead | undefined;
+  /** 0: not there. */
+  readonly modRevision: number;
+  readonly revision: number;
+  readonly floor: number;
+  /** The revision of the first attempt that turns out to have been carried out. */
+  readonly done: { readonly nid: string; readonly revision: Revision } | undefined;
+}
+
+/** What a write of one configuration comes to, for what it has found. */
+type Step<T> =
+  | { readonly done: T }
+  | {
+      /** By which it is told later whether it was carried out. */
+      readonly nid: string;
+      readonly compare: readonly Compare[];
+      readonly operations: readonly RequestOp[];
+      finish(revision: Revision): T;
+    };
+
+/**
+ * Writes over what it has found and nothing else, again until that holds. So it may be repeated when the answer is lost:
+ * an attempt that was carried out has left its past write, and none that comes late can be carried out as well.
+ */
+async function writeChecked<T>(etcd: EtcdContext, key: ConfigKey, step: (seen: Seen) => Step<T>): Promise<T> {
+  const { client, keys } = etcd;
+  const config = keys.config(nameOf(key));
+  const open = new Map<string, (revision: Revision) => T>();
+  const reads = () => [get(config), get(keys.floor), ...[...open.keys()].map((nid) => get(keys.nid(nid)))];
+  const seenIn = (answer: TxnResponse) => readSeen(etcd, key, [...open.keys()], answer);
+  const patience = client.patience();
+  let seen = seenIn(await client.repeat('KV/Txn', { success: reads() }, patience));
+  for (;;) {
+    if (seen.done !== undefined) return open.get(seen.done.nid)!(seen.done.revision);
+    const next = step(seen);
+    if ('done' in next) return next.done;
+    const compare = [isUnchanged(config, seen.modRevision), isAbsent(keys.nid(next.nid)), ...next.compare];
+    try {
+      const answer = await client.once('KV/Txn', transactionOf(compare, next.operations, reads()), patience);
+      if (answer.succeeded) return next.finish(revisionOf(answer));
+      seen = seenIn(answer);
+      requireTime(etcd, patience);
+    } catch (error) {
+      if (!(error instanceof EtcdFailure) || !error.mayBeDone || patience.leftMs <= 0) throw error;
+      open.set(next.nid, next.finish);
+      seen = seenIn(await client.repeat('KV/Txn', { success: reads() }, patience).catch(() => Promise.reject(error)));
+    }
+  }
+}
+
+function readSeen(etcd: EtcdContext, key: ConfigKey, open: readonly string[], answer: TxnResponse): Seen {
+  const [config, floor, ...pasts] = answer.responses.map((response) => readOf(response.response_range!)) as [
+    Read,
+    Read,
+    ...Read[],
+  ];
+  const value = config.kvs[0]?.value;
+  const done = pasts.flatMap(({ kvs }, i) =>
+    kvs.map((kv) => ({ nid: open[i]!, revision: Number(kv.mod_revision) })),
+  )[0];
+  return {
+    head: value === undefined ? undefined : headOf(etcd, key, value),
+    modRevision: modRevisionOf(config),
+    revision: revisionOf(answer),
+    floor: floorOf(floor),
+    done,
+  };
+}
+
+function removal(
+  etcd: EtcdContext,
+  key: ConfigKey,
+  head: ConfigHead | undefined,
+  nid: string,
+  by: Operator,
+): readonly RequestOp[] {
+  const { keys, host } = etcd;
+  const name = nameOf(key);
+  if (head === undefined) return [remove({ key: keys.config(name) })];
+  const { id: configId, blob, md5, appName } = head;
+  return [
+    remove({ key: keys.config(name) }),
+    remove({ key: keys.id(configId) }),
+    put(keys.gone(configId), Buffer.from(name)),
+    ...pastOperations(etcd, {
+      ...{ ...key, nid, configId, operation: 'D', blob, md5, appName },
+      ...{ sourceIp: by.ip, sourceUser: by.user, atMs: host.clock.now() },
+    }),
+  ];
+}
+
+export function pastOperations({ keys }: EtcdContext, past: PastHead): readonly RequestOp[] {
+  const { dataId, group, namespaceId, ...rest } = past;
+  const key = { dataId, group, namespaceId };
+  const { nid, operation, configId, atMs, blob } = past;
+  const name = nameOf(key);
+  return [
+    put(keys.history(name, nid), writePastHead(key, rest)),
+    put(keys.nid(nid), writePastMark({ name, operation, configId, atMs, blob: blob.id })),
+  ];
+}
+
+/** A damaged one counts as none: a write over it mends it. */
+function headOf(etcd: EtcdContext, key: ConfigKey, value: Buffer): ConfigHead | undefined {
+  try {
+    return readConfigHead(key, value);
+  } catch (error) {
+    if (!(error instanceof DamagedValueError)) throw error;
+    etcd.host.log.error('a damaged configuration is written over', { error });
+    return undefined;
+  }
+}
+
+export function floorOf(read: Read): number {
+  return Number(read.kvs[0]?.value.toString() ?? 0);
+}
+
+function modRevisionOf(read: Read): number {
+  return Number(read.kvs[0]?.mod_revision ?? 0);
+}
+
+function keyOf({ dataId, group, namespaceId }: ConfigKey): ConfigKey {
+  return { dataId, group, namespaceId };
+}

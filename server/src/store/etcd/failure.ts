@@ -1,0 +1,80 @@
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { StoreError, type StoreErrorKind } from '../store.ts';
+
+/** What etcd, or the way to it, answered instead of what was asked for. */
+export class EtcdFailure extends Error {
+  override readonly name = 'EtcdFailure';
+  readonly kind: StoreErrorKind;
+  /** The call may have been carried out all the same, perhaps only later. */
+  readonly mayBeDone: boolean;
+  /** Another member, or the same one a moment later, may do better. */
+  readonly isPassing: boolean;
+  /** `token`: log in anew; `compacted`: the revision asked for is gone; `future`: it is not there yet. */
+  readonly reason: 'token' | 'compacted' | 'future' | 'late' | undefined;
+
+  constructor(message: string, facts: FailureFacts, cause?: unknown) {
+    super(message, { cause });
+    this.kind = facts.kind;
+    this.mayBeDone = facts.mayBeDone ?? false;
+    this.isPassing = facts.isPassing ?? false;
+    this.reason = facts.reason;
+  }
+}
+
+interface FailureFacts {
+  readonly kind: StoreErrorKind;
+  readonly mayBeDone?: boolean;
+  readonly isPassing?: boolean;
+  readonly reason?: EtcdFailure['reason'];
+}
+
+const UNDONE: FailureFacts = { kind: 'unavailable', isPassing: true };
+const UNKNOWN: FailureFacts = { kind: 'unavailable', isPassing: true, mayBeDone: true };
+
+/** By the texts that etcd gives, since it uses some codes for many things. */
+const TEXTS: readonly (readonly [RegExp, FailureFacts])[] = [
+  [/database space exceeded/, { kind: 'read-only' }],
+  [/corrupt cluster/, { kind: 'read-only' }],
+  [/request is too large|too many operations/, { kind: 'invalid' }],
+  [/required revision has been compacted/, { kind: 'unavailable', reason: 'compacted' }],
+  [/required revision is a future revision/, { kind: 'unavailable', reason: 'future' }],
+  [/invalid auth token|revision of auth store is old/, { kind: 'unavailable', reason: 'token' }],
+  // Without a token, as when the login is switched on while this program runs.
+  [/user name is empty/, { kind: 'misconfigured', reason: 'token' }],
+  [/authentication failed|permission denied|role name/, { kind: 'misconfigured' }],
+  [/no leader|not capable|too many requests|rate exceeded|server stopped|learner/, UNDONE],
+  // Said by the client itself, before anything was sent.
+  [/No connection established|Name resolution failed|Channel closed before call started/, UNDONE],
+];
+
+const CODES: Readonly<Partial<Record<number, FailureFacts>>> = {
+  [status.UNAUTHENTICATED]: { kind: 'misconfigured', reason: 'token' },
+  [status.PERMISSION_DENIED]: { kind: 'misconfigured' },
+  [status.UNIMPLEMENTED]: { kind: 'misconfigured' },
+  [status.INVALID_ARGUMENT]: { kind: 'invalid' },
+  [status.DEADLINE_EXCEEDED]: { ...UNKNOWN, reason: 'late' },
+};
+
+export function failureOf(error: unknown, place: string): EtcdFailure {
+  if (error instanceof EtcdFailure) return error;
+  const { code, details, message } = error as Partial<ServiceError> & Error;
+  const text = details === undefined || details === '' ? message : details;
+  const facts = TEXTS.find(([pattern]) => pattern.test(text))?.[1] ?? CODES[code ?? -1] ?? UNKNOWN;
+  return new EtcdFailure(`${place}: ${explain(text, facts)}`, facts, error);
+}
+
+function explain(text: string, { kind, reason }: FailureFacts): string {
+  if (reason === 'late') return 'it did not answer in time';
+  if (kind === 'read-only' && /space/.test(text)) {
+    return `its database is full (${text}): compact and defragment it or raise its quota, then disarm the alarm`;
+  }
+  return text;
+}
+
+/** What callers of the port get; of a write whose answer is missing it says so. */
+export function storeErrorOf(error: unknown, isWrite: boolean): unknown {
+  if (!(error instanceof EtcdFailure)) return error;
+  const isOpen = isWrite && error.mayBeDone;
+  const message = isOpen ? `${error.message}; the write may have been stored` : error.message;
+  return new StoreError(error.kind, message, { cause: error });
+}
