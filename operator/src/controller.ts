@@ -1,5 +1,6 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { Applier } from './apply.ts';
+import { EtcdGateway } from './etcd/gateway.ts';
 import type { KubeApi } from './kube/api.ts';
 import type { EventRecorder } from './kube/events.ts';
 import { Mirror } from './kube/mirror.ts';
@@ -12,6 +13,7 @@ import {
   CONFIG_MAPS,
   DISRUPTION_BUDGETS,
   NACOS_CLUSTERS,
+  NETWORK_POLICIES,
   PODS,
   ROLE_BINDINGS,
   ROLES,
@@ -36,7 +38,16 @@ export type OnTurn = (
   turn: { readonly failed: boolean; readonly durationMs: number },
 ) => void;
 
-const CHILDREN = [CONFIG_MAPS, SERVICES, STATEFUL_SETS, DISRUPTION_BUDGETS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS];
+const CHILDREN = [
+  CONFIG_MAPS,
+  SERVICES,
+  STATEFUL_SETS,
+  DISRUPTION_BUDGETS,
+  NETWORK_POLICIES,
+  SERVICE_ACCOUNTS,
+  ROLES,
+  ROLE_BINDINGS,
+];
 const OURS = `${MANAGED_BY_LABEL}=${MANAGED_BY}`;
 
 /** All that a leader does, from its first list to its last write. Made anew for each term. */
@@ -62,10 +73,11 @@ export class Controller {
       ],
       (type, before, after) => this.#onChange(type, before, after),
     );
-    const applier = new Applier(host, api, this.#mirror, events);
+    const gateway = new EtcdGateway(host);
+    const applier = new Applier(host, api, this.#mirror, events, gateway);
     this.#queue = new WorkQueue(host, {
       name: 'clusters',
-      work: (key) => reconcile(host, api, this.#mirror, applier, settings.podDefaults, key),
+      work: (key) => reconcile(host, api, this.#mirror, applier, gateway, settings.podDefaults, key),
       onTurn: (turn) => onTurn('clusters', turn),
     });
     this.#registrar = settings.registration

@@ -30,6 +30,7 @@ async function run(flags: Record<string, string>): Promise<void> {
     registration: settings.registration,
     podDefaults: {
       image: settings.image,
+      etcdImage: settings.etcdImage,
       imagePullPolicy: settings.imagePullPolicy,
       clusterDomain: settings.clusterDomain,
     },

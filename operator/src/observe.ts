@@ -1,4 +1,6 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
+import type { EtcdGateway } from './etcd/gateway.ts';
+import { observeEtcd } from './etcd-reports.ts';
 import type { NacosCluster } from './generated/nacos-cluster.ts';
 import type { KubeApi } from './kube/api.ts';
 import type { Mirror } from './kube/mirror.ts';
@@ -14,15 +16,21 @@ import {
   STATEFUL_SETS,
 } from './kube/resource-types.ts';
 import { askMember } from './member-reports.ts';
-import { childNames, INSTANCE_LABEL } from './resources/names.ts';
-import { storageOf } from './resources/storage.ts';
+import { COMPONENT_ETCD, COMPONENT_LABEL, childNames, INSTANCE_LABEL } from './resources/names.ts';
+import { neededSecrets, storageOf } from './resources/storage.ts';
 import type { MemberReport, Snapshot } from './snapshot.ts';
 
 /**
  * One look at a cluster. What can't be taken back is decided on (the manifest, the list, the StatefulSet) is read anew
  * from the API server; pods and claims come from the mirror. Undefined when there is no such NacosCluster any more.
  */
-export async function observe(host: Host, api: KubeApi, mirror: Mirror, key: ObjectKey): Promise<Snapshot | undefined> {
+export async function observe(
+  host: Host,
+  api: KubeApi,
+  mirror: Mirror,
+  gateway: EtcdGateway,
+  key: ObjectKey,
+): Promise<Snapshot | undefined> {
   const ref = parseObjectKey(key);
   const names = childNames(ref.name);
   const child = (name: string) => ({ ...ref, name });
@@ -36,7 +44,9 @@ export async function observe(host: Host, api: KubeApi, mirror: Mirror, key: Obj
 
   const isOurs = (object: Pod | PersistentVolumeClaim) =>
     object.metadata.namespace === ref.namespace && object.metadata.labels?.[INSTANCE_LABEL] === ref.name;
-  const pods = [...mirror.values<Pod>(PODS)].filter(isOurs);
+  const all = [...mirror.values<Pod>(PODS)].filter(isOurs);
+  const isOfEtcd = (pod: Pod) => pod.metadata.labels?.[COMPONENT_LABEL] === COMPONENT_ETCD;
+  const pods = all.filter((pod) => !isOfEtcd(pod));
   return {
     cluster,
     memberList,
@@ -47,6 +57,7 @@ export async function observe(host: Host, api: KubeApi, mirror: Mirror, key: Obj
     claims: [...mirror.values<PersistentVolumeClaim>(CLAIMS)].filter(isOurs),
     pods,
     reports: await reportsOf(host, pods),
+    etcd: await observeEtcd(host, api, mirror, gateway, cluster, all.filter(isOfEtcd)),
   };
 }
 
@@ -60,17 +71,12 @@ async function reportsOf(host: Host, pods: readonly Pod[]): Promise<ReadonlyMap<
 
 /** Only whether the keys are there: what they hold is for the pods alone. */
 async function databaseSecretProblem(api: KubeApi, cluster: NacosCluster): Promise<string | undefined> {
-  const storage = storageOf(cluster);
-  if (storage.kind !== 'mysql') return undefined;
-  const { secretName } = storage.mysql;
   const { namespace } = cluster.metadata;
-  const secret = await api.get<Secret>(SECRETS, {
-    name: secretName,
-    ...(namespace === undefined ? {} : { namespace }),
-  });
-  if (!secret) return `there is no Secret ${secretName} in ${namespace}: make it with the keys user and password`;
-  const missing = ['user', 'password'].filter((key) => !secret.data?.[key]);
-  return missing.length === 0
-    ? undefined
-    : `the Secret ${secretName} lacks ${missing.join(' and ')}: add what is missing`;
+  for (const { name, keys } of neededSecrets(storageOf(cluster))) {
+    const secret = await api.get<Secret>(SECRETS, { name, ...(namespace === undefined ? {} : { namespace }) });
+    if (!secret) return `there is no Secret ${name} in ${namespace}: make it with the keys ${keys.join(' and ')}`;
+    const missing = keys.filter((key) => !secret.data?.[key]);
+    if (missing.length > 0) return `the Secret ${name} lacks ${missing.join(' and ')}: add what is missing`;
+  }
+  return undefined;
 }

@@ -1,5 +1,6 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import type { Applier } from './apply.ts';
+import type { EtcdGateway } from './etcd/gateway.ts';
 import type { KubeApi } from './kube/api.ts';
 import { isInvalid, KubeError } from './kube/api.ts';
 import type { Mirror } from './kube/mirror.ts';
@@ -15,10 +16,11 @@ export async function reconcile(
   api: KubeApi,
   mirror: Mirror,
   applier: Applier,
+  gateway: EtcdGateway,
   defaults: PodDefaults,
   key: ObjectKey,
 ): Promise<{ readonly recheckMs?: number }> {
-  const snapshot = await observe(host, api, mirror, key);
+  const snapshot = await observe(host, api, mirror, gateway, key);
   if (!snapshot) return {};
   const actions = plan(snapshot, host.clock.now(), defaults);
   try {

@@ -28,6 +28,12 @@ export const DISRUPTION_BUDGETS: ResourceType = {
   plural: 'poddisruptionbudgets',
   kind: 'PodDisruptionBudget',
 };
+export const NETWORK_POLICIES: ResourceType = {
+  group: 'networking.k8s.io',
+  version: 'v1',
+  plural: 'networkpolicies',
+  kind: 'NetworkPolicy',
+};
 export const ROLES = rbac('roles', 'Role');
 export const ROLE_BINDINGS = rbac('rolebindings', 'RoleBinding');
 export const LEASES: ResourceType = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', kind: 'Lease' };

@@ -48,6 +48,7 @@ export class FakeMachine {
         data: '/data',
         basePort: 8850,
         metricsBasePort: 9100,
+        etcdBasePort: 8950,
         vipPort: undefined,
         logLevel: 'info',
         withHints: true,

@@ -2,6 +2,7 @@ import { DiskError, type Host, NetworkError } from '@nacos-kube/core/host/host.t
 import { encodeMemberList, type MemberList, parseMemberList } from '@nacos-kube/core/model/member-list.ts';
 import { nextMemberList } from '../plan/members.ts';
 import { CLUSTER_KEY_BYTES } from '../resources/access.ts';
+import { ETCD_USER } from '../resources/etcd.ts';
 import { type ClusterLayout, LOOPBACK, type PortUse } from './layout.ts';
 import type { LocalManifest } from './manifest.ts';
 
@@ -15,9 +16,16 @@ export async function writeSecrets(
     const key = Buffer.from(host.random.bytes(CLUSTER_KEY_BYTES)).toString('base64url');
     await writeSecret(host, layout.keyFile, key);
   }
-  if (database === undefined) return;
-  await writeSecret(host, layout.loginFiles.user, database.user);
-  await writeSecret(host, layout.loginFiles.password, database.password);
+  for (const [key, text] of Object.entries(database ?? {})) {
+    await writeSecret(host, `${layout.databaseDirectory}/${key}`, text);
+  }
+  // Nobody names the login of an etcd that is ours: it is made once, as on Kubernetes.
+  if (layout.etcd.length === 0) return;
+  const file = `${layout.databaseDirectory}/password`;
+  if ((await readText(host, file)) === undefined) {
+    await writeSecret(host, file, Buffer.from(host.random.bytes(CLUSTER_KEY_BYTES)).toString('base64url'));
+  }
+  await writeSecret(host, `${layout.databaseDirectory}/user`, ETCD_USER);
 }
 
 /** The list from which the sidecars take theirs. The same members keep their generation, be it after a restart. */

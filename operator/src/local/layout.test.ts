@@ -3,7 +3,14 @@ import { test } from 'node:test';
 import { aCluster } from '../testing/fixtures.ts';
 import { layoutOf, portProblems, portsOf } from './layout.ts';
 
-const OPTIONS = { data: 'data', basePort: 8850, metricsBasePort: 9100, vipPort: undefined, logLevel: 'info' };
+const OPTIONS = {
+  data: 'data',
+  basePort: 8850,
+  metricsBasePort: 9100,
+  etcdBasePort: 8950,
+  vipPort: undefined,
+  logLevel: 'info',
+};
 const EMBEDDED = { storage: { embedded: { size: '1Gi' } } };
 const flagOf = (args: readonly string[], flag: string) => args[args.indexOf(flag) + 1];
 

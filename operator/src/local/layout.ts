@@ -1,7 +1,9 @@
 import { peerPort } from '@nacos-kube/core/model/member.ts';
 import type { NacosCluster } from '../generated/nacos-cluster.ts';
+import { ETCD_USER } from '../resources/etcd.ts';
+import { etcdMemberName } from '../resources/etcd-names.ts';
 import { sidecarSettings } from '../resources/settings-env.ts';
-import { storageOf } from '../resources/storage.ts';
+import { isManaged, storageOf } from '../resources/storage.ts';
 
 export const LOOPBACK = '127.0.0.1';
 /** In the folder of a cluster. */
@@ -15,6 +17,8 @@ export interface LayoutOptions {
   readonly basePort: number;
   /** Metrics port of the first sidecar; the others follow. */
   readonly metricsBasePort: number;
+  /** Client port of the first member of a managed etcd; those for peers and metrics are the next ones, the others follow. */
+  readonly etcdBasePort: number;
   /** Instead of the manifest's. */
   readonly vipPort: number | undefined;
   readonly logLevel: string;
@@ -39,6 +43,17 @@ export interface MemberLayout {
   readonly sidecar: ProcessPlan;
 }
 
+/** A member of the managed etcd. */
+export interface EtcdLayout {
+  readonly name: string;
+  readonly clientPort: number;
+  readonly peerPort: number;
+  readonly metricsPort: number;
+  readonly directory: string;
+  readonly configFile: string;
+  readonly logFile: string;
+}
+
 export interface ClusterLayout {
   readonly name: string;
   readonly directory: string;
@@ -49,8 +64,11 @@ export interface ClusterLayout {
   readonly lockFile: string;
   /** How the other commands of `up` find the process that runs it. */
   readonly controlFile: string;
-  /** User and password of the database, when there is one. */
-  readonly loginFiles: { readonly user: string; readonly password: string };
+  /** Files with the login of the database, and its certificates, by the keys of their Secrets. */
+  readonly databaseDirectory: string;
+  /** There once the members of the managed etcd have found together. */
+  readonly etcdFormedFile: string;
+  readonly etcd: readonly EtcdLayout[];
   readonly members: readonly MemberLayout[];
 }
 
@@ -63,19 +81,38 @@ export function layoutOf(cluster: NacosCluster, options: LayoutOptions): Cluster
     logs: `${directory}/logs`,
     listFile: `${directory}/members.conf`,
     keyFile: `${directory}/cluster-key`,
-    loginFiles: { user: `${directory}/database/user`, password: `${directory}/database/password` },
+    databaseDirectory: `${directory}/database`,
   };
+  const storage = storageOf(cluster);
+  const etcdMembers = isManaged(storage) ? storage.managed.members : 0;
   return {
     name,
     ...place,
     vipPort: options.vipPort ?? cluster.spec.vip.port,
     lockFile: `${directory}/up.lock`,
     controlFile: `${directory}/${CONTROL_FILE}`,
+    etcdFormedFile: `${directory}/etcd/formed`,
+    etcd: Array.from({ length: etcdMembers }, (_, ordinal) => etcdOf(name, ordinal, place, options)),
     members: Array.from({ length: cluster.spec.replicas }, (_, ordinal) => memberOf(cluster, ordinal, place, options)),
   };
 }
 
-type Place = Pick<ClusterLayout, 'directory' | 'logs' | 'listFile' | 'keyFile' | 'loginFiles'>;
+type Place = Pick<ClusterLayout, 'directory' | 'logs' | 'listFile' | 'keyFile' | 'databaseDirectory'>;
+
+function etcdOf(cluster: string, ordinal: number, place: Place, { etcdBasePort }: LayoutOptions): EtcdLayout {
+  const name = etcdMemberName(cluster, ordinal);
+  const clientPort = etcdBasePort + ordinal * PORT_STEP;
+  const directory = `${place.directory}/etcd/${ordinal}`;
+  return {
+    name,
+    clientPort,
+    peerPort: clientPort + 1,
+    metricsPort: clientPort + 2,
+    directory,
+    configFile: `${directory}/etcd.json`,
+    logFile: `${place.logs}/${name}.log`,
+  };
+}
 
 function memberOf(cluster: NacosCluster, ordinal: number, place: Place, options: LayoutOptions): MemberLayout {
   const name = `${cluster.metadata.name}-${ordinal}`;
@@ -101,7 +138,7 @@ function memberOf(cluster: NacosCluster, ordinal: number, place: Place, options:
         ...flags({ mode: 'cluster', port: String(port), listen: LOOPBACK, data: directory }),
         ...common,
         ...flags({ 'cluster-key-file': place.keyFile }),
-        ...storageFlags(cluster, place),
+        ...storageFlags(cluster, place, options),
         ...('NACOS_KUBE_LOG_LEVEL' in (cluster.spec.settings ?? {}) ? [] : logLevel),
       ],
       env: cluster.spec.settings ?? {},
@@ -125,18 +162,58 @@ function memberOf(cluster: NacosCluster, ordinal: number, place: Place, options:
   };
 }
 
-function storageFlags(cluster: NacosCluster, { directory, loginFiles }: Place): string[] {
+function storageFlags(cluster: NacosCluster, place: Place, options: LayoutOptions): string[] {
   const storage = storageOf(cluster);
-  if (storage.kind === 'embedded') return flags({ storage: 'sqlite', 'sqlite-file': `${directory}/store.sqlite` });
-  const { host, port, database } = storage.mysql;
-  return flags({
-    storage: 'mysql',
-    'mysql-host': host,
-    'mysql-port': String(port),
-    'mysql-database': database,
-    'mysql-user-file': loginFiles.user,
-    'mysql-password-file': loginFiles.password,
-  });
+  const file = (key: string) => `${place.databaseDirectory}/${key}`;
+  const login = (engine: string, secretName: string | undefined) =>
+    secretName === undefined
+      ? {}
+      : { [`${engine}-user-file`]: file('user'), [`${engine}-password-file`]: file('password') };
+  switch (storage.kind) {
+    case 'embedded':
+      return flags({ storage: 'sqlite', 'sqlite-file': `${place.directory}/store.sqlite` });
+    case 'mysql': {
+      const { host, port, database, secretName } = storage.mysql;
+      const where = { 'mysql-host': host, 'mysql-port': String(port), 'mysql-database': database };
+      return flags({ storage: 'mysql', ...where, ...login('mysql', secretName) });
+    }
+    case 'redis': {
+      const { mode, addresses, master, database, prefix, secretName, tls } = storage.redis;
+      return flags({
+        storage: 'redis',
+        'redis-mode': mode,
+        'redis-addresses': addresses.join(),
+        'redis-master': master,
+        'redis-database': String(database),
+        'redis-prefix': prefix,
+        ...login('redis', secretName),
+        ...(tls === undefined ? {} : { 'redis-tls': 'on' }),
+        ...(tls?.caSecretName === undefined ? {} : { 'redis-ca-file': file('ca.crt') }),
+      });
+    }
+    case 'etcd': {
+      if (isManaged(storage)) {
+        const ports = Array.from({ length: storage.managed.members }, (_, ordinal) =>
+          etcdOf(cluster.metadata.name, ordinal, place, options),
+        );
+        const endpoints = ports.map(({ clientPort }) => `http://${LOOPBACK}:${clientPort}`).join();
+        return flags({ storage: 'etcd', 'etcd-endpoints': endpoints, ...login('etcd', ETCD_USER) });
+      }
+      const { endpoints, prefix, secretName, tlsSecretName } = storage.etcd;
+      const tls = {
+        'etcd-ca-file': file('ca.crt'),
+        'etcd-cert-file': file('tls.crt'),
+        'etcd-key-file': file('tls.key'),
+      };
+      return flags({
+        storage: 'etcd',
+        'etcd-endpoints': endpoints.join(),
+        'etcd-prefix': prefix,
+        ...login('etcd', secretName),
+        ...(tlsSecretName === undefined ? {} : tls),
+      });
+    }
+  }
 }
 
 function flags(values: Readonly<Record<string, string>>): string[] {
@@ -155,6 +232,11 @@ export interface PortUse {
 export function portsOf(layout: ClusterLayout): readonly PortUse[] {
   return [
     { port: layout.vipPort, user: 'the VIP', flag: '--vip-port' },
+    ...layout.etcd.flatMap(({ name, clientPort, peerPort: etcdPeerPort, metricsPort }) => [
+      { port: clientPort, user: `${name}`, flag: '--etcd-base-port' },
+      { port: etcdPeerPort, user: `peers of ${name}`, flag: '--etcd-base-port' },
+      { port: metricsPort, user: `metrics of ${name}`, flag: '--etcd-base-port' },
+    ]),
     ...layout.members.flatMap(({ name, port, metricsPort }) => [
       { port, user: `member ${name}`, flag: '--base-port' },
       { port: peerPort(port), user: `peers of ${name}`, flag: '--base-port' },

@@ -55,6 +55,7 @@ async function run(flags: Record<string, string | boolean>): Promise<void> {
       data: resolve(settings.data),
       basePort: settings.basePort,
       metricsBasePort: settings.metricsBasePort,
+      etcdBasePort: settings.etcdBasePort,
       vipPort: settings.vipPort,
       logLevel: settings.logLevel,
       withHints: settings.hints,

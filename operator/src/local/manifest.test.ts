@@ -25,7 +25,7 @@ const problemsOf = (text: string) => {
 test('a short manifest gets the defaults of the CRD', () => {
   const { cluster, skipped } = read(`${HEAD}spec: { replicas: 3, auth: { enabled: false } }\n`);
   assert.equal(cluster.spec.replicas, 3, 'several members share one file on one machine');
-  assert.equal(cluster.spec.storage.embedded?.size, '1Gi');
+  assert.equal(cluster.spec.storage?.embedded?.size, '1Gi');
   assert.equal(cluster.spec.vip.port, 8848);
   assert.equal(cluster.spec.sidecar.probe.intervalSeconds, 5);
   assert.deepEqual(skipped, []);

@@ -1,18 +1,19 @@
 import { load, loadAll } from 'js-yaml';
 import type { NacosCluster } from '../generated/nacos-cluster.ts';
 import { GROUP, KIND, VERSION } from '../generated/nacos-cluster.ts';
+import { neededSecrets, storageOf } from '../resources/storage.ts';
 import { checkAgainst, type Schema } from './schema.ts';
 
 export const MANIFEST_BYTES_MAX = 1024 * 1024;
 export const DOCUMENTS_MAX = 64;
 
 /** On Kubernetes a shared file is no store for several members; on one machine it is. */
-export const SHARED_STORE_RULE = 'self.replicas <= 1 || has(self.storage.mysql)';
+export const SHARED_STORE_RULE = 'self.replicas <= 1 || !has(self.storage) || !has(self.storage.embedded)';
 
 export interface LocalManifest {
   readonly cluster: NacosCluster;
-  /** User and password of the database that the cluster names. */
-  readonly database: { readonly user: string; readonly password: string } | undefined;
+  /** What the Secrets of its database hold, by their keys: user, password, ca.crt and so on. */
+  readonly database: Readonly<Record<string, string>> | undefined;
   /** Documents that mean nothing on this machine, as `Kind/name`. */
   readonly skipped: readonly string[];
 }
@@ -47,16 +48,20 @@ export function readManifest(file: string, text: string, crdYaml: string): Local
 
   const { value, problems } = checkAgainst(schemaOf(crdYaml), document, new Set([SHARED_STORE_RULE]));
   if (problems.length > 0) throw fail(...problems);
-  const cluster = value as NacosCluster;
-  const secretName = cluster.spec.storage.mysql?.secretName;
-  const secret = documents.find((one) => one.kind === 'Secret' && one.metadata?.name === secretName);
-  if (secretName !== undefined && secret === undefined) {
-    throw fail(`the Secret ${secretName} of spec.storage.mysql.secretName is not in the file: add it after a line ---`);
-  }
+  const { spec, ...rest } = value as NacosCluster;
+  // On one machine a file is a store for all, and takes no program beside the nodes.
+  const cluster = { ...rest, spec: { ...spec, storage: spec.storage ?? { embedded: { size: '1Gi' } } } };
+  const needed = neededSecrets(storageOf(cluster)).map(({ name, keys }) => {
+    const secret = documents.find((one) => one.kind === 'Secret' && one.metadata?.name === name);
+    if (secret === undefined) {
+      throw fail(`the Secret ${name} of spec.storage is not in the file: add it after a line ---`);
+    }
+    return { secret, values: valuesOf(secret, keys, fail) };
+  });
   return {
     cluster,
-    database: secret === undefined ? undefined : loginOf(secret, fail),
-    skipped: documents.filter((one) => one !== document && one !== secret).map(nameOf),
+    database: needed.length === 0 ? undefined : Object.assign({}, ...needed.map(({ values }) => values)),
+    skipped: documents.filter((one) => one !== document && !needed.some(({ secret }) => secret === one)).map(nameOf),
   };
 }
 
@@ -88,7 +93,11 @@ export function schemaOf(crdYaml: string): Schema {
   return version.schema.openAPIV3Schema;
 }
 
-function loginOf(secret: Document, fail: (...problems: readonly string[]) => ManifestError) {
+function valuesOf(
+  secret: Document,
+  keys: readonly string[],
+  fail: (...problems: readonly string[]) => ManifestError,
+): Readonly<Record<string, string>> {
   const { stringData, data } = secret as { readonly stringData?: unknown; readonly data?: unknown };
   const textOf = (key: string): string | undefined => {
     const plain = fieldOf(stringData, key);
@@ -96,11 +105,12 @@ function loginOf(secret: Document, fail: (...problems: readonly string[]) => Man
     const encoded = fieldOf(data, key);
     return encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString('utf8');
   };
-  const [user, password] = [textOf('user'), textOf('password')];
-  if (user === undefined || password === undefined) {
-    throw fail(`${nameOf(secret)} needs the keys user and password, as texts under stringData or base64 under data`);
+  const values = keys.map((key) => [key, textOf(key)] as const);
+  if (values.some(([, text]) => text === undefined)) {
+    const names = keys.join(' and ');
+    throw fail(`${nameOf(secret)} needs the keys ${names}, as texts under stringData or base64 under data`);
   }
-  return { user, password };
+  return Object.fromEntries(values) as Record<string, string>;
 }
 
 function fieldOf(object: unknown, key: string): string | undefined {

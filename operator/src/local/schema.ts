@@ -13,6 +13,7 @@ export interface Schema {
   readonly maximum?: number;
   readonly minLength?: number;
   readonly maxLength?: number;
+  readonly minItems?: number;
   readonly maxItems?: number;
   readonly maxProperties?: number;
   readonly 'x-kubernetes-int-or-string'?: boolean;
@@ -94,7 +95,8 @@ function checkScalar(schema: Schema, value: string | number, path: string, probl
 
 function checkParts(schema: Schema, value: unknown, path: string, context: Context): unknown {
   if (Array.isArray(value)) {
-    const { items, maxItems } = schema;
+    const { items, minItems, maxItems } = schema;
+    if (minItems !== undefined && value.length < minItems) context.problems.push(`${path}: must not be empty`);
     if (maxItems !== undefined && value.length > maxItems) context.problems.push(`${path}: ${maxItems} are the most`);
     return items === undefined ? value : value.map((one, index) => check(items, one, `${path}[${index}]`, context));
   }

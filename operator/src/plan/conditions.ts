@@ -15,6 +15,10 @@ export type Reason =
   | 'ScalingIn'
   | 'ScaleInBlocked'
   | 'DatabaseSecretInvalid'
+  | 'DatabaseStarting'
+  | 'DatabaseFull'
+  | 'DatabaseCorrupt'
+  | 'QuorumLost'
   | 'SpecInvalid'
   | 'Paused'
   | 'ReconcileError';

@@ -14,6 +14,7 @@ import {
   aStatefulSet,
   asStored,
   DEFAULTS,
+  MYSQL,
   NOW,
   reportsOf,
 } from '../testing/fixtures.ts';
@@ -304,7 +305,8 @@ test('claims grow to the size of the manifest, and the template keeps what it ha
     spec: { resources: { requests: { storage } } },
   });
   const template = { ...claim(0, '1Gi'), metadata: { name: 'data' } };
-  const storage = { mysql: { ...aCluster().spec.storage.mysql!, volume: { size: '2Gi' } } };
+  const { mysql } = MYSQL;
+  const storage = { mysql: { ...mysql, volume: { size: '2Gi' } } };
   const actions = planned({
     ...steady({
       statefulSet: { ...aStatefulSet(3), spec: { replicas: 3, volumeClaimTemplates: [template] } },

@@ -19,15 +19,18 @@ import { memberAddress, PAUSED_ANNOTATION } from '../resources/names.ts';
 import type { PodDefaults } from '../resources/pod.ts';
 import { headlessService, vipService } from '../resources/services.ts';
 import { statefulSet } from '../resources/stateful-set.ts';
+import { isChoiceWritten } from '../resources/storage.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Action } from './actions.ts';
 import { claimGrowth } from './claims.ts';
+import { planEtcd } from './etcd.ts';
+import { etcdActions } from './etcd-children.ts';
 import { nextMemberList } from './members.ts';
 import type { RolloutPlan } from './rollout.ts';
 import { planRollout } from './rollout.ts';
 import { planScale } from './scale.ts';
 import type { Progress } from './status.ts';
-import { planStatus } from './status.ts';
+import { planChoice, planStatus } from './status.ts';
 import { agreesWith, memberViews, writtenList } from './views.ts';
 
 /**
@@ -38,10 +41,14 @@ import { agreesWith, memberViews, writtenList } from './views.ts';
 export function plan(snapshot: Snapshot, nowMs: number, defaults: PodDefaults): readonly Action[] {
   const { cluster } = snapshot;
   if (isTerminating(cluster)) return []; // its children go with it, its volumes stay
+  // Which store it is stands fast before anything is made of it, so that nobody's scaling comes in between.
+  if (cluster.spec.storage === undefined && !isChoiceWritten(cluster)) return planChoice(cluster);
   const isPaused = cluster.metadata.annotations?.[PAUSED_ANNOTATION] === 'true';
 
   const progress = planProgress(snapshot, nowMs, defaults);
-  const changes = isPaused ? [] : [...childActions(snapshot, progress, defaults), ...rolloutActions(progress.rollout)];
+  const store = progress.etcd ? etcdActions(snapshot, progress.etcd, defaults) : [];
+  const nodes = [...childActions(snapshot, progress, defaults), ...rolloutActions(progress.rollout)];
+  const changes = isPaused ? [] : [...store, ...nodes];
   return [...changes, ...planStatus(snapshot, progress, isPaused, nowMs, defaults)];
 }
 
@@ -92,6 +99,7 @@ function planProgress(snapshot: Snapshot, nowMs: number, defaults: PodDefaults):
     sinceListChangeMs,
     members,
     rollout,
+    etcd: planEtcd(snapshot, scale.phase === 'steady' && rollout.kind === 'done', nowMs),
   };
 }
 
@@ -118,24 +126,23 @@ function childActions(snapshot: Snapshot, progress: Progress, defaults: PodDefau
     },
     { kind: 'apply', type: SERVICES, object: headlessService(cluster) },
     { kind: 'apply', type: SERVICES, object: vipService(cluster) },
-    {
-      kind: 'apply',
-      type: STATEFUL_SETS,
-      object: statefulSet(
-        cluster,
-        {
-          replicas: progress.scale.replicas,
-          ...(claimTemplates && claimTemplates.length > 0 ? { claimTemplates } : {}),
-          ...(shrinks && snapshot.statefulSet?.metadata.resourceVersion !== undefined
-            ? { resourceVersion: snapshot.statefulSet.metadata.resourceVersion }
-            : {}),
-        },
-        defaults,
-      ),
-    },
+    ...nodes(),
     ...claimGrowth(snapshot).map((object) => ({ kind: 'apply', type: CLAIMS, object }) as const),
     ...disruptionBudgetActions(),
   ];
+
+  /** Not before their store serves and asks for its login: they would only fail until then. */
+  function nodes(): readonly Action[] {
+    if (snapshot.statefulSet === undefined && progress.etcd && progress.etcd.guard !== 'on') return [];
+    const wish = {
+      replicas: progress.scale.replicas,
+      ...(claimTemplates && claimTemplates.length > 0 ? { claimTemplates } : {}),
+      ...(shrinks && snapshot.statefulSet?.metadata.resourceVersion !== undefined
+        ? { resourceVersion: snapshot.statefulSet.metadata.resourceVersion }
+        : {}),
+    };
+    return [{ kind: 'apply', type: STATEFUL_SETS, object: statefulSet(cluster, wish, defaults) }];
+  }
 
   /** A budget of a single member would block every drain of its machine. */
   function disruptionBudgetActions(): readonly Action[] {

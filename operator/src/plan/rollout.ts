@@ -20,10 +20,10 @@ export interface RolloutFacts {
   readonly nowMs: number;
 }
 
-export type RolloutPlan =
+export type RolloutPlan<T extends RolloutPod = RolloutPod> =
   | { readonly kind: 'done' }
   | { readonly kind: 'wait'; readonly why: string; readonly recheckMs: number }
-  | { readonly kind: 'replace'; readonly pod: RolloutPod };
+  | { readonly kind: 'replace'; readonly pod: T };
 
 /**
  * One member at a time, the highest ordinal first. A pod that serves nobody is replaced without waiting for the others,

@@ -1,14 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { MemberList } from '@nacos-kube/core/model/member-list.ts';
-import type { NacosClusterStatus, NacosClusterStatusMember } from '../generated/nacos-cluster.ts';
+import type { NacosCluster, NacosClusterStatus, NacosClusterStatusMember } from '../generated/nacos-cluster.ts';
 import { childNames, labelSelectorText, PAUSED_ANNOTATION, selectorLabels } from '../resources/names.ts';
 import type { PodDefaults } from '../resources/pod.ts';
 import { imageOf } from '../resources/pod.ts';
-import { storageOf } from '../resources/storage.ts';
+import { isManaged, storageChoice, storageOf } from '../resources/storage.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Action, EventReason } from './actions.ts';
 import type { ConditionWish, Reason } from './conditions.ts';
 import { conditionOf, withTimes } from './conditions.ts';
+import type { EtcdProgress } from './etcd.ts';
+import { etcdReason, judgeEtcd, storageStatus } from './etcd-status.ts';
 import type { RolloutPlan } from './rollout.ts';
 import type { ScalePlan } from './scale.ts';
 import type { MemberView } from './views.ts';
@@ -24,6 +26,8 @@ export interface Progress {
   readonly sinceListChangeMs: number;
   readonly members: readonly (MemberView & { readonly listAgrees: boolean | undefined })[];
   readonly rollout: RolloutPlan;
+  /** Undefined where the store is not ours to run. */
+  readonly etcd: EtcdProgress | undefined;
 }
 
 const RECHECK_READY_MS = 60_000;
@@ -32,6 +36,22 @@ const RECHECK_PROGRESSING_MS = 10_000;
 const CONVERGE_MAX_MS = 60_000;
 /** The leaving members wait for the others to obey, so they are asked often. */
 const RECHECK_SCALE_IN_MS = 1_000;
+
+/** What stands in the status before anything is made, of a manifest that names no store. */
+export function planChoice(cluster: NacosCluster): readonly Action[] {
+  const { kind } = storageOf(cluster);
+  const { resourceVersion } = cluster.metadata;
+  const status: NacosClusterStatus = {
+    readyReplicas: 0,
+    ...cluster.status,
+    store: kind,
+    storage: storageChoice(cluster),
+  };
+  return [
+    { kind: 'status', status, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
+    { kind: 'recheck', afterMs: 0 },
+  ];
+}
 
 /** The status, where it differs from the one written, the events that tell of the difference, and when to look again. */
 export function planStatus(
@@ -51,6 +71,7 @@ export function planStatus(
     readyReplicas: readyMembers(progress).length,
     selector: labelSelectorText(selectorLabels(cluster.metadata.name)),
     store: storage.kind,
+    storage: isManaged(storage) && progress.etcd ? storageStatus(progress.etcd) : storageChoice(cluster),
     auth: cluster.spec.auth?.enabled ? 'on' : 'off',
     version: imageOf(cluster, defaults.image).tag,
     // A paused cluster's list is not written, so its generation is not used up.
@@ -85,14 +106,16 @@ function judge(snapshot: Snapshot, progress: Progress, isPaused: boolean): Verdi
   const disagreeing = progress.members.filter((member) => member.isReady && member.listAgrees === false);
   const progressing = progressReason(snapshot, progress, isWhole);
   const isSplit = disagreeing.length > 0 && progressing === undefined;
-  const isReady = isWhole && progressing === undefined && !isSplit && snapshot.statefulSet !== undefined;
+  const etcd = progress.etcd && judgeEtcd(cluster, progress.etcd);
+  const areNodesReady = isWhole && !isSplit && snapshot.statefulSet !== undefined;
+  const isReady = areNodesReady && progressing === undefined && (etcd === undefined || etcd.isWhole);
 
   const missing = `${ready} of ${wanted} members are ready${notReadyNames(progress, wanted)}`;
   const splitNote = `${disagreeing.map((member) => member.name).join(', ')} obeys another member list`;
   const { reason, note } = readiness();
 
   const conditions: ConditionWish[] = [
-    { type: 'Ready', status: snapshot.statefulSet ? (isReady ? 'True' : 'False') : 'Unknown', reason, message: note },
+    { type: 'Ready', status: isBegun(snapshot) ? (isReady ? 'True' : 'False') : 'Unknown', reason, message: note },
     {
       type: 'Available',
       status: ready > 0 ? 'True' : 'False',
@@ -107,17 +130,25 @@ function judge(snapshot: Snapshot, progress: Progress, isPaused: boolean): Verdi
     },
     {
       type: 'Degraded',
-      status: (isSplit || !isWhole) && progressing === undefined ? 'True' : 'False',
-      reason: isSplit ? 'MembershipSplit' : isWhole ? 'AllMembersReady' : 'MemberNotReady',
-      message: isSplit ? splitNote : missing,
+      status: (isSplit || !isWhole || etcd?.isBroken === true) && progressing === undefined ? 'True' : 'False',
+      ...degraded(),
     },
     consistency(progress, disagreeing.length, splitNote),
   ];
   if (databaseSecretProblem !== undefined) {
     const message = databaseSecretProblem;
     conditions.push({ type: 'DatabaseReady', status: 'False', reason: 'DatabaseSecretInvalid', message });
+  } else if (etcd !== undefined) {
+    conditions.push({ type: 'DatabaseReady', ...etcd.condition });
   }
   return { conditions, progressing, isReady };
+
+  function degraded(): { readonly reason: Reason; readonly message: string } {
+    if (isSplit) return { reason: 'MembershipSplit', message: splitNote };
+    if (!isWhole) return { reason: 'MemberNotReady', message: missing };
+    if (etcd?.isBroken) return { reason: etcd.condition.reason, message: etcd.condition.message };
+    return { reason: 'AllMembersReady', message: missing };
+  }
 
   /** The one word that people see in the Status column, and what it means. */
   function readiness(): { readonly reason: Reason; readonly note: string } {
@@ -131,7 +162,11 @@ function judge(snapshot: Snapshot, progress: Progress, isPaused: boolean): Verdi
     if (databaseSecretProblem !== undefined && !isWhole) {
       return { reason: 'DatabaseSecretInvalid', note: databaseSecretProblem };
     }
+    if (etcd?.isBroken && etcd.condition.status === 'False') {
+      return { reason: etcd.condition.reason, note: `${etcd.condition.message}; ${missing}` };
+    }
     if (progressing !== undefined) return { reason: progressing, note: progressNote(progress, missing) };
+    if (etcd !== undefined && areNodesReady) return { reason: 'MemberNotReady', note: etcd.condition.message };
     return isSplit ? { reason: 'MembershipSplit', note: splitNote } : { reason: 'MemberNotReady', note: missing };
   }
 }
@@ -144,6 +179,8 @@ function progressReason(snapshot: Snapshot, progress: Progress, isWhole: boolean
   if (scale.phase === 'in' || members.some((member) => member.ordinal >= cluster.spec.replicas)) return 'ScalingIn';
   if (scale.phase === 'out') return 'ScalingOut';
   if (rollout.kind !== 'done') return 'RollingUpdate';
+  const ofStore = progress.etcd && etcdReason(progress.etcd);
+  if (ofStore !== undefined) return ofStore;
   if (!statefulSet) return 'Converging';
   // A change of the manifest that its controller has not taken up yet may still become a rolling update.
   if (statefulSet.status?.observedGeneration !== statefulSet.metadata.generation) return 'Converging';
@@ -155,11 +192,20 @@ function progressReason(snapshot: Snapshot, progress: Progress, isWhole: boolean
   return progress.isListChanging ? 'Converging' : undefined;
 }
 
-function progressNote({ scale, rollout }: Progress, missing: string): string {
+function progressNote({ scale, rollout, etcd }: Progress, missing: string): string {
   if (scale.phase === 'in-blocked') return `scale-in would take the last members that are ready; ${missing}`;
   if (rollout.kind === 'wait') return `rolling update waits: ${rollout.why}; ${missing}`;
   if (rollout.kind === 'replace') return `rolling update replaces ${rollout.pod.name}; ${missing}`;
+  if (etcd?.rollout.kind === 'wait') return `rolling update of etcd waits: ${etcd.rollout.why}; ${missing}`;
+  if (etcd?.rollout.kind === 'replace') return `rolling update replaces ${etcd.rollout.pod.name}; ${missing}`;
+  if (etcd?.phase === 'in-blocked') return `scale-in of etcd would take its quorum; ${missing}`;
+  if (etcd?.phase === 'starting') return `its etcd starts first; ${missing}`;
   return missing;
+}
+
+/** A first look has made something; before it nobody can say anything. */
+function isBegun({ statefulSet, etcd }: Snapshot): boolean {
+  return statefulSet !== undefined || etcd?.statefulSet !== undefined;
 }
 
 function consistency(progress: Progress, disagreeing: number, splitNote: string): ConditionWish {
@@ -226,8 +272,13 @@ function transitionEvents(
     tell('Normal', 'RollingUpdateFinished', 'all members run the new revision');
   const wasBlocked = conditionOf(cluster, 'Progressing')?.reason === 'ScaleInBlocked';
   if (progressing === 'ScaleInBlocked' && !wasBlocked) tell('Warning', 'ScaleInBlocked', progressNote(progress, ''));
-  if (snapshot.databaseSecretProblem !== undefined && conditionOf(cluster, 'DatabaseReady')?.status !== 'False') {
+  const wasDatabaseReady = conditionOf(cluster, 'DatabaseReady')?.status;
+  if (snapshot.databaseSecretProblem !== undefined && wasDatabaseReady !== 'False') {
     tell('Warning', 'DatabaseSecretInvalid', snapshot.databaseSecretProblem);
+  }
+  const store = progress.etcd && judgeEtcd(cluster, progress.etcd);
+  if (store?.condition.status === 'False' && wasDatabaseReady === 'True') {
+    tell('Warning', 'StoreNotReady', store.condition.message);
   }
   return events;
 }
@@ -235,6 +286,8 @@ function transitionEvents(
 function recheckMs(progress: Progress, verdict: Verdict): number {
   if (progress.scale.phase === 'in') return RECHECK_SCALE_IN_MS;
   if (progress.rollout.kind === 'wait') return progress.rollout.recheckMs;
+  if (progress.etcd?.recheckMs !== undefined) return progress.etcd.recheckMs;
+  if (progress.etcd?.rollout.kind === 'wait') return progress.etcd.rollout.recheckMs;
   return verdict.isReady ? RECHECK_READY_MS : RECHECK_PROGRESSING_MS;
 }
 

@@ -1,7 +1,7 @@
 import { parseIsoTime } from '@nacos-kube/core/host/time.ts';
 import type { ParsedMemberList } from '@nacos-kube/core/model/member-list.ts';
 import { parseMemberList } from '@nacos-kube/core/model/member-list.ts';
-import type { Pod } from '../kube/objects.ts';
+import type { Pod, StatefulSet } from '../kube/objects.ts';
 import { isPodReady, isTerminating } from '../kube/objects.ts';
 import { CHANGED_AT_ANNOTATION, MEMBER_LIST_KEY, memberAddress, ordinalOf } from '../resources/names.ts';
 import { storageOf } from '../resources/storage.ts';
@@ -18,7 +18,7 @@ export interface MemberView extends RolloutPod {
 
 export function memberViews(snapshot: Snapshot, clusterDomain: string): readonly MemberView[] {
   const { cluster, pods, reports, statefulSet } = snapshot;
-  const revision = currentRevision(snapshot);
+  const revision = revisionOf(statefulSet);
   return pods
     .flatMap((pod): MemberView[] => {
       const ordinal = ordinalOf(pod.metadata.name, cluster.metadata.name);
@@ -66,17 +66,17 @@ export function agreesWith(view: MemberView, snapshot: Snapshot, listed: readonl
 }
 
 /** The revision pods should have; undefined while the StatefulSet's controller has not seen its last change. */
-function currentRevision({ statefulSet }: Snapshot): string | undefined {
+export function revisionOf(statefulSet: StatefulSet | undefined): string | undefined {
   const status = statefulSet?.status;
   if (!status?.updateRevision) return undefined;
   return status.observedGeneration === statefulSet?.metadata.generation ? status.updateRevision : undefined;
 }
 
-function readySinceMs(pod: Pod): number | undefined {
+export function readySinceMs(pod: Pod): number | undefined {
   const condition = pod.status?.conditions?.find(({ type, status }) => type === 'Ready' && status === 'True');
   return condition?.lastTransitionTime === undefined ? undefined : parseIsoTime(condition.lastTransitionTime);
 }
 
-function isOwnedBy(pod: Pod, uid: string | undefined): boolean {
+export function isOwnedBy(pod: Pod, uid: string | undefined): boolean {
   return uid !== undefined && (pod.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false);
 }

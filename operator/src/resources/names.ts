@@ -5,6 +5,9 @@ import type { OwnerReference } from '../kube/objects.ts';
 export const NODE_PORT = 8848;
 export const PEER_PORT = 7848;
 export const SIDECAR_PORT = 9100;
+export const ETCD_CLIENT_PORT = 2379;
+export const ETCD_PEER_PORT = 2380;
+export const ETCD_METRICS_PORT = 2381;
 
 export const MEMBER_LIST_KEY = 'cluster.conf';
 export const CLUSTER_KEY_KEY = 'key';
@@ -23,6 +26,8 @@ export function childNames(clusterName: string) {
     sidecarRole: `${clusterName}-sidecar`,
     pod: (ordinal: number) => `${clusterName}-${ordinal}`,
     claim: (ordinal: number) => `${DATA_VOLUME}-${clusterName}-${ordinal}`,
+    etcd: `${clusterName}-etcd`,
+    etcdLogin: `${clusterName}-etcd-login`,
   } as const;
 }
 
@@ -43,22 +48,24 @@ export function memberAddress(cluster: NacosCluster, ordinal: number, clusterDom
 }
 
 export const COMPONENT_NODE = 'node';
+export const COMPONENT_ETCD = 'etcd';
+export const COMPONENT_LABEL = 'app.kubernetes.io/component';
 export const MANAGED_BY = 'nacos-kube';
 export const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
 export const INSTANCE_LABEL = 'app.kubernetes.io/instance';
 
 /** What selects the pods. A selector can't be changed later, so it holds only what never changes. */
-export function selectorLabels(clusterName: string): Record<string, string> {
+export function selectorLabels(clusterName: string, component = COMPONENT_NODE): Record<string, string> {
   return {
     'app.kubernetes.io/name': 'nacos',
     [INSTANCE_LABEL]: clusterName,
-    'app.kubernetes.io/component': COMPONENT_NODE,
+    [COMPONENT_LABEL]: component,
   };
 }
 
-export function childLabels(clusterName: string): Record<string, string> {
+export function childLabels(clusterName: string, component = COMPONENT_NODE): Record<string, string> {
   return {
-    ...selectorLabels(clusterName),
+    ...selectorLabels(clusterName, component),
     'app.kubernetes.io/part-of': 'nacos-kube',
     [MANAGED_BY_LABEL]: MANAGED_BY,
   };
@@ -86,11 +93,16 @@ export function ownerReference(cluster: NacosCluster): OwnerReference {
   };
 }
 
-export function childMeta(cluster: NacosCluster, name: string, annotations?: Readonly<Record<string, string>>) {
+export function childMeta(
+  cluster: NacosCluster,
+  name: string,
+  annotations?: Readonly<Record<string, string>>,
+  component = COMPONENT_NODE,
+) {
   return {
     name,
     namespace: cluster.metadata.namespace ?? 'default',
-    labels: childLabels(cluster.metadata.name),
+    labels: childLabels(cluster.metadata.name, component),
     ...(annotations && Object.keys(annotations).length > 0 ? { annotations: { ...annotations } } : {}),
     ownerReferences: [ownerReference(cluster)],
   };

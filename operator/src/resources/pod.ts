@@ -15,16 +15,19 @@ import {
 } from './names.ts';
 import { settingsAsEnv, sidecarSettings } from './settings-env.ts';
 import { storageOf } from './storage.ts';
+import { storagePodParts } from './storage-pod.ts';
 
 /** What the operator's own settings say about pods. */
 export interface PodDefaults {
   /** `repository:tag`, for clusters that name no image. */
   readonly image: string;
+  /** Of a managed etcd, for clusters that name no image of it. */
+  readonly etcdImage: string;
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   readonly clusterDomain: string;
 }
 
-const USER_ID = 10001;
+export const USER_ID = 10001;
 /** The entry point of the image, for what is run beside it. */
 const IMAGE_PROGRAM = '/app/bin/nacos-kube.ts';
 const GRACE_SECONDS = 60;
@@ -34,7 +37,6 @@ const STARTUP_PROBE = { periodSeconds: 2, failureThreshold: 60, timeoutSeconds: 
 const SHARED = '/run/nacos-kube';
 const CLUSTER_KEY_DIRECTORY = '/etc/nacos-kube/cluster-key';
 const MEMBERS_DIRECTORY = '/etc/nacos-kube/members';
-const MYSQL_DIRECTORY = '/etc/nacos-kube/mysql';
 const API_TOKEN_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /**
@@ -74,7 +76,6 @@ function splitImage(image: string): { readonly repository: string; readonly tag:
 
 function podSpec(cluster: NacosCluster, defaults: PodDefaults): V1PodSpec {
   const names = childNames(cluster.metadata.name);
-  const storage = storageOf(cluster);
   const { pullSecrets } = cluster.spec.image;
   return {
     serviceAccountName: names.serviceAccount,
@@ -120,21 +121,7 @@ function podSpec(cluster: NacosCluster, defaults: PodDefaults): V1PodSpec {
           ],
         },
       },
-      ...(storage.kind === 'mysql'
-        ? [
-            {
-              name: 'mysql',
-              secret: {
-                secretName: storage.mysql.secretName,
-                defaultMode: 0o440,
-                items: [
-                  { key: 'user', path: 'user' },
-                  { key: 'password', path: 'password' },
-                ],
-              },
-            },
-          ]
-        : []),
+      ...storagePodParts(cluster, defaults.clusterDomain).volumes,
     ],
   };
 }
@@ -154,9 +141,9 @@ function sharedEnv(cluster: NacosCluster, defaults: PodDefaults): NonNullable<V1
 }
 
 function nodeContainer(cluster: NacosCluster, defaults: PodDefaults): V1Container {
-  const storage = storageOf(cluster);
+  const storage = storagePodParts(cluster, defaults.clusterDomain);
   // The mode follows the store, not the number of replicas: a cluster that grows from 1 to 3 restarts nobody.
-  const mode = storage.kind === 'embedded' ? 'standalone' : 'cluster';
+  const mode = storageOf(cluster).kind === 'embedded' ? 'standalone' : 'cluster';
   return {
     name: 'node',
     ...imageFields(cluster, defaults),
@@ -166,16 +153,7 @@ function nodeContainer(cluster: NacosCluster, defaults: PodDefaults): V1Containe
       { name: 'MODE', value: mode },
       { name: 'NACOS_KUBE_DATA', value: '/data' },
       { name: 'NACOS_APPLICATION_PORT', value: String(NODE_PORT) },
-      ...(storage.kind === 'mysql'
-        ? [
-            { name: 'SPRING_DATASOURCE_PLATFORM', value: 'mysql' },
-            { name: 'MYSQL_SERVICE_HOST', value: storage.mysql.host },
-            { name: 'MYSQL_SERVICE_PORT', value: String(storage.mysql.port) },
-            { name: 'MYSQL_SERVICE_DB_NAME', value: storage.mysql.database },
-            { name: 'MYSQL_SERVICE_USER_FILE', value: `${MYSQL_DIRECTORY}/user` },
-            { name: 'MYSQL_SERVICE_PASSWORD_FILE', value: `${MYSQL_DIRECTORY}/password` },
-          ]
-        : []),
+      ...storage.env,
       ...settingsAsEnv(cluster.spec.settings ?? {}),
     ],
     ports: [
@@ -187,7 +165,7 @@ function nodeContainer(cluster: NacosCluster, defaults: PodDefaults): V1Containe
       { name: 'shared', mountPath: SHARED },
       { name: 'tmp', mountPath: '/tmp', subPath: 'node' },
       { name: 'cluster-key', mountPath: CLUSTER_KEY_DIRECTORY, readOnly: true },
-      ...(storage.kind === 'mysql' ? [{ name: 'mysql', mountPath: MYSQL_DIRECTORY, readOnly: true }] : []),
+      ...storage.mounts,
     ],
     startupProbe: { httpGet: { path: '/nacos/v1/console/health/liveness', port: 'http' }, ...STARTUP_PROBE },
     livenessProbe: {
@@ -251,14 +229,15 @@ function sidecarContainer(cluster: NacosCluster, defaults: PodDefaults): V1Conta
   };
 }
 
-const LOCKED_DOWN: NonNullable<V1Container['securityContext']> = {
+export const LOCKED_DOWN: NonNullable<V1Container['securityContext']> = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
   runAsNonRoot: true,
   capabilities: { drop: ['ALL'] },
 };
 
-function imageFields(cluster: NacosCluster, defaults: PodDefaults) {
+/** The product's own image. */
+export function imageFields(cluster: NacosCluster, defaults: PodDefaults) {
   return {
     image: imageOf(cluster, defaults.image).image,
     imagePullPolicy: cluster.spec.image.pullPolicy ?? defaults.imagePullPolicy,
@@ -270,7 +249,7 @@ interface Quantities {
 }
 
 /** What the manifest names replaces the default of the same name; a limit below the default request pulls that down. */
-function resourcesOf(
+export function resourcesOf(
   wanted: { readonly requests?: Quantities; readonly limits?: Quantities } | undefined,
   requests: Quantities,
   limits: Quantities,

@@ -56,7 +56,7 @@ function claimTemplate(cluster: NacosCluster) {
 }
 
 /** Only what may be applied: without the status and times that the API server added. */
-function bareTemplate(template: PersistentVolumeClaim) {
+export function bareTemplate(template: PersistentVolumeClaim) {
   const { name, labels } = template.metadata;
   return { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name, labels }, spec: template.spec };
 }

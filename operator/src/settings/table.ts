@@ -25,6 +25,14 @@ export const OPERATOR_SETTINGS = {
     help: 'image of node and sidecar, for what a NacosCluster does not say itself',
     parse: imageName,
   },
+  etcdImage: {
+    flag: 'etcd-image',
+    value: 'IMAGE',
+    env: ['NACOS_KUBE_ETCD_IMAGE'],
+    default: 'quay.io/coreos/etcd:v3.6.5',
+    help: 'image with the program etcd, 3.4 to 3.6, for managed stores whose NacosCluster names none',
+    parse: imageName,
+  },
   imagePullPolicy: {
     flag: 'image-pull-policy',
     value: 'POLICY',

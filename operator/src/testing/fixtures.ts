@@ -8,13 +8,14 @@ export const NOW = parseIsoTime('2026-01-31T10:00:00Z') as number;
 
 export const DEFAULTS: PodDefaults = {
   image: 'registry.local:5000/nacos-kube:0.1.0',
+  etcdImage: 'quay.io/coreos/etcd:v3.6.5',
   imagePullPolicy: 'IfNotPresent',
   clusterDomain: 'cluster.local',
 };
 
-export const MYSQL: NacosClusterSpec['storage'] = {
+export const MYSQL = {
   mysql: { host: 'db', port: 3306, database: 'nacos', secretName: 'db-login', volume: { size: '1Gi' } },
-};
+} as const satisfies NacosClusterSpec['storage'];
 
 /** A NacosCluster as the API server hands it out, with its defaults filled in. */
 export function aCluster(spec: Partial<NacosClusterSpec> = {}, rest: Partial<NacosCluster> = {}): NacosCluster {
@@ -46,6 +47,7 @@ export function aSnapshot(cluster: NacosCluster, rest: Partial<Snapshot> = {}): 
     claims: [],
     pods: [],
     reports: new Map(),
+    etcd: undefined,
     ...rest,
   };
 }

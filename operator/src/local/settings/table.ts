@@ -40,6 +40,14 @@ export const UP_SETTINGS = {
     help: 'metrics port of the first sidecar, the others follow',
     parse: portNumber,
   },
+  etcdBasePort: {
+    flag: 'etcd-base-port',
+    value: 'PORT',
+    env: [],
+    default: '8950',
+    help: 'client port of the first member of a managed etcd, its other two ports follow, then the other members in steps of 10',
+    parse: wholeNumber(1_024, 65_400),
+  },
   hints: {
     flag: 'hints',
     value: undefined,

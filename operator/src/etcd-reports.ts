@@ -1,0 +1,81 @@
+import type { Endpoint, Host } from '@nacos-kube/core/host/host.ts';
+import { NetworkError } from '@nacos-kube/core/host/host.ts';
+import { EtcdError, type EtcdGateway, type EtcdLogin, EtcdLoginError } from './etcd/gateway.ts';
+import type { NacosCluster } from './generated/nacos-cluster.ts';
+import type { KubeApi } from './kube/api.ts';
+import type { Mirror } from './kube/mirror.ts';
+import type { ConfigMap, Pod, Secret, StatefulSet } from './kube/objects.ts';
+import { isTerminating } from './kube/objects.ts';
+import { CONFIG_MAPS, DISRUPTION_BUDGETS, SECRETS, STATEFUL_SETS } from './kube/resource-types.ts';
+import { childNames, ETCD_CLIENT_PORT } from './resources/names.ts';
+import { isManaged, storageOf } from './resources/storage.ts';
+import type { EtcdReport, EtcdSnapshot } from './snapshot.ts';
+
+/** The managed etcd as it is: its objects, and what its members say. Undefined where there is none. */
+export async function observeEtcd(
+  host: Host,
+  api: KubeApi,
+  mirror: Mirror,
+  gateway: EtcdGateway,
+  cluster: NacosCluster,
+  pods: readonly Pod[],
+): Promise<EtcdSnapshot | undefined> {
+  if (!isManaged(storageOf(cluster))) return undefined;
+  const { namespace = 'default', name } = cluster.metadata;
+  const names = childNames(name);
+  const ref = { namespace, name: names.etcd };
+  const [settings, statefulSet, login] = await Promise.all([
+    api.get<ConfigMap>(CONFIG_MAPS, ref),
+    api.get<StatefulSet>(STATEFUL_SETS, ref),
+    etcdLogin(api, cluster),
+  ]);
+  return {
+    settings,
+    statefulSet,
+    disruptionBudget: mirror.get(DISRUPTION_BUDGETS, `${namespace}/${names.etcd}`),
+    hasLogin: login !== undefined,
+    pods,
+    ...(await askAll(host, gateway, pods, login)),
+  };
+}
+
+export async function etcdLogin(api: KubeApi, cluster: NacosCluster): Promise<EtcdLogin | undefined> {
+  const { namespace = 'default', name } = cluster.metadata;
+  const secret = await api.get<Secret>(SECRETS, { namespace, name: childNames(name).etcdLogin });
+  const text = (key: string) => Buffer.from(secret?.data?.[key] ?? '', 'base64').toString('utf8');
+  return secret === undefined ? undefined : { user: text('user'), password: text('password') };
+}
+
+async function askAll(host: Host, gateway: EtcdGateway, pods: readonly Pod[], login: EtcdLogin | undefined) {
+  const found: {
+    reports: Map<string, EtcdReport>;
+    members: EtcdSnapshot['members'];
+    alarms: EtcdSnapshot['alarms'];
+    guard: EtcdSnapshot['guard'];
+  } = { reports: new Map(), members: undefined, alarms: [], guard: 'unknown' };
+  if (login === undefined) return found;
+  const asked = pods.flatMap((pod) => {
+    const address = pod.status?.podIP;
+    if (address === undefined || pod.status?.phase === 'Pending' || isTerminating(pod)) return [];
+    return [ask(pod.metadata.name, { address, port: ETCD_CLIENT_PORT }, login)];
+  });
+  await Promise.all(asked);
+  return found;
+
+  async function ask(name: string, at: Endpoint, by: EtcdLogin): Promise<void> {
+    try {
+      const status = await gateway.status(at, by);
+      found.reports.set(name, { ...status, address: at.address });
+      const members = await gateway.members(at, by);
+      const isGuarded = await gateway.isGuarded(at, by);
+      if (found.members !== undefined) return;
+      found.members = members;
+      found.guard = isGuarded ? 'on' : 'off';
+      found.alarms = await gateway.alarms(at, by);
+    } catch (error) {
+      if (error instanceof EtcdLoginError) found.guard = 'refused';
+      else if (!(error instanceof NetworkError || error instanceof EtcdError)) throw error;
+      host.log.debug('a member of etcd could not be asked', { name, error });
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import type { NacosClusterStatusStorageMember } from '../generated/nacos-cluster.ts';
+import { isPodReady, isTerminating } from '../kube/objects.ts';
+import { childNames, ordinalOf } from '../resources/names.ts';
+import type { EtcdSnapshot } from '../snapshot.ts';
+import type { RolloutPod } from './rollout.ts';
+import { isOwnedBy, readySinceMs, revisionOf } from './views.ts';
+
+/** A member of the managed etcd with all that plans ask of it; its pod may be missing, or etcd may not know it. */
+export interface EtcdMemberView extends RolloutPod {
+  /** Its number in etcd; undefined when it is no member or nobody with a quorum answers. */
+  readonly id: string | undefined;
+  readonly isStarted: boolean;
+  readonly isLeader: boolean;
+  /** It is a member, its pod is ready and it answered. */
+  readonly isUp: boolean;
+  /** Where it answered. */
+  readonly address: string | undefined;
+  readonly version: string | undefined;
+  readonly dbBytes: number | undefined;
+  readonly dbBytesInUse: number | undefined;
+  readonly alarms: readonly string[];
+}
+
+const MIB = 1024 * 1024;
+
+/** By ordinal. Pods and members are joined by name: a member that is added has none yet, but the name is in its URL. */
+export function etcdViews(clusterName: string, etcd: EtcdSnapshot): readonly EtcdMemberView[] {
+  const base = childNames(clusterName).etcd;
+  const revision = revisionOf(etcd.statefulSet);
+  const members = new Map(
+    (etcd.members ?? []).flatMap((member) => {
+      const host = /^https?:\/\/([^.:/]+)/.exec(member.peerUrls[0] ?? '')?.[1] ?? member.name;
+      const ordinal = ordinalOf(host, base);
+      return ordinal === undefined ? [] : [[ordinal, member] as const];
+    }),
+  );
+  const pods = new Map(
+    etcd.pods.flatMap((pod) => {
+      const ordinal = ordinalOf(pod.metadata.name, base);
+      const isOurs = ordinal !== undefined && isOwnedBy(pod, etcd.statefulSet?.metadata.uid);
+      return isOurs ? [[ordinal, pod] as const] : [];
+    }),
+  );
+  const ordinals = [...new Set([...pods.keys(), ...members.keys()])].sort((a, b) => a - b);
+  return ordinals.map((ordinal) => {
+    const [pod, member] = [pods.get(ordinal), members.get(ordinal)];
+    const name = `${base}-${ordinal}`;
+    const report = etcd.reports.get(name);
+    const isReady = pod !== undefined && isPodReady(pod) && !isTerminating(pod);
+    const isStarted = (member?.clientUrls.length ?? 0) > 0;
+    return {
+      name,
+      ordinal,
+      uid: pod?.metadata.uid ?? '',
+      isReady,
+      readySinceMs: pod && readySinceMs(pod),
+      isTerminating: pod !== undefined && isTerminating(pod),
+      isOutdated:
+        pod !== undefined && revision !== undefined && pod.metadata.labels?.['controller-revision-hash'] !== revision,
+      id: member?.id,
+      isStarted,
+      isLeader: report !== undefined && report.leaderId === report.memberId,
+      isUp: isReady && isStarted && report !== undefined,
+      address: report?.address,
+      version: report?.version,
+      dbBytes: report?.dbBytes,
+      dbBytesInUse: report?.dbBytesInUse,
+      alarms: etcd.alarms.filter(({ memberId }) => memberId === member?.id).map(({ alarm }) => alarm),
+    };
+  });
+}
+
+/** For the status; sizes in whole MiB, lest it is written at each look. */
+export function etcdMemberStatus(view: EtcdMemberView, isServing: boolean): NacosClusterStatusStorageMember {
+  return {
+    name: view.name,
+    ...(view.id === undefined ? {} : { id: BigInt(view.id).toString(16) }),
+    state: stateOf(view, isServing),
+    leader: view.isLeader,
+    ...(view.version === undefined ? {} : { version: view.version }),
+    ...(view.dbBytes === undefined ? {} : { dbSize: `${Math.ceil(view.dbBytes / MIB)}Mi` }),
+    ...(view.alarms.length === 0 ? {} : { alarms: view.alarms }),
+  };
+}
+
+function stateOf(view: EtcdMemberView, isServing: boolean): string {
+  if (view.isUp) return 'UP';
+  if (isServing && view.id === undefined) return 'ABSENT';
+  return isServing && !view.isStarted ? 'JOINING' : 'DOWN';
+}

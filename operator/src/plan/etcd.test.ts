@@ -1,0 +1,299 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { NacosClusterSpec, NacosClusterStatus } from '../generated/nacos-cluster.ts';
+import type { ConfigMap, StatefulSet } from '../kube/objects.ts';
+import { memberListConfigMap } from '../resources/member-list.ts';
+import type { EtcdSnapshot, Snapshot } from '../snapshot.ts';
+import {
+  anEtcd,
+  anEtcdCluster,
+  etcdMember,
+  etcdPod,
+  etcdReport,
+  etcdReports,
+  etcdSet,
+} from '../testing/etcd-fixtures.ts';
+import {
+  aCluster,
+  address,
+  aPod,
+  aSnapshot,
+  aStatefulSet,
+  asStored,
+  DEFAULTS,
+  NOW,
+  reportsOf,
+} from '../testing/fixtures.ts';
+import type { Action } from './actions.ts';
+import { plan } from './plan.ts';
+
+const LIST = { generation: 1, members: [0, 1, 2].map(address) };
+const MIB = 1024 * 1024;
+
+/** Three nodes as they shall be, on an etcd of `members` that `etcd` says how it is. */
+function steady(etcd: Partial<EtcdSnapshot> = {}, members = 3, spec: Partial<NacosClusterSpec> = {}): Snapshot {
+  const cluster = anEtcdCluster(members, spec);
+  return aSnapshot(cluster, {
+    memberList: asStored(memberListConfigMap(cluster, LIST, '2026-01-31T09:00:00.000Z', undefined), '30'),
+    statefulSet: aStatefulSet(3),
+    pods: [aPod(0), aPod(1), aPod(2)],
+    reports: reportsOf([0, 1, 2], 3),
+    etcd: anEtcd(3, etcd),
+  });
+}
+
+/** A NacosCluster that names no store. */
+function unnamed(replicas: number, status?: NacosClusterStatus): Snapshot {
+  const { storage: _none, ...spec } = aCluster({ replicas }).spec;
+  return aSnapshot({ ...aCluster(), spec, ...(status ? { status } : {}) });
+}
+
+const chosen = (kind: 'embedded' | 'etcd'): NacosClusterStatus => ({
+  readyReplicas: 0,
+  storage: { kind, managed: kind === 'etcd' },
+});
+
+const planned = (snapshot: Snapshot) => plan(snapshot, NOW, DEFAULTS);
+const orders = (actions: readonly Action[]) =>
+  actions.flatMap((action) => (action.kind === 'etcd' ? [`${action.order.do} by ${action.address}`] : []));
+const deletions = (actions: readonly Action[]) =>
+  actions.flatMap((action) => (action.kind === 'delete' ? [action.name] : []));
+const kinds = (actions: readonly Action[]) =>
+  actions.map((action) => (action.kind === 'apply' ? `${action.type.kind} ${nameOf(action.object)}` : action.kind));
+const nameOf = (object: object) => (object as { metadata: { name: string } }).metadata.name;
+
+function applied<T>(actions: readonly Action[], kind: string, name: string): T | undefined {
+  const found = actions.find((one) => one.kind === 'apply' && one.type.kind === kind && nameOf(one.object) === name);
+  return found?.kind === 'apply' ? (found.object as T) : undefined;
+}
+
+function statusOf(actions: readonly Action[]): NacosClusterStatus | undefined {
+  return actions.flatMap((action) => (action.kind === 'status' ? [action.status] : []))[0];
+}
+
+function condition(actions: readonly Action[], type: string): string {
+  const found = statusOf(actions)?.conditions?.find((one) => one.type === type);
+  return `${found?.status} ${found?.reason}`;
+}
+
+test('which store it is stands in the status before anything is made, and fails on a stale look', () => {
+  for (const [replicas, kind] of [
+    [1, 'embedded'],
+    [2, 'etcd'],
+    [3, 'etcd'],
+  ] as const) {
+    const actions = planned(unnamed(replicas));
+    assert.deepEqual(kinds(actions), ['status', 'recheck']);
+    assert.deepEqual(statusOf(actions)?.storage, { kind, managed: kind === 'etcd' });
+    assert.equal(actions[0]?.kind === 'status' && actions[0].resourceVersion, '10');
+  }
+});
+
+test('the choice stays: an embedded one keeps its file, an etcd stays when one replica is left', () => {
+  const embedded = planned(unnamed(1, chosen('embedded')));
+  assert.equal(applied(embedded, 'StatefulSet', 'demo-etcd'), undefined);
+  assert.match(JSON.stringify(applied(embedded, 'StatefulSet', 'demo')), /"standalone"/);
+  const etcd = planned(unnamed(1, chosen('etcd')));
+  assert.equal(applied<StatefulSet>(etcd, 'StatefulSet', 'demo-etcd')?.spec.replicas, 3);
+  assert.equal(statusOf(etcd)?.store, 'etcd');
+});
+
+test('the store is made first, and the nodes not before it serves and asks for its login', () => {
+  const fresh = planned(
+    aSnapshot(
+      { ...anEtcdCluster(), status: { readyReplicas: 0 } },
+      {
+        etcd: {
+          ...anEtcd(3),
+          members: undefined,
+          guard: 'unknown',
+          statefulSet: undefined,
+          settings: undefined,
+          hasLogin: false,
+          pods: [],
+          reports: new Map(),
+        },
+      },
+    ),
+  );
+  assert.deepEqual(kinds(fresh).slice(0, 6), [
+    'create-etcd-login',
+    'ConfigMap demo-etcd',
+    'Service demo-etcd',
+    'NetworkPolicy demo-etcd',
+    'StatefulSet demo-etcd',
+    'PodDisruptionBudget demo-etcd',
+  ]);
+  assert.equal(applied(fresh, 'StatefulSet', 'demo'), undefined);
+  assert.deepEqual(applied<ConfigMap>(fresh, 'ConfigMap', 'demo-etcd')?.data, { state: 'new', members: '3' });
+  assert.equal(condition(fresh, 'Ready'), 'Unknown Converging');
+  assert.equal(condition(fresh, 'DatabaseReady'), 'False DatabaseStarting');
+
+  const { status: _none, ...young } = anEtcdCluster();
+  const serving = planned(aSnapshot(young, { etcd: anEtcd(3, { guard: 'off', settings: undefined }) }));
+  assert.deepEqual(orders(serving), ['guard by 10.244.1.10']);
+  assert.equal(applied(serving, 'StatefulSet', 'demo'), undefined);
+  assert.equal(applied<ConfigMap>(serving, 'ConfigMap', 'demo-etcd')?.data?.['state'], 'existing');
+  assert.equal(statusOf(serving)?.storage?.formed, true);
+
+  const guarded = planned(aSnapshot(young, { etcd: anEtcd(3) }));
+  const text = JSON.stringify(applied(guarded, 'StatefulSet', 'demo'));
+  assert.match(text, /http:\/\/demo-etcd-0\.demo-etcd\.shop\.svc\.cluster\.local:2379,http:\/\/demo-etcd-1\./);
+  assert.match(text, /"NACOS_KUBE_ETCD_PASSWORD_FILE","value":"\/etc\/nacos-kube\/etcd\/password"/);
+  assert.doesNotMatch(text, /secretKeyRef/);
+});
+
+test('a store that formed once never begins anew, be its ConfigMap lost and nobody there', () => {
+  const actions = planned(
+    steady({ settings: undefined, members: undefined, guard: 'unknown', reports: new Map(), pods: [] }),
+  );
+  assert.deepEqual(applied<ConfigMap>(actions, 'ConfigMap', 'demo-etcd')?.data, { state: 'existing', members: '3' });
+  assert.ok(applied(actions, 'StatefulSet', 'demo'), 'nodes that are there stay');
+  assert.equal(condition(actions, 'DatabaseReady'), 'False QuorumLost');
+  assert.equal(condition(actions, 'Ready'), 'False QuorumLost');
+});
+
+test('a steady store costs nothing, and each member stands in the status', () => {
+  const actions = planned(steady());
+  assert.deepEqual([orders(actions), deletions(actions)], [[], []]);
+  assert.equal(condition(actions, 'Ready'), 'True AllMembersReady');
+  assert.equal(condition(actions, 'DatabaseReady'), 'True AllMembersReady');
+  assert.deepEqual(statusOf(actions)?.storage?.members?.[0], {
+    name: 'demo-etcd-0',
+    id: '64',
+    state: 'UP',
+    leader: true,
+    version: '3.6.5',
+    dbSize: '1Mi',
+  });
+  const next = planned({
+    ...steady(),
+    cluster: { ...anEtcdCluster(), status: statusOf(actions) as NacosClusterStatus },
+  });
+  assert.equal(statusOf(next), undefined, 'the same status is not written again');
+});
+
+test('a member that joins after its volume was lost is shown, and the others are let alone', () => {
+  const pods = [etcdPod(0), etcdPod(1, { isReady: false }), etcdPod(2)];
+  const reports = new Map([...etcdReports(3)].filter(([name]) => name !== 'demo-etcd-1'));
+  const absent = planned(steady({ pods, reports, members: [etcdMember(0), etcdMember(2)] }));
+  assert.equal(statusOf(absent)?.storage?.members?.find(({ name }) => name === 'demo-etcd-1')?.state, 'ABSENT');
+  const joining = planned(steady({ pods, reports, members: [etcdMember(0), etcdMember(1, false), etcdMember(2)] }));
+  assert.equal(statusOf(joining)?.storage?.members?.[1]?.state, 'JOINING');
+  assert.deepEqual([orders(joining), deletions(joining)], [[], []]);
+  assert.equal(condition(joining, 'Ready'), 'False MemberNotReady');
+  assert.equal(condition(joining, 'DatabaseReady'), 'True MemberNotReady');
+  assert.equal(condition(joining, 'Degraded'), 'True MemberNotReady');
+});
+
+test('a new revision: the nodes first, then followers from the highest, the leader last and after it handed over', () => {
+  const outdated = { statefulSet: etcdSet(3, 'r2') };
+  const nodesToo = planned({ ...steady(outdated), statefulSet: aStatefulSet(3, 'r2') });
+  assert.deepEqual(deletions(nodesToo), ['demo-2']);
+  assert.deepEqual(deletions(planned(steady(outdated))), ['demo-etcd-2']);
+
+  const settling = [etcdPod(0), etcdPod(1), etcdPod(2, { revision: 'r2', readySinceMs: NOW - 3_000 })];
+  assert.deepEqual(deletions(planned(steady({ ...outdated, pods: settling }))), []);
+  const second = [etcdPod(0), etcdPod(1), etcdPod(2, { revision: 'r2' })];
+  assert.deepEqual(deletions(planned(steady({ ...outdated, pods: second }))), ['demo-etcd-1']);
+
+  const last = [etcdPod(0), etcdPod(1, { revision: 'r2' }), etcdPod(2, { revision: 'r2' })];
+  const handingOver = planned(steady({ ...outdated, pods: last }));
+  assert.deepEqual([deletions(handingOver), orders(handingOver)], [[], ['move-leader by 10.244.1.10']]);
+  const moved = planned(steady({ ...outdated, pods: last, reports: etcdReports(3, { leaderId: '101' }) }));
+  assert.deepEqual(deletions(moved), ['demo-etcd-0']);
+});
+
+test('while a member is down no other is replaced, but one that serves nobody is', () => {
+  const down = [etcdPod(0), etcdPod(1, { isReady: false, revision: 'r2' }), etcdPod(2)];
+  assert.deepEqual(deletions(planned(steady({ statefulSet: etcdSet(3, 'r2'), pods: down }))), []);
+  const broken = [etcdPod(0), etcdPod(1, { isReady: false }), etcdPod(2)];
+  assert.deepEqual(deletions(planned(steady({ statefulSet: etcdSet(3, 'r2'), pods: broken }))), ['demo-etcd-1']);
+});
+
+test('more members: a pod more each, which adds itself', () => {
+  const actions = planned(steady({}, 5));
+  assert.equal(applied<StatefulSet>(actions, 'StatefulSet', 'demo-etcd')?.spec.replicas, 5);
+  assert.equal(applied<ConfigMap>(actions, 'ConfigMap', 'demo-etcd')?.data?.['members'], '5');
+  assert.equal(condition(actions, 'Progressing'), 'True ScalingOut');
+});
+
+test('fewer members: removed from the highest, a leader hands over before, the pod goes when it is a member no more', () => {
+  const five = anEtcd(5);
+  const first = planned({ ...steady(), etcd: five });
+  assert.deepEqual(orders(first), ['remove-member by 10.244.1.10']);
+  assert.equal(applied<StatefulSet>(first, 'StatefulSet', 'demo-etcd')?.spec.replicas, 5);
+  assert.equal(applied<ConfigMap>(first, 'ConfigMap', 'demo-etcd')?.data?.['members'], '3', 'it must not join again');
+
+  const removed = planned({ ...steady(), etcd: { ...five, members: (five.members ?? []).slice(0, 4) } });
+  assert.equal(applied<StatefulSet>(removed, 'StatefulSet', 'demo-etcd')?.spec.replicas, 4);
+  const gone = planned({ ...steady(), etcd: { ...five, members: (five.members ?? []).slice(0, 3) } });
+  assert.equal(applied<StatefulSet>(gone, 'StatefulSet', 'demo-etcd')?.spec.replicas, 3);
+  assert.deepEqual(orders(gone), []);
+
+  const leads = planned({ ...steady(), etcd: { ...five, reports: etcdReports(5, { leaderId: '104' }) } });
+  assert.deepEqual(orders(leads), ['move-leader by 10.244.1.14']);
+});
+
+test('fewer members: never below the quorum of the rest', () => {
+  const five = anEtcd(5);
+  const pods = five.pods.map((pod, ordinal) => (ordinal < 2 ? etcdPod(ordinal, { isReady: false }) : pod));
+  const blocked = planned({ ...steady(), etcd: { ...five, pods } });
+  assert.deepEqual(orders(blocked), []);
+  assert.equal(condition(blocked, 'Progressing'), 'True ScaleInBlocked');
+  const silent = planned({ ...steady(), etcd: { ...five, members: undefined } });
+  assert.equal(applied<StatefulSet>(silent, 'StatefulSet', 'demo-etcd')?.spec.replicas, 5);
+});
+
+test('a database far over what it holds is defragmented, one member at a time, a leader after it handed over', () => {
+  const bloated = { dbBytes: 200 * MIB, dbBytesInUse: 20 * MIB };
+  assert.deepEqual(orders(planned(steady({ reports: etcdReports(3, bloated) }))), ['defragment by 10.244.1.11']);
+  const leaderOnly = new Map([...etcdReports(3), ['demo-etcd-0', etcdReport(0, bloated)] as const]);
+  assert.deepEqual(orders(planned(steady({ reports: leaderOnly }))), ['move-leader by 10.244.1.10']);
+  const small = etcdReports(3, { dbBytes: 20 * MIB, dbBytesInUse: MIB });
+  assert.deepEqual(orders(planned(steady({ reports: small }))), [], 'nothing is won');
+  const pods = [etcdPod(0), etcdPod(1), etcdPod(2, { isReady: false })];
+  assert.deepEqual(orders(planned(steady({ reports: etcdReports(3, bloated), pods }))), [], 'all must be up');
+});
+
+test('an alarm stands in status and conditions, and is lifted when there is space again', () => {
+  const alarms = [{ memberId: '101', alarm: 'NOSPACE' }] as const;
+  const full = planned(
+    steady({ alarms, reports: etcdReports(3, { dbBytes: 2_000 * MIB, dbBytesInUse: 1_900 * MIB }) }),
+  );
+  assert.equal(condition(full, 'DatabaseReady'), 'False DatabaseFull');
+  assert.equal(condition(full, 'Degraded'), 'True DatabaseFull');
+  assert.equal(condition(full, 'Ready'), 'False DatabaseFull');
+  assert.deepEqual(statusOf(full)?.storage?.members?.[1]?.alarms, ['NOSPACE']);
+  assert.deepEqual(orders(full), []);
+  const roomy = planned(steady({ alarms, reports: etcdReports(3, { dbBytes: 100 * MIB, dbBytesInUse: 90 * MIB }) }));
+  assert.deepEqual(orders(roomy), ['disarm by 10.244.1.10']);
+  const corrupt = planned(steady({ alarms: [{ memberId: '101', alarm: 'CORRUPT' }] }));
+  assert.equal(condition(corrupt, 'DatabaseReady'), 'False DatabaseCorrupt');
+  assert.deepEqual(orders(corrupt), []);
+});
+
+test('another login than in the Secret is told', () => {
+  const actions = planned(steady({ guard: 'refused', members: undefined }));
+  assert.equal(condition(actions, 'DatabaseReady'), 'False DatabaseSecretInvalid');
+});
+
+test('a paused cluster is looked at and let alone', () => {
+  const snapshot = steady({ statefulSet: etcdSet(3, 'r2'), guard: 'off' });
+  const metadata = { ...snapshot.cluster.metadata, annotations: { 'nacos-kube.dev/paused': 'true' } };
+  const actions = planned({ ...snapshot, cluster: { ...snapshot.cluster, metadata } });
+  assert.deepEqual([orders(actions), deletions(actions)], [[], []]);
+});
+
+test('the pod of a member is restricted, its liveness asks for no quorum, and half of its volume is the bound', () => {
+  const set = JSON.parse(JSON.stringify(applied(planned(steady()), 'StatefulSet', 'demo-etcd')));
+  const { spec } = set.spec.template;
+  const [etcd] = spec.containers;
+  assert.equal(spec.automountServiceAccountToken, false);
+  assert.deepEqual(etcd.securityContext.capabilities, { drop: ['ALL'] });
+  assert.equal(etcd.securityContext.readOnlyRootFilesystem, true);
+  assert.equal(etcd.livenessProbe.httpGet.path, '/metrics');
+  assert.equal(etcd.image, 'quay.io/coreos/etcd:v3.6.5');
+  assert.match(JSON.stringify(spec.initContainers), /"NACOS_KUBE_ETCD_QUOTA_BYTES","value":"2147483648"/);
+  assert.doesNotMatch(JSON.stringify(set.spec.template), /demo-etcd-\d/, 'nothing of it changes with their number');
+});

@@ -1,0 +1,192 @@
+import { ETCD_STATE_KEY } from '../resources/etcd.ts';
+import { etcdQuotaBytes } from '../resources/etcd-pod.ts';
+import { isManaged, type ManagedEtcd, storageOf } from '../resources/storage.ts';
+import type { EtcdSnapshot, Snapshot } from '../snapshot.ts';
+import type { Action, EtcdOrder } from './actions.ts';
+import { type EtcdMemberView, etcdViews } from './etcd-views.ts';
+import { ROLL_SETTLE_MS, type RolloutPlan } from './rollout.ts';
+
+/** Where the managed etcd stands, and what it is told next. */
+export interface EtcdProgress {
+  readonly managed: ManagedEtcd;
+  /** Its members have found together once: from then on none may begin anew. */
+  readonly isFormed: boolean;
+  /** A member with a quorum answered. */
+  readonly isServing: boolean;
+  readonly guard: EtcdSnapshot['guard'];
+  readonly members: readonly EtcdMemberView[];
+  /** Pods its StatefulSet shall have. */
+  readonly replicas: number;
+  readonly phase: 'starting' | 'steady' | 'out' | 'in' | 'in-blocked';
+  readonly rollout: RolloutPlan;
+  readonly orders: readonly Action[];
+  readonly alarms: readonly string[];
+  /** All members that shall be are there, ready, of the wanted revision and without alarm. */
+  readonly isWhole: boolean;
+  /** Asked again sooner than usual. */
+  readonly recheckMs: number | undefined;
+}
+
+const SOON_MS = 1_000;
+/** Below this nothing is won by it. */
+export const DEFRAGMENT_BYTES_MIN = 64 * 1024 * 1024;
+const DEFRAGMENT_FACTOR = 2;
+/** An alarm is lifted when so much of the bound is free again. */
+const DISARM_SHARE = 0.8;
+
+/**
+ * One thing at a time, and nothing that would cost the quorum: guarded by its login first, then its number of members,
+ * then new revisions (after the nodes, the leader last), then defragmenting. Members that lost their volume help
+ * themselves (etcd/member-start.ts). Undefined where the store is another one.
+ */
+export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: number): EtcdProgress | undefined {
+  const { cluster, etcd } = snapshot;
+  const storage = storageOf(cluster);
+  if (!isManaged(storage)) return undefined;
+  const { managed } = storage;
+  const views = etcd ? etcdViews(cluster.metadata.name, etcd) : [];
+  const isServing = etcd?.members !== undefined;
+  const isFormed =
+    isServing || cluster.status?.storage?.formed === true || etcd?.settings?.data?.[ETCD_STATE_KEY] === 'existing';
+  const alarms = (etcd?.alarms ?? []).map(({ alarm }) => alarm);
+  const common = { managed, isFormed, isServing, guard: etcd?.guard ?? ('unknown' as const), members: views, alarms };
+
+  const scale = planMembers(managed.members, etcd, views, isFormed);
+  const rollout: RolloutPlan<EtcdMemberView> =
+    scale.phase === 'steady' ? planReplacing(managed.members, views, areNodesSettled, nowMs) : { kind: 'done' };
+  const isWhole =
+    isServing && scale.phase === 'steady' && rollout.kind === 'done' && alarms.length === 0 && areAllUp(managed, views);
+  const orders = [...guardOrders(common.guard, views), ...scale.orders];
+  const progress = { ...common, replicas: scale.replicas, phase: scale.phase, isWhole };
+
+  if (rollout.kind === 'replace' && rollout.pod.isLeader && managed.members > 1) {
+    const heir = views.find((view) => view.isUp && !view.isLeader && view.id !== undefined);
+    const move =
+      heir &&
+      orderTo(
+        rollout.pod,
+        { do: 'move-leader', to: heir.id as string },
+        `${heir.name} leads instead of ${rollout.pod.name}, which is replaced next`,
+      );
+    const waits = { kind: 'wait', why: `${rollout.pod.name} hands over`, recheckMs: SOON_MS } as const;
+    return { ...progress, rollout: waits, orders: [...orders, ...(move ?? [])], recheckMs: SOON_MS };
+  }
+  const upkeep =
+    orders.length === 0 && rollout.kind === 'done' && scale.phase === 'steady' ? planUpkeep(managed, etcd, views) : [];
+  const all = [...orders, ...upkeep];
+  const isUnderWay = all.length > 0 || scale.phase === 'starting' || scale.phase === 'in';
+  return { ...progress, rollout, orders: all, recheckMs: isUnderWay ? SOON_MS : undefined };
+}
+
+/** Until it asks for its login everybody who reaches it could do anything. */
+function guardOrders(guard: EtcdSnapshot['guard'], views: readonly EtcdMemberView[]): readonly Action[] {
+  const one = views.find((view) => view.address !== undefined);
+  return guard === 'off' && one ? orderTo(one, { do: 'guard' }, 'it answers nobody without the login any more') : [];
+}
+
+interface MembersPlan {
+  readonly replicas: number;
+  readonly phase: EtcdProgress['phase'];
+  readonly orders: readonly Action[];
+}
+
+/**
+ * Growing: a pod more; it adds itself. Shrinking: the highest ordinal is removed as a member first, and its pod goes
+ * when it is none any more; refused while the rest would be without a quorum.
+ */
+function planMembers(
+  wanted: number,
+  etcd: EtcdSnapshot | undefined,
+  views: readonly EtcdMemberView[],
+  isFormed: boolean,
+): MembersPlan {
+  const told = etcd?.statefulSet?.spec.replicas;
+  if (told === undefined || !isFormed) return { replicas: told ?? wanted, phase: 'starting', orders: [] };
+  if (told < wanted) return { replicas: wanted, phase: 'out', orders: [] };
+  if (told === wanted) return { replicas: wanted, phase: 'steady', orders: [] };
+  // Without a quorum nobody can be removed, so nobody goes.
+  if (etcd?.members === undefined) return { replicas: told, phase: 'in-blocked', orders: [] };
+
+  const leaving = views.filter((view) => view.ordinal >= wanted && view.id !== undefined);
+  const next = leaving.at(-1);
+  if (next === undefined) return { replicas: wanted, phase: 'in', orders: [] };
+  const replicas = Math.max(wanted, next.ordinal + 1);
+  const rest = views.filter((view) => view.id !== undefined && view !== next);
+  const up = rest.filter((view) => view.isUp);
+  const asked = up[0];
+  if (asked === undefined || up.length < quorumOf(rest.length)) return { replicas, phase: 'in-blocked', orders: [] };
+  const heir = up.find((view) => view.ordinal < wanted);
+  if (next.isLeader && next.address !== undefined && heir) {
+    const note = `${heir.name} leads instead of ${next.name}, which is to leave`;
+    return { replicas, phase: 'in', orders: orderTo(next, { do: 'move-leader', to: heir.id as string }, note) };
+  }
+  const order = { do: 'remove-member', id: next.id as string } as const;
+  return { replicas, phase: 'in', orders: orderTo(asked, order, `${next.name} is no member any more`) };
+}
+
+/** One at a time: what serves nobody first, then followers from the highest ordinal, the leader last. */
+function planReplacing(
+  wanted: number,
+  views: readonly EtcdMemberView[],
+  areNodesSettled: boolean,
+  nowMs: number,
+): RolloutPlan<EtcdMemberView> {
+  const outdated = views.filter((view) => view.isOutdated);
+  if (outdated.length === 0) return { kind: 'done' };
+  const leaving = views.find((view) => view.isTerminating);
+  if (leaving) return { kind: 'wait', why: `${leaving.name} is stopping`, recheckMs: 5_000 };
+  const broken = outdated.find((view) => !view.isReady);
+  if (broken) return { kind: 'replace', pod: broken };
+  if (!areNodesSettled) return { kind: 'wait', why: 'the nodes come before the members of etcd', recheckMs: 10_000 };
+
+  const next = outdated.toSorted((a, b) => Number(a.isLeader) - Number(b.isLeader) || b.ordinal - a.ordinal)[0];
+  for (let ordinal = 0; ordinal < wanted; ordinal++) {
+    const view = views.find((one) => one.ordinal === ordinal);
+    if (view === next) continue;
+    if (!view?.isUp) return { kind: 'wait', why: `member ${ordinal} of etcd is not up`, recheckMs: 5_000 };
+    const settledMs = nowMs - (view.readySinceMs ?? nowMs);
+    if (settledMs < ROLL_SETTLE_MS) {
+      return { kind: 'wait', why: `${view.name} has just become ready`, recheckMs: ROLL_SETTLE_MS - settledMs };
+    }
+  }
+  return { kind: 'replace', pod: next as EtcdMemberView };
+}
+
+/** Only when all are up: a member that is defragmented answers nothing meanwhile. */
+function planUpkeep(
+  managed: ManagedEtcd,
+  etcd: EtcdSnapshot | undefined,
+  views: readonly EtcdMemberView[],
+): readonly Action[] {
+  if (!etcd || !areAllUp(managed, views)) return [];
+  const isFull = etcd.alarms.some(({ alarm }) => alarm === 'NOSPACE');
+  const isBloated = ({ dbBytes = 0, dbBytesInUse = 0 }: EtcdMemberView) =>
+    dbBytes > dbBytesInUse * DEFRAGMENT_FACTOR && (isFull || dbBytes >= DEFRAGMENT_BYTES_MIN);
+  const bloated = views.filter(isBloated);
+  const follower = bloated.find((view) => !view.isLeader);
+  if (follower) return orderTo(follower, { do: 'defragment' }, `${follower.name} gives back what it does not use`);
+  const leader = bloated[0];
+  if (leader) {
+    const heir = views.find((view) => view !== leader && view.id !== undefined);
+    if (!heir) return orderTo(leader, { do: 'defragment' }, `${leader.name} gives back what it does not use`);
+    const note = `${heir.name} leads instead of ${leader.name}, which is to be defragmented`;
+    return orderTo(leader, { do: 'move-leader', to: heir.id as string }, note);
+  }
+  const bound = etcdQuotaBytes(managed) * DISARM_SHARE;
+  if (!isFull || views.some(({ dbBytes = 0 }) => dbBytes > bound)) return [];
+  return etcd.alarms
+    .filter(({ alarm }) => alarm === 'NOSPACE')
+    .flatMap((alarm) => orderTo(views[0], { do: 'disarm', alarm }, 'there is space again: it takes writes'));
+}
+
+function areAllUp(managed: ManagedEtcd, views: readonly EtcdMemberView[]): boolean {
+  return views.filter((view) => view.isUp && view.ordinal < managed.members).length === managed.members;
+}
+
+export function quorumOf(members: number): number {
+  return Math.floor(members / 2) + 1;
+}
+
+function orderTo(view: EtcdMemberView | undefined, order: EtcdOrder, note: string): readonly Action[] {
+  return view?.address === undefined ? [] : [{ kind: 'etcd', address: view.address, order, note }];
+}
