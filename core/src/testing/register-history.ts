@@ -48,7 +48,7 @@ export type RegisterVerdict =
   /** The bound was met first. */
   | { readonly outcome: 'undecided'; readonly why: string };
 
-export const STATES_MAX = 200_000;
+export const STATES_MAX = 50_000;
 
 /** What is wrong, of all keys; empty when nothing is. A key that could not be decided counts as wrong. */
 export function registerViolations(operations: readonly RegisterOperation[], statesMax = STATES_MAX): string[] {
@@ -63,7 +63,7 @@ export function registerViolations(operations: readonly RegisterOperation[], sta
 export function judgeRegister(operations: readonly RegisterOperation[], statesMax = STATES_MAX): RegisterVerdict {
   const unwritten = readsOfNothingWritten(operations);
   if (unwritten !== undefined) return { outcome: 'violated', why: `${told(unwritten)} was never written` };
-  const whole = new Search(relevant(operations)).run(statesMax);
+  const whole = new Search(operations).run(statesMax);
   return whole === 'holds' ? { outcome: whole } : firstThatDoesNotHold(operations, statesMax);
 }
 
@@ -71,7 +71,7 @@ export function judgeRegister(operations: readonly RegisterOperation[], statesMa
 function firstThatDoesNotHold(operations: readonly RegisterOperation[], statesMax: number): RegisterVerdict {
   const answers = operations.map(({ answeredAt }) => answeredAt).filter((at) => at !== undefined);
   answers.sort((a, b) => a - b);
-  const judge = (count: number) => new Search(relevant(untilTime(operations, answers[count - 1]!))).run(statesMax);
+  const judge = (count: number) => new Search(untilTime(operations, answers[count - 1]!)).run(statesMax);
   let [holding, failing] = [0, answers.length];
   while (failing - holding > 1) {
     const middle = (holding + failing) >> 1;
@@ -100,20 +100,6 @@ function readsOfNothingWritten(operations: readonly RegisterOperation[]): Regist
   });
 }
 
-/** A write without an answer that nobody can have noticed only makes the search longer. */
-function relevant(operations: readonly RegisterOperation[]): readonly RegisterOperation[] {
-  const noticed = new Set<string | null>();
-  let isAnyRefused = false;
-  for (const operation of operations) {
-    if (operation.kind === 'read') noticed.add(operation.value);
-    if (operation.kind !== 'swap') continue;
-    noticed.add(operation.expected);
-    if (operation.answeredAt !== undefined && !operation.isDone) isAnyRefused = true;
-  }
-  if (isAnyRefused) return operations;
-  return operations.filter((one) => one.kind === 'read' || one.answeredAt !== undefined || noticed.has(one.value));
-}
-
 /** One operation that was placed, and how to go back behind it. */
 interface Step {
   /** All that were placed: a change and the reads that fitted after it. */
@@ -123,11 +109,15 @@ interface Step {
   readonly untried: number[];
 }
 
+const UNNOTICED = Symbol('any value that nobody saw');
+
 class Search {
   readonly #operations: readonly RegisterOperation[];
   readonly #answeredAt: readonly number[];
   readonly #isPlaced: Uint8Array;
   readonly #visited = new Set<string>();
+  /** Values that some operation tells apart from all others. */
+  readonly #noticed = new Set<string | null>();
   #value: string | null = null;
   #placed = 0;
   /** Operations that need no place: those without an answer. */
@@ -137,6 +127,9 @@ class Search {
     this.#operations = operations.toSorted((a, b) => a.calledAt - b.calledAt);
     this.#answeredAt = this.#operations.map(({ answeredAt }) => answeredAt ?? Number.POSITIVE_INFINITY);
     this.#isPlaced = new Uint8Array(operations.length);
+    for (const one of operations) {
+      if (one.kind !== 'write') this.#noticed.add(one.kind === 'swap' ? one.expected : one.value);
+    }
     this.#optional = this.#answeredAt.filter((at) => at === Number.POSITIVE_INFINITY).length;
   }
 
@@ -175,7 +168,25 @@ class Search {
     }
     // The one called first is the likeliest, and is taken from the end.
     const untried = next.filter((i) => !changesNothing(this.#operations[i]!) && this.#fits(i)).reverse();
-    return { placed, valueBefore, untried };
+    return { placed, valueBefore, untried: this.#worthTrying(untried, next) };
+  }
+
+  /**
+   * What nobody answered may be left out, so it has a place only right before an operation that needs it; and of those
+   * that do the same, one stands for all.
+   */
+  #worthTrying(untried: readonly number[], enabled: readonly number[]): number[] {
+    const stoodFor = new Set<string | null | typeof UNNOTICED>();
+    return untried.filter((i) => {
+      if (this.#answeredAt[i] !== Number.POSITIVE_INFINITY) return true;
+      const operation = this.#operations[i]!;
+      if (!enabled.some((j) => j !== i && needs(this.#operations[j]!, operation.value, this.#value))) return false;
+      if (operation.kind !== 'write') return true;
+      const value = this.#noticed.has(operation.value) ? operation.value : UNNOTICED;
+      if (stoodFor.has(value)) return false;
+      stoodFor.add(value);
+      return true;
+    });
   }
 
   #place(i: number): void {
@@ -234,6 +245,13 @@ class Search {
     if (this.#placed < this.#operations.length - this.#optional) return false;
     return this.#answeredAt.every((at, i) => at === Number.POSITIVE_INFINITY || this.#isPlaced[i] === 1);
   }
+}
+
+/** Whether it fits where this value stands, and not where the other does. */
+function needs(operation: RegisterOperation, value: string | null, other: string | null): boolean {
+  if (operation.kind === 'write') return false;
+  if (operation.kind === 'read') return operation.value === value;
+  return isRefused(operation) ? operation.expected === other : operation.expected === value;
 }
 
 function changesNothing(operation: RegisterOperation): boolean {
