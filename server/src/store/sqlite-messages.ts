@@ -44,6 +44,8 @@ export type WriteResult =
 
 /** What a worker can be asked, with its answer. */
 export interface SqliteCalls {
+  /** Of a reader, before it opens: what is wrong with the structure of the file, null when nothing is. */
+  check(): string | null;
   /** Opens the file, makes or upgrades the schema. */
   open(): null;
   /** All commands in one transaction. */

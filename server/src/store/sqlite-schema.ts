@@ -131,17 +131,39 @@ function versionOf(database: DatabaseSync): number {
 }
 
 /** The primary result codes of sqlite that mean something to callers. */
-const CODES = { busy: 5, locked: 6, readOnly: 8, corrupt: 11, full: 13, cannotOpen: 14, protocol: 15, noDatabase: 26 };
+export const CODES = {
+  busy: 5,
+  locked: 6,
+  readOnly: 8,
+  corrupt: 11,
+  full: 13,
+  cannotOpen: 14,
+  protocol: 15,
+  noDatabase: 26,
+};
+
+/** The primary code, when it is an error of sqlite. */
+export function codeOf(error: unknown): number | undefined {
+  const errcode = (error as { errcode?: number }).errcode;
+  return errcode === undefined ? undefined : errcode & 0xff;
+}
+
+/** Told to people: nothing is done to such a file unless they say so. */
+export function damagedText(found: string): string {
+  return (
+    `it is damaged (${found}). It is left as it is: restore a backup (nacos-kube store restore), or have it rebuilt from ` +
+    "this node's own copies by nacos-kube store rebuild or --sqlite-rebuild on"
+  );
+}
 
 export function failureOf(error: unknown, path: string): SqliteFailure {
   const { message } = error as Error;
   if (error instanceof ForeignSchemaError) return { kind: 'misconfigured', message: `sqlite file ${path}: ${message}` };
-  const errcode = (error as { errcode?: number }).errcode;
   const told = (kind: SqliteFailure['kind'], why: string): SqliteFailure => ({
     kind,
     message: `sqlite file ${path}: ${why} (${message})`,
   });
-  switch (errcode === undefined ? undefined : errcode & 0xff) {
+  switch (codeOf(error)) {
     case CODES.busy:
     case CODES.locked:
     case CODES.protocol:
@@ -151,9 +173,9 @@ export function failureOf(error: unknown, path: string): SqliteFailure {
     case CODES.full:
       return told('read-only', 'the disk is full');
     case CODES.corrupt:
-      return told('misconfigured', 'it is damaged, restore it from a backup or remove it');
+      return { kind: 'misconfigured', message: `sqlite file ${path}: ${damagedText(message)}` };
     case CODES.noDatabase:
-      return told('misconfigured', 'it is no sqlite database');
+      return told('misconfigured', 'it is no sqlite database, or its first page is destroyed');
     case CODES.cannotOpen:
       return told('misconfigured', 'it cannot be opened, check that its directory exists and may be written');
     default:

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { workerPort } from '@nacos-kube/core/host/node/worker.ts';
+import { damageOf } from './sqlite-damage.ts';
 import {
   COMMITTED,
   type SqliteAnswer,
@@ -49,6 +50,7 @@ function watch(): void {
 
 function answerTo({ id, call, args }: SqliteQuestion): SqliteAnswer {
   try {
+    if (call === 'check') return { id, value: damageOf(data.path) };
     opened ??= open();
     const run = opened.calls[call] as ((...args: readonly unknown[]) => unknown) | undefined;
     if (run === undefined) throw new Error(`a ${data.role} of sqlite was asked for ${call}`);

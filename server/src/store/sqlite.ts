@@ -18,6 +18,7 @@ import {
   pageStart,
 } from './bounds.ts';
 import type { ConfigHistory, HistoryEntry } from './history.ts';
+import { checkAtStart } from './sqlite-check.ts';
 import { SqliteGroups } from './sqlite-group.ts';
 import type { WriteResult } from './sqlite-messages.ts';
 import { readChanges } from './sqlite-row.ts';
@@ -79,6 +80,7 @@ class SqliteStore implements Store {
 
   async start(): Promise<void> {
     await makeDirectoryOf(this.#host, this.#path);
+    await checkAtStart(this.#host, this.#path, this.#reader);
     // The reader opens an existing file only, so the writer comes first.
     await this.#writer.ask('open');
     await this.#reader.ask('open');
