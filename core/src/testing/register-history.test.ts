@@ -47,6 +47,12 @@ describe('what holds', () => {
       read('1', [2, 3], 'truth'),
       read(null, [4, 5], 'copy'),
     ],
+    'a copy that lags behind a refusal': [
+      write('1', [0, 1]),
+      write('2', [2, 3], 'b'),
+      swap('1', '3', [4, 5], false),
+      read('1', [6, 7], 'copy'),
+    ],
     'a removal': [write('1', [0, 1]), write(null, [2, 3]), read(null, [4, 5], 'truth')],
     'a swap that fits, and one that is refused': [
       write('1', [0, 1]),

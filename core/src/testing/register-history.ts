@@ -208,8 +208,7 @@ class Search {
       if (this.#isPlaced[i] === 1) continue;
       const answeredAt = this.#answeredAt[i]!;
       firstAnswer = Math.min(firstAnswer, answeredAt);
-      // The copy of a session learns nothing by reads that pass it by.
-      if (operation.kind === 'read' && operation.of === 'truth') continue;
+      if (passesCopyBy(operation)) continue;
       const { session } = operation;
       firstAnswers.set(session, Math.min(firstAnswers.get(session) ?? Number.POSITIVE_INFINITY, answeredAt));
     }
@@ -256,6 +255,11 @@ function needs(operation: RegisterOperation, value: string | null, other: string
 
 function changesNothing(operation: RegisterOperation): boolean {
   return operation.kind === 'read' || isRefused(operation);
+}
+
+/** The copy of a session learns nothing by reads of the truth, nor by what was refused. */
+function passesCopyBy(operation: RegisterOperation): boolean {
+  return operation.kind === 'read' ? operation.of === 'truth' : isRefused(operation);
 }
 
 function isRefused(operation: RegisterOperation): boolean {
