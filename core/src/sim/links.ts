@@ -10,6 +10,8 @@ export interface LinkQuality {
 }
 
 export const LAN: LinkQuality = { delayMinMs: 0.2, delayMaxMs: 2, lossRate: 0, duplicateRate: 0 };
+/** What is held arrives so late that its sender has long given up, and others have said something newer. */
+const HOLD_MS = { min: 5_000, max: 60_000 };
 const LOOPBACK: LinkQuality = { delayMinMs: 0.02, delayMaxMs: 0.1, lossRate: 0, duplicateRate: 0 };
 
 /** The ways between machines, each direction on its own. Nothing cuts a machine from itself. */
@@ -17,6 +19,7 @@ export class Links {
   readonly #prng: Prng;
   readonly #qualities = new Map<string, LinkQuality>();
   readonly #cut = new Set<string>();
+  readonly #holdRates = new Map<string, number>();
   readonly #streams = new Map<string, Prng>();
   #ordinary: LinkQuality = LAN;
 
@@ -35,6 +38,16 @@ export class Links {
   cut(from: string, to: string): void {
     if (from === to) throw new Error(`cannot cut ${from} from itself`);
     this.#cut.add(wayOf(from, to));
+  }
+
+  /** One way only, as it was cut. */
+  mend(from: string, to: string): void {
+    this.#cut.delete(wayOf(from, to));
+  }
+
+  /** So many of the packets on this way arrive 5 to 60 s late; with 0 none more. */
+  hold(from: string, to: string, rate: number): void {
+    this.#holdRates.set(wayOf(from, to), rate);
   }
 
   /** Mends what was cut; qualities stay. */
@@ -58,7 +71,10 @@ export class Links {
 
   delayMs(from: string, to: string): number {
     const { delayMinMs, delayMaxMs } = this.quality(from, to);
-    return this.#stream(from, to).between(delayMinMs, delayMaxMs);
+    const stream = this.#stream(from, to);
+    const delayMs = stream.between(delayMinMs, delayMaxMs);
+    const isHeld = this.#holdRates.size > 0 && stream.chance(this.#holdRates.get(wayOf(from, to)) ?? 0);
+    return isHeld ? delayMs + stream.between(HOLD_MS.min, HOLD_MS.max) : delayMs;
   }
 
   isDoubled(from: string, to: string): boolean {

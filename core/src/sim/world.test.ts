@@ -174,6 +174,23 @@ test('what was sent before a cut arrives after it heals, even if its caller has 
   assert.deepEqual(served, ['/first', '/late']);
 });
 
+test('what is held on its way is overtaken by what is sent later, and arrives all the same', async () => {
+  const { world, a, b } = two();
+  const served: string[] = [];
+  await serve(b, (request) => {
+    served.push(request.path);
+    return { status: 200, body: '' };
+  });
+  await world.finish(ask(a, 'b', { path: '/first' }));
+  world.hold('a', 'b', 1);
+  assert.equal(await world.finish(kindOf(ask(a, 'b', { path: '/old', timeoutMs: 1_000 }))), 'timeout');
+  world.hold('a', 'b', 0);
+  await world.finish(ask(a, 'b', { path: '/new' }));
+  assert.deepEqual(served, ['/first', '/new']);
+  await world.advance(60_000);
+  assert.deepEqual(served, ['/first', '/new', '/old']);
+});
+
 test('a held request hears that its caller is gone', async () => {
   const { world, a, b } = two();
   let gone = 0;

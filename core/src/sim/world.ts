@@ -119,6 +119,20 @@ export class World {
     this.#kernel.links.cut(fromAddress, toAddress);
   }
 
+  /** One way only, what was cut. */
+  mend(from: string, to: string): void {
+    this.#note(`mend ${from} > ${to}`);
+    const [fromAddress, toAddress] = this.#addresses([from, to]) as [string, string];
+    this.#kernel.links.mend(fromAddress, toAddress);
+  }
+
+  /** Of what goes from the first to the second so much is held for 5 to 60 s: newer things overtake it. */
+  hold(from: string, to: string, rate: number): void {
+    this.#note(`hold ${from} > ${to}: ${rate}`);
+    const [fromAddress, toAddress] = this.#addresses([from, to]) as [string, string];
+    this.#kernel.links.hold(fromAddress, toAddress, rate);
+  }
+
   heal(): void {
     this.#note('all links are whole');
     this.#kernel.links.heal();
