@@ -1,4 +1,5 @@
 import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
+import type { World } from '@nacos-kube/core/sim/world.ts';
 import type { SimulatedClient } from './client.ts';
 import type { SimulatedCluster, SimulatedNode } from './cluster.ts';
 
@@ -10,6 +11,8 @@ const GAP_MS = 12_000;
 const HEAL_MS = 15_000;
 /** A registration may be lost with the node that took it, if that dies before it could tell anyone. */
 const SPREAD_MS = 5_000;
+const UNDER_WAY_MS = 2_000;
+const UNDER_WAY_STEP_MS = 100;
 export const VIOLATIONS_MAX = 20;
 
 /**
@@ -74,6 +77,25 @@ export class ListChecker {
         }
       }
     }
+  }
+
+  /** Promises P1 and P11, so long after healing: all nodes have the same, and whoever was acknowledged is among it. */
+  async checkHealed(world: World): Promise<void> {
+    const { nowMs } = world;
+    for (const node of this.#cluster.ready()) {
+      const listed = listedOn(node);
+      for (const client of this.#clients) {
+        const isAcked = client.acks.some(({ atMs }) => atMs > nowMs - GAP_MS && atMs < nowMs - SPREAD_MS);
+        if (client.state !== 'wanted' || !isAcked || listed.has(`${client.service} ${client.ip}`)) continue;
+        this.#violated(`${node.name} is healed and lacks ${client.service} ${client.ip}`, client, nowMs);
+      }
+    }
+    // What changes just then is on its way for a moment.
+    for (let waitedMs = 0; waitedMs < UNDER_WAY_MS; waitedMs += UNDER_WAY_STEP_MS) {
+      if (new Set(this.#cluster.ready().map(digestsOf)).size <= 1) return;
+      await world.advance(UNDER_WAY_STEP_MS);
+    }
+    this.violations.push('digests differ 15 s after healing');
   }
 
   /** After all is whole again: every list is the same, with all who live and nobody else. */

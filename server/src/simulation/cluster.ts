@@ -1,17 +1,19 @@
-import type { Host } from '@nacos-kube/core/host/host.ts';
+import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
 import { encodeMemberList } from '@nacos-kube/core/model/member-list.ts';
 import type { World } from '@nacos-kube/core/sim/world.ts';
 import { createMembership } from '../members/create.ts';
 import { createNacosServer, type NacosServer } from '../server.ts';
 import type { NodeSettings } from '../settings/settings.ts';
 import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
-import { CommitLog } from './configs.ts';
-import { breakNode, breakStore, type Mutant } from './mutants.ts';
+import { CommitLog } from './commit-log.ts';
+import { breakDisk, breakNode, breakStore, type Mutant } from './mutants.ts';
+import { StoreFaults } from './store-faults.ts';
 
 export const PUBLIC_PORT = 8848;
 const LIST_FILE = '/data/conf/cluster.conf';
 /** Between the first and the last node that hears of another list. */
 const LIST_DELAY_MS = 3_000;
+const LIST_AGAIN_MS = 1_000;
 const END_GRACE_MS = 20_000;
 const CLUSTER_KEY = 'simulated-cluster-key-0123456789abcdef';
 
@@ -37,16 +39,19 @@ export interface ClockFault {
   readonly clockRate: number;
 }
 
-/** Nodes in one world, on one central truth that does not fail. */
+/** Nodes in one world, on one central truth. */
 export class SimulatedCluster {
   readonly names: readonly string[];
   /** What was published, as the truth has it. */
   readonly commits = new CommitLog();
+  readonly storeFaults = new StoreFaults();
   readonly #world: World;
   readonly #database = createMemoryDatabase();
   readonly #nodes = new Map<string, SimulatedNode>();
 
+  /** When a life ended that left its disk as it was, or from when on it did nothing any more. */
   readonly #ended = new Map<string, number | undefined>();
+  readonly #pauses = new Map<string, { readonly fromMs: number; readonly toMs: number }>();
   readonly #mutant: Mutant | undefined;
   readonly #clocks: readonly ClockFault[];
   /** The sidecar of each node, which keeps its cluster.conf; none when the list is given once and for all. */
@@ -67,13 +72,34 @@ export class SimulatedCluster {
 
   /** `kill` leaves the disk, `crash` takes what was not synced. */
   end(name: string, how: 'kill' | 'crash'): void {
-    this.#ended.set(name, how === 'kill' ? this.#world.nowMs : undefined);
+    const { nowMs } = this.#world;
+    const pause = this.#pauses.get(name);
+    const endedMs = pause !== undefined && pause.toMs > nowMs ? pause.fromMs : nowMs;
+    this.#ended.set(name, how === 'kill' ? endedMs : undefined);
     this.#world[how](name);
+  }
+
+  pause(name: string, durationMs: number): void {
+    const { nowMs } = this.#world;
+    const earlier = this.#pauses.get(name);
+    const fromMs = earlier !== undefined && earlier.toMs > nowMs ? earlier.fromMs : nowMs;
+    this.#pauses.set(name, { fromMs, toMs: nowMs + durationMs });
+    this.#world.pause(name, durationMs);
+  }
+
+  isPaused(name: string): boolean {
+    return this.#world.isAlive(name) && (this.#pauses.get(name)?.toMs ?? 0) > this.#world.nowMs;
+  }
+
+  /** Until `startSidecar` its node has no one to tell it of another list. */
+  endSidecar(name: string): void {
+    if (this.#world.isAlive(`${name}-sidecar`)) this.#world.kill(`${name}-sidecar`);
   }
 
   /** Starts a node, or starts it again on what its disk holds. */
   start(name: string): void {
-    this.#startSidecar(name);
+    this.startSidecar(name);
+    this.#pauses.delete(name);
     const host = this.#world.restart(name);
     const settings: NodeSettings = {
       mode: 'cluster',
@@ -91,15 +117,20 @@ export class SimulatedCluster {
       storage: { kind: 'memory' },
       trustedProxies: [],
     };
-    const store = this.commits.watching(createMemoryStore(host, this.#database));
-    if (this.#mutant !== undefined) breakStore(store, this.#mutant);
+    const sound = this.commits.watching(createMemoryStore(host, this.#database));
+    if (this.#mutant !== undefined) breakStore(sound, this.#mutant);
+    const store = this.storeFaults.on(host, name, sound);
     const membership = createMembership(host, settings);
     const server = createNacosServer({ host, settings, store, membership, withProcessMetrics: false });
     if (this.#mutant !== undefined) breakNode(server, membership, this.#mutant);
     const [last, endedMs] = [this.#nodes.get(name), this.#ended.get(name)];
     const earlier = last === undefined || endedMs === undefined ? undefined : { startedMs: last.startedMs, endedMs };
     this.#nodes.set(name, { name, server, startedMs: this.#world.nowMs, earlier });
-    host.background('start', server.lifecycle.start());
+    const isDumpLost = this.#mutant === 'dump cleared';
+    const starting = isDumpLost
+      ? breakDisk(host.disk, settings.data).then(() => server.lifecycle.start())
+      : server.lifecycle.start();
+    host.background('start', starting);
   }
 
   startAll(): void {
@@ -147,11 +178,15 @@ export class SimulatedCluster {
   }
 
   #writeList(sidecar: Host): void {
-    sidecar.background('write the list', sidecar.disk.write(LIST_FILE, this.#list, { sync: true }));
+    const written = sidecar.disk.write(LIST_FILE, this.#list, { sync: true }).catch((error: unknown) => {
+      if (!(error instanceof DiskError)) throw error;
+      sidecar.clock.after(LIST_AGAIN_MS, () => this.#writeList(sidecar));
+    });
+    sidecar.background('write the list', written);
   }
 
   /** With its machine the sidecar went too; it comes before its node, and knows what the list is now. */
-  #startSidecar(name: string): void {
+  startSidecar(name: string): void {
     const sidecar = `${name}-sidecar`;
     if (this.#sidecars === undefined || this.#world.isAlive(sidecar)) return;
     const host = this.#world.restart(sidecar);
@@ -176,7 +211,7 @@ export class SimulatedCluster {
   }
 
   get isWhole(): boolean {
-    return this.ready().length === this.names.length;
+    return this.ready().length === this.names.length && !this.names.some((name) => this.isPaused(name));
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Disk } from '@nacos-kube/core/host/host.ts';
 import { decodeDatum, encodeDatum } from '../distro/codec.ts';
 import { DELTA_PATH, DIGEST_PATH, EXCHANGE_PATH } from '../distro/paths.ts';
 import { VERIFY_TIMEOUT_MS } from '../distro/verify.ts';
@@ -17,6 +18,7 @@ export const MUTANTS = [
   'no journal',
   'digests delete',
   'no freeze',
+  'dump cleared',
 ] as const;
 
 /** Those that no fault is needed for: hours of ordinary life show them. */
@@ -63,7 +65,8 @@ export function breakNode({ naming, distro }: NacosServer, { peers }: Membership
       return;
     }
     case 'no follow':
-      return; // its store is deaf
+    case 'dump cleared':
+      return; // its store is deaf, its disk empty
     case 'no digests':
       distro.verify.round = () => {};
       return;
@@ -111,6 +114,11 @@ export function breakNode({ naming, distro }: NacosServer, { peers }: Membership
       distro.journal.read = async () => [];
       return;
   }
+}
+
+/** F12: what was copied is thrown away before anything else was read. */
+export function breakDisk(disk: Disk, data: string): Promise<void> {
+  return disk.remove(`${data}/config`);
 }
 
 /** Breaks what a node knows of the truth. */

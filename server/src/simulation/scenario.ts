@@ -3,8 +3,9 @@ import { ListChecker } from './checker.ts';
 import { SimulatedClient } from './client.ts';
 import { type ClockFault, SimulatedCluster } from './cluster.ts';
 import { ConfigChecker } from './configs.ts';
-import { ALL_FAULTS, Faults, FIRST_FAULTS } from './faults.ts';
+import { Faults } from './faults.ts';
 import type { Mutant } from './mutants.ts';
+import { PersistentChecker } from './persistent.ts';
 
 export interface ScenarioSettings {
   readonly seed: number;
@@ -37,7 +38,7 @@ export interface ScenarioResult {
 }
 
 /** Small clusters show most and cost least. */
-const SIZES = [3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7];
+const SIZES = [3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7];
 const CLIENT_HOSTS = 4;
 const CLIENTS = 12;
 const SERVICES = 4;
@@ -47,14 +48,17 @@ const YOUNG_SAMPLE_MS = 25;
 const SKEW_MS_MAX = 60_000;
 const CLOCK_DRIFT = 0.005;
 const START_WITHIN_MS = 30_000;
-const FAULTS = 4;
+/** One that was paused at the end goes on within this, too. */
+const WHOLE_WITHIN_MS = 90_000;
+const FIRST_ROUNDS = 4;
+const ROUNDS = 3;
 const HEAL_MS = 15_000;
 /** Until whoever died in the last fault is gone: both time-outs, and what expiry may hold back. */
 const LAST_EXPIRY_MS = 45_000;
 
 /**
- * One run: a cluster and its clients, some faults one after another (crashes, kills, pauses, partitions, cut and slow
- * links), then everything whole again. All of it follows from the seed.
+ * One run: a cluster and its clients, some faults one after another or two at a time (of processes, links, disks, clocks,
+ * the store), then everything whole again. All of it follows from the seed.
  */
 export async function runScenario({
   seed,
@@ -73,13 +77,11 @@ export async function runScenario({
   });
   const clients = createClients(world, cluster);
   const checker = new ListChecker(cluster, clients);
-  const configs = new ConfigChecker(
-    world.process('w1', { address: '10.0.2.1' }),
-    cluster.names,
-    cluster.commits,
-    () => world.nowMs,
-  );
-  const faults = new Faults({ world, cluster, clients, checker }, isAll ? ALL_FAULTS : FIRST_FAULTS);
+  const nowMs = () => world.nowMs;
+  const configs = new ConfigChecker({ cluster, hosts: createCallers(world), nowMs });
+  const persistent = new PersistentChecker(world.process('w4', { address: '10.0.2.4' }), cluster, nowMs);
+  world.process('chaos', { address: '10.0.9.1' });
+  const faults = new Faults({ world, cluster, clients, checker, configs }, which);
 
   const run = async (durationMs: number): Promise<void> => {
     const endMs = world.nowMs + durationMs;
@@ -88,6 +90,7 @@ export async function runScenario({
       const isYoung = world.nowMs - cluster.lastStartMs < YOUNG_MS;
       await world.advance(isYoung ? YOUNG_SAMPLE_MS : SAMPLE_MS);
       checker.sample(world.nowMs);
+      persistent.sample();
     }
   };
 
@@ -95,23 +98,38 @@ export async function runScenario({
   if (!(await world.until(() => cluster.isWhole, START_WITHIN_MS)))
     checker.violations.push('the cluster did not start');
   for (const client of clients) client.start();
-  if (isAll) configs.start();
+  if (isAll) {
+    configs.start();
+    persistent.start();
+  }
   await run(10_000);
-  for (let round = 0; round < FAULTS; round++) {
+  for (let round = 0; round < (isAll ? ROUNDS : FIRST_ROUNDS); round++) {
     faults.next();
     await run(faults.durationMs());
+    if (isAll && faults.isOneOf(2)) {
+      faults.next();
+      await run(faults.durationMs());
+      faults.end();
+      await run(faults.durationMs());
+    }
     faults.end();
     await run(faults.durationMs());
   }
   faults.endAll();
-  await world.until(() => cluster.isWhole, START_WITHIN_MS);
-  await run(HEAL_MS + LAST_EXPIRY_MS);
+  await world.until(() => cluster.isWhole, WHOLE_WITHIN_MS);
+  persistent.end();
+  await run(HEAL_MS);
+  if (isAll) await checker.checkHealed(world);
+  await run(LAST_EXPIRY_MS);
   checker.checkEqual();
-  if (isAll) await world.finish(configs.checkEqual());
+  if (isAll) {
+    await world.finish(configs.checkEqual());
+    persistent.checkEqual();
+  }
   return {
     seed,
     nodes,
-    violations: [...checker.violations, ...configs.violations],
+    violations: [...checker.violations, ...configs.violations, ...persistent.violations],
     problems: world.problems(),
     story: faults.story,
     histories: configs.histories,
@@ -121,6 +139,11 @@ export async function runScenario({
     simulatedMs: world.nowMs,
     trace: world.trace(),
   };
+}
+
+function createCallers(world: World) {
+  const [first, second, listeners] = [1, 2, 3].map((n) => world.process(`w${n}`, { address: `10.0.2.${n}` }));
+  return { callers: [first!, second!], listeners: listeners! };
 }
 
 function createClients(world: World, cluster: SimulatedCluster): SimulatedClient[] {
