@@ -131,6 +131,8 @@ export function etcdConfigFile(
     'initial-cluster-state': start.clusterState,
     'initial-cluster-token': token,
     'strict-reconfig-check': true,
+    // On by default but where a file says the rest (3.4): the operator speaks by it.
+    'enable-grpc-gateway': true,
     'quota-backend-bytes': quotaBytes,
     // A bound for the case that no node compacts; a follower that was away for longer reads everything anew.
     'auto-compaction-mode': 'periodic',

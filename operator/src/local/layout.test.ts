@@ -68,3 +68,44 @@ test('ports that meet are told with the flag that moves them', () => {
   ]);
   assert.match(portProblems(layoutOf(cluster, { ...OPTIONS, basePort: 65_530 }))[0] ?? '', /does not exist/);
 });
+
+test('a managed etcd has ports and folders of its own, and nodes reach it with its login', () => {
+  const storage = {
+    etcd: { managed: { members: 3, volume: { size: '4Gi' } }, prefix: '/n/', volume: { size: '1Gi' } },
+  };
+  const layout = layoutOf(aCluster({ replicas: 3, storage }), OPTIONS);
+  const [member] = layout.members;
+  const args = member?.node.args ?? [];
+  assert.equal(flagOf(args, '--etcd-endpoints'), 'http://127.0.0.1:8950,http://127.0.0.1:8960,http://127.0.0.1:8970');
+  assert.equal(flagOf(args, '--etcd-password-file'), 'data/demo/database/password');
+  assert.deepEqual(
+    layout.etcd.map(({ name, clientPort, peerPort, metricsPort }) => [name, clientPort, peerPort, metricsPort]),
+    [
+      ['demo-etcd-0', 8950, 8951, 8952],
+      ['demo-etcd-1', 8960, 8961, 8962],
+      ['demo-etcd-2', 8970, 8971, 8972],
+    ],
+  );
+  assert.deepEqual(portProblems(layout), []);
+});
+
+test('an etcd and a Redis of others are passed on with their files', () => {
+  const volume = { size: '1Gi' };
+  const etcd = { endpoints: ['https://e:2379'], prefix: '/n/', secretName: 's', tlsSecretName: 't', volume };
+  const ofEtcd = layoutOf(aCluster({ storage: { etcd } }), OPTIONS).members[0]?.node.args ?? [];
+  assert.equal(flagOf(ofEtcd, '--etcd-ca-file'), 'data/demo/database/ca.crt');
+  assert.equal(flagOf(ofEtcd, '--etcd-prefix'), '/n/');
+  const redis = {
+    mode: 'sentinel' as const,
+    addresses: ['a:26379', 'b:26379'],
+    master: 'm',
+    database: 0,
+    prefix: 'n:',
+    tls: {},
+    volume,
+  };
+  const ofRedis = layoutOf(aCluster({ storage: { redis } }), OPTIONS).members[0]?.node.args ?? [];
+  assert.equal(flagOf(ofRedis, '--redis-addresses'), 'a:26379,b:26379');
+  assert.equal(flagOf(ofRedis, '--redis-tls'), 'on');
+  assert.ok(!ofRedis.includes('--redis-password-file'));
+});

@@ -173,3 +173,10 @@ test('the login of a database lies in files for their owner alone', async () => 
   assert.equal(machine.host.disk.modes.get('/data/demo/database/password'), 0o600);
   assert.ok(machine.children.every(({ args }) => !args.includes('secret')));
 });
+
+test('a manifest that asks for an etcd says which package is missing, and leaves nothing behind', async () => {
+  const machine = new FakeMachine(manifest(1, '  storage: { etcd: { managed: { members: 1 } } }\n'));
+  machine.cannotStart = true;
+  await assert.rejects(machine.cluster.start(), /needs the program etcd, .*apt-get install etcd-server/);
+  assert.ok(!machine.host.disk.files.has('/data/demo/up.lock'), 'the lock is given back');
+});

@@ -3,6 +3,7 @@ import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
 import { Children, type Launcher } from './children.ts';
 import { Control } from './control.ts';
 import { drainNode } from './drain.ts';
+import { LocalEtcd } from './etcd.ts';
 import { takenPorts, writeMemberList, writeSecrets } from './files.ts';
 import { hints } from './hints.ts';
 import {
@@ -54,6 +55,7 @@ export class LocalCluster implements Steered {
   readonly #host: Host;
   readonly #options: UpOptions;
   readonly #own: OwnProcess;
+  readonly #launcher: Launcher;
   readonly #file: ManifestFile;
   readonly #machine = new LocalMachine();
   readonly #children: Children;
@@ -66,6 +68,7 @@ export class LocalCluster implements Steered {
   #manifest: LocalManifest | undefined;
   #layout: ClusterLayout | undefined;
   #vip: Vip | undefined;
+  #etcd: LocalEtcd | undefined;
   #control: Control | undefined;
   #isHinted = false;
   #stoppingSinceMs: number | undefined;
@@ -76,6 +79,7 @@ export class LocalCluster implements Steered {
     this.#host = host;
     this.#options = options;
     this.#own = own;
+    this.#launcher = launcher;
     this.#file = new ManifestFile(host, options.manifestFile, options.crdYaml, rewrite);
     this.#children = new Children(host, launcher, (event) => this.#step(event));
     this.#screen = new Screen(terminal, () => host.clock.now());
@@ -96,9 +100,13 @@ export class LocalCluster implements Steered {
       const taken = [...portProblems(layout), ...(await takenPorts(this.#host, portsOf(layout)))];
       if (taken.length > 0) throw new UpError(taken.join('\n  '));
       await writeSecrets(this.#host, layout, manifest.database);
+      this.#etcd = new LocalEtcd(this.#host, layout, this.#launcher.processes, (text) => this.#screen.note(text));
+      const problem = await this.#etcd.start();
+      if (problem !== undefined) throw new UpError(problem);
       this.#vip = new Vip(this.#host, layout.vipPort);
       await this.#vip.start();
     } catch (error) {
+      await this.#etcd?.stop();
       await releaseLock(this.#host, layout.lockFile, this.#own);
       throw error;
     }
@@ -131,6 +139,7 @@ export class LocalCluster implements Steered {
       this.#step({ kind: 'stop' });
     } else if (nowMs - this.#stoppingSinceMs >= SAME_SIGNAL_MS) {
       this.#screen.note('killing what still runs');
+      this.#etcd?.kill();
       this.#step({ kind: 'kill' });
     }
   }
@@ -222,6 +231,8 @@ export class LocalCluster implements Steered {
     for (const timer of this.#timers) timer.cancel();
     await this.#control?.stop();
     await this.#vip?.stop();
+    // After the nodes, which write to it until their end.
+    await this.#etcd?.stop();
     await this.#children.closeLogs();
     if (this.#layout !== undefined) await releaseLock(this.#host, this.#layout.lockFile, this.#own);
     this.#screen.finish('stopped, no process is left');
