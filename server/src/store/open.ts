@@ -2,7 +2,7 @@ import type { Host } from '@nacos-kube/core/host/host.ts';
 import type { EtcdSettings } from './etcd/settings.ts';
 import type { MysqlSettings } from './mysql-settings.ts';
 import type { RedisSettings } from './redis/settings.ts';
-import { type Store, StoreError } from './store.ts';
+import type { Store } from './store.ts';
 
 export type StorageSettings =
   | { readonly kind: 'sqlite'; readonly path: string }
@@ -25,7 +25,7 @@ export async function openStore(host: Host, settings: StorageSettings): Promise<
     case 'redis':
       return (await import('./redis/redis.ts')).createRedisStore(host, settings);
     case 'etcd':
-      throw new StoreError('misconfigured', `the ${settings.kind} adapter is not in this build`);
+      return (await import('./etcd/etcd.ts')).createEtcdStore(host, settings);
     case 'memory': {
       const { createMemoryDatabase, createMemoryStore } = await import('./memory.ts');
       return createMemoryStore(host, createMemoryDatabase());

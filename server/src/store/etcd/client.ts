@@ -93,6 +93,10 @@ export class EtcdClient {
     return { stream, leave: () => this.#leave(endpoint) };
   }
 
+  background(name: string, work: Promise<unknown>): void {
+    this.#host.background(name, work);
+  }
+
   /** The next call logs in anew. */
   forgetToken(): void {
     this.#token = undefined;

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import {
   type ChannelCredentials,
   Client,
@@ -5,8 +6,10 @@ import {
   type ClientUnaryCall,
   credentials,
   type Metadata,
+  type VerifyOptions,
 } from '@grpc/grpc-js';
 import type { Host } from '@nacos-kube/core/host/host.ts';
+import { isIpLiteral } from '@nacos-kube/core/model/ip-literal.ts';
 import { EtcdFailure, failureOf } from './failure.ts';
 import { type Calls, methodOf, type Streams } from './protocol.ts';
 import type { EtcdSettings } from './settings.ts';
@@ -16,6 +19,8 @@ const LATE_IN_ROW_MAX = 2;
 /** Etcd takes it ill when it is asked more often than every 5 s. */
 const KEEPALIVE_MS = 6000;
 const KEEPALIVE_TIMEOUT_MS = 3000;
+/** TLS knows no server by its address, so a name is sent that no certificate needs to have; `checkIp` checks the address. */
+const NAME_SHOWN = 'etcd';
 const CHANNEL = {
   'grpc.max_receive_message_length': 256 * 1024 * 1024,
   'grpc.max_send_message_length': -1,
@@ -108,7 +113,8 @@ export class EtcdEndpoint {
   }
 
   async #connect(): Promise<Client> {
-    return new Client(new URL(this.url).host, await this.#credentials(), CHANNEL);
+    const nameShown = this.#ip === undefined ? {} : { 'grpc.ssl_target_name_override': NAME_SHOWN };
+    return new Client(new URL(this.url).host, await this.#credentials(), { ...CHANNEL, ...nameShown });
   }
 
   /** Read for each connection, so that certificates that were renewed are taken. */
@@ -117,11 +123,19 @@ export class EtcdEndpoint {
     const { caFile, certFile, keyFile } = this.#settings;
     try {
       const [ca, key, cert] = await Promise.all([caFile, keyFile, certFile].map((path) => this.#read(path)));
-      return credentials.createSsl(ca ?? null, key ?? null, cert ?? null);
+      const ip = this.#ip;
+      const verify =
+        ip === undefined ? {} : { checkServerIdentity: (_: string, shown: PeerCertificate) => checkIp(ip, shown) };
+      return credentials.createSsl(ca ?? null, key ?? null, cert ?? null, verify);
     } catch (cause) {
       const message = `etcd ${this.url}: its certificates cannot be used: ${(cause as Error).message}`;
       throw new EtcdFailure(message, { kind: 'misconfigured' }, cause);
     }
+  }
+
+  get #ip(): string | undefined {
+    const host = new URL(this.url).hostname.replace(/^\[|\]$/g, '');
+    return isIpLiteral(host) ? host : undefined;
   }
 
   async #read(path: string | undefined): Promise<Buffer | undefined> {
@@ -143,4 +157,11 @@ export class EtcdEndpoint {
     );
     this.#client = undefined;
   }
+}
+
+type PeerCertificate = Parameters<NonNullable<VerifyOptions['checkServerIdentity']>>[1];
+
+function checkIp(ip: string, { raw }: PeerCertificate): Error | undefined {
+  if (new X509Certificate(raw).checkIP(ip) !== undefined) return undefined;
+  return new Error(`the certificate is not for ${ip}`);
 }

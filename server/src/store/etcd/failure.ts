@@ -55,12 +55,18 @@ const CODES: Readonly<Partial<Record<number, FailureFacts>>> = {
   [status.DEADLINE_EXCEEDED]: { ...UNKNOWN, reason: 'late' },
 };
 
+/** Of what a call rejects with; anything else is a fault of this program and thrown as it is. */
 export function failureOf(error: unknown, place: string): EtcdFailure {
   if (error instanceof EtcdFailure) return error;
-  const { code, details, message } = error as Partial<ServiceError> & Error;
-  const text = details === undefined || details === '' ? message : details;
+  const { code, details } = error as Partial<ServiceError>;
+  if (typeof code !== 'number') throw error;
+  return failureSaid(details ?? '', place, code, error);
+}
+
+/** Of what etcd said. */
+export function failureSaid(text: string, place: string, code?: number, cause?: unknown): EtcdFailure {
   const facts = TEXTS.find(([pattern]) => pattern.test(text))?.[1] ?? CODES[code ?? -1] ?? UNKNOWN;
-  return new EtcdFailure(`${place}: ${explain(text, facts)}`, facts, error);
+  return new EtcdFailure(`${place}: ${explain(text, facts)}`, facts, cause);
 }
 
 function explain(text: string, { kind, reason }: FailureFacts): string {

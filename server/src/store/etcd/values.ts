@@ -83,7 +83,12 @@ export function writeChanges(changes: Changes): Buffer {
 }
 
 export function readChanges(value: Buffer): Changes {
-  const rows = JSON.parse(value.toString()) as [ChangedThing['kind'], 0 | 1, ConfigKey | string][];
+  let rows: [ChangedThing['kind'], 0 | 1, ConfigKey | string][];
+  try {
+    rows = JSON.parse(value.toString());
+  } catch (cause) {
+    throw new DamagedValueError('what a write changed cannot be read', { cause });
+  }
   return rows.map(([kind, removed, key]) => ({ what: { kind, key } as ChangedThing, removed: removed === 1 }));
 }
 

@@ -1,7 +1,7 @@
 import type { EtcdClient } from './client.ts';
-import { type EtcdFailure, failureOf } from './failure.ts';
+import { EtcdFailure, failureOf, failureSaid } from './failure.ts';
 import type { WatchResponse } from './protocol.ts';
-import { type Changes, readChanges } from './values.ts';
+import { type Changes, DamagedValueError, readChanges } from './values.ts';
 
 /** What one write changed. */
 export interface Written {
@@ -37,16 +37,23 @@ export function watchWrites(client: EtcdClient, key: Buffer, startRevision: numb
   };
   const take = (answer: WatchResponse) => {
     if (isOver) return;
-    if (answer.canceled)
-      return end(failureOf(canceled(client, answer), client.place), Number(answer.compact_revision) > 0);
+    if (answer.canceled) {
+      const failure = canceled(client, answer);
+      end(failure, failure.reason === 'compacted');
+      return;
+    }
     if (answer.created) reader.onOpen();
     if (answer.events.length === 0) return;
-    reader.onWritten(
-      answer.events.map(({ type, kv }) => ({
-        revision: Number(kv.mod_revision),
-        changes: type === 'PUT' ? readChanges(kv.value) : [],
-      })),
-    );
+    let written: readonly Written[];
+    try {
+      written = answer.events.map(writtenOf);
+    } catch (cause) {
+      if (!(cause instanceof DamagedValueError)) throw cause;
+      // What it said is lost, as if it was compacted.
+      end(new EtcdFailure(`${client.place}: ${cause.message}`, { kind: 'unavailable' }, cause), true);
+      return;
+    }
+    reader.onWritten(written);
   };
   const open = async () => {
     const { stream, leave } = await client.stream('Watch/Watch');
@@ -55,20 +62,20 @@ export function watchWrites(client: EtcdClient, key: Buffer, startRevision: numb
       if (!isOver) leave();
       end(failureOf(error, client.place));
     });
-    stream.on('end', () => end(failureOf(new Error('the watch ended'), client.place)));
-    stream.on('data', (answer: WatchResponse) => {
-      try {
-        take(answer);
-      } catch (error) {
-        end(failureOf(error, client.place));
-      }
-    });
+    stream.on('end', () => end(failureSaid('the watch ended', client.place)));
+    stream.on('data', take);
     stop = () => stream.cancel();
-    if (isOver) return stop();
+    if (isOver) {
+      stop();
+      return;
+    }
     const create_request = { key, start_revision: startRevision, progress_notify: true, fragment: true };
     stream.write({ create_request });
   };
-  open().catch((error) => end(failureOf(error, client.place)));
+  client.background(
+    'etcd watch',
+    open().catch((error) => end(failureOf(error, client.place))),
+  );
   return {
     stop() {
       isOver = true;
@@ -77,9 +84,14 @@ export function watchWrites(client: EtcdClient, key: Buffer, startRevision: numb
   };
 }
 
+function writtenOf({ type, kv }: WatchResponse['events'][number]): Written {
+  return { revision: Number(kv.mod_revision), changes: type === 'PUT' ? readChanges(kv.value) : [] };
+}
+
 function canceled(client: EtcdClient, { cancel_reason, compact_revision }: WatchResponse): EtcdFailure {
-  const why = Number(compact_revision) > 0 ? 'required revision has been compacted' : cancel_reason;
-  const failure = failureOf(new Error(why), client.place);
+  const isCompacted = Number(compact_revision) > 0;
+  const why = isCompacted ? 'required revision has been compacted' : cancel_reason;
+  const failure = failureSaid(why, client.place);
   if (failure.reason === 'token') client.forgetToken();
   return failure;
 }
