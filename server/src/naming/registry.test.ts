@@ -203,14 +203,27 @@ test('a member that heard a beat itself refuses even the verdict of the owner (P
 test('the second contested beat in a row is told to all, and then one in five seconds', () => {
   const registry = new Registry('m2');
   registry.merge({ service: demoKey, key: keyA, stamp: stampOf('m1', 1), kind: 'live', instance: a }, FROM_OWNER, 0);
-  assert.equal(registry.beat(demoKey, keyA, 5_000, true), 'known');
-  const told = registry.beat(demoKey, keyA, 10_000, true);
+  assert.equal(registry.beat(demoKey, keyA, 5_000, 'one of several'), 'known');
+  const told = registry.beat(demoKey, keyA, 10_000, 'one of several');
   assert.deepEqual(told, { service: demoKey, keys: [keyA], origin: 'here', visible: false });
   assert.deepEqual(only(registry).stamp, { epoch: 2, sequence: 1, owner: 'm2' });
-  assert.equal(registry.beat(demoKey, keyA, 14_999, true), 'known');
-  assert.equal(typeof registry.beat(demoKey, keyA, 15_000, true), 'object');
-  assert.equal(registry.beat(demoKey, keyA, 40_000, true), 'known');
-  assert.equal(registry.beat(demoKey, keyA, 45_000, false), 'known');
+  assert.equal(registry.beat(demoKey, keyA, 14_999, 'one of several'), 'known');
+  assert.equal(typeof registry.beat(demoKey, keyA, 15_000, 'one of several'), 'object');
+  assert.equal(registry.beat(demoKey, keyA, 40_000, 'one of several'), 'known');
+  assert.equal(registry.beat(demoKey, keyA, 45_000), 'known');
+});
+
+test('a beat that no owner heard is told to all at once, each of them', () => {
+  const registry = new Registry('m2');
+  registry.merge({ service: demoKey, key: keyA, stamp: stampOf('m1', 1), kind: 'live', instance: a }, FROM_OWNER, 0);
+  for (const [nowMs, sequence] of [
+    [7_000, 1],
+    [8_000, 2],
+  ] as const) {
+    const told = registry.beat(demoKey, keyA, nowMs, 'this member alone');
+    assert.deepEqual(told, { service: demoKey, keys: [keyA], origin: 'here', visible: false });
+    assert.deepEqual(only(registry).stamp, { epoch: 2, sequence, owner: 'm2' });
+  }
 });
 
 test('new data of an unhealthy instance counts from any member, a contested verdict takes none of it away', () => {

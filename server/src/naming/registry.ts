@@ -105,15 +105,12 @@ export class Registry {
     return this.#restamp(known, instance);
   }
 
-  /**
-   * `unknown` when there is no such instance: the client has to register it. `isContested`: another member may be
-   * missing this beat and judge by its silence, so a second one in a row is told to all.
-   */
+  /** `unknown` when there is no such instance: the client has to register it. */
   beat(
     service: ServiceKey,
     key: InstanceKey,
     nowMs: number,
-    isContested = false,
+    heardBy: HeardBy = 'the judge',
   ): RegistryChange | 'known' | 'unknown' {
     const known = this.#services.get(service)?.ephemeral.get(key);
     if (known === undefined) return 'unknown';
@@ -121,7 +118,8 @@ export class Registry {
     known.aliveMs = nowMs;
     known.heardMs = nowMs;
     if (known.instance.healthy) {
-      const isToBeTold = isContested && nowMs - heardBeforeMs <= IN_A_ROW_MS && nowMs - known.toldMs >= RETELL_MS;
+      const isSecond = nowMs - heardBeforeMs <= IN_A_ROW_MS && nowMs - known.toldMs >= RETELL_MS;
+      const isToBeTold = heardBy === 'this member alone' || (heardBy === 'one of several' && isSecond);
       if (!isToBeTold) return 'known';
       known.toldMs = nowMs;
       return this.#restamp(known, known.instance);
@@ -442,6 +440,8 @@ export class Registry {
 
 /** A stamp so far ahead comes of a fault, and would leave no numbers above it: at a thousand epochs a second, 34 years. */
 export const EPOCH_LEAP_MAX = 2 ** 40;
+/** Who knows of a beat: of several who may judge perhaps this member alone, so a second one in a row is told to all. */
+export type HeardBy = 'the judge' | 'one of several' | 'this member alone';
 /** Contested beats with no more between them were both heard by this member and perhaps by no other. */
 export const IN_A_ROW_MS = 12_000;
 /** Nobody judges a silence shorter than three times this. */

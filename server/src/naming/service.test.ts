@@ -115,7 +115,7 @@ test('beats in the place of the owner are told to all, those that reached it are
   }
   assert.deepEqual(
     changes.map(({ origin, visible }) => [origin, visible]),
-    Array.from({ length: 3 }, () => ['here', false]),
+    Array.from({ length: 4 }, () => ['here', false]),
   );
 });
 

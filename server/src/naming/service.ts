@@ -209,7 +209,9 @@ export class NamingService implements Part {
     isOwnerUnreachable: boolean,
   ): OperationResult {
     const { service, key, full } = operation;
-    const beaten = this.registry.beat(id, key, nowMs, isOwnerUnreachable || this.#ownership.isContested(id));
+    const isContested = !isOwnerUnreachable && this.#ownership.isContested(id);
+    const heardBy = isOwnerUnreachable ? 'this member alone' : isContested ? 'one of several' : 'the judge';
+    const beaten = this.registry.beat(id, key, nowMs, heardBy);
     if (beaten !== 'unknown') {
       if (beaten !== 'known') this.#publish([beaten]);
       return this.#done(this.registry.find(id, key, true));

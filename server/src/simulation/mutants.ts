@@ -60,8 +60,8 @@ export function breakNode({ naming, distro }: NacosServer, { peers }: Membership
       // A few beats in a hundred are acknowledged and forgotten.
       const beat = registry.beat.bind(registry);
       let count = 0;
-      registry.beat = (service, key, nowMs, isContested) =>
-        ++count % 100 < 4 ? 'known' : beat(service, key, nowMs, isContested);
+      registry.beat = (service, key, nowMs, heardBy) =>
+        ++count % 100 < 4 ? 'known' : beat(service, key, nowMs, heardBy);
       return;
     }
     case 'no follow':
