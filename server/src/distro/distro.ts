@@ -19,7 +19,6 @@ import { VERIFY_PERIOD_MS, Verify } from './verify.ts';
 export const DELTA_TIMEOUT_MS = 2_000;
 /** A peer that does not answer in this time when this member starts is not waited for. */
 export const SNAPSHOT_WAIT_MS = 5_000;
-const DUE_TICK_MS = 50;
 /** What peers see changes with their reports, without a word to this part. */
 const EPOCH_CHECK_MS = 500;
 /** Members differ about owners for moments at each change; what lasts longer than their reports is a cut between some. */
@@ -47,6 +46,7 @@ export class Distro implements Part {
   readonly #sync = new Sync();
   readonly #forwarder: Forwarder;
   readonly #timers: Timer[] = [];
+  #next: { readonly atMs: number; readonly timer: Timer } | undefined;
   #judged: ReadonlySet<ServiceKey> = new Set();
   #epoch = -1;
   #epochSinceMs = 0;
@@ -79,7 +79,6 @@ export class Distro implements Part {
     this.#naming.changes.subscribe((change) => this.#changed(change));
     this.#peers.onChange(() => this.#membersChanged());
     this.#timers.push(
-      this.#host.clock.every(DUE_TICK_MS, () => this.#send(this.#sync.due(this.#now()))),
       this.#host.clock.every(EPOCH_CHECK_MS, () => this.#noteMembers()),
       this.#host.clock.every(VERIFY_PERIOD_MS, () => this.verify.round()),
     );
@@ -105,6 +104,7 @@ export class Distro implements Part {
   async stop(): Promise<void> {
     this.#state = 'stopped';
     for (const timer of this.#timers.splice(0)) timer.cancel();
+    this.#next?.timer.cancel();
     await this.journal.stop();
   }
 
@@ -190,6 +190,21 @@ export class Distro implements Part {
 
   #send(batches: readonly SyncBatch[]): void {
     for (const batch of batches) this.#host.background('sync', this.#sendOne(batch));
+    this.#sendLater();
+  }
+
+  /** What has to wait, for the pace or after a failure, leaves when its time comes. */
+  #sendLater(): void {
+    const atMs = this.#sync.nextDueMs();
+    if (atMs === undefined || this.#state === 'stopped') return;
+    if (this.#next !== undefined && this.#next.atMs <= atMs) return;
+    this.#next?.timer.cancel();
+    // In whole milliseconds: a clock that goes a little wrong must not make an endless loop of ever shorter waits.
+    const timer = this.#host.clock.after(Math.max(1, Math.ceil(atMs - this.#now())), () => {
+      this.#next = undefined;
+      this.#send(this.#sync.due(this.#now()));
+    });
+    this.#next = { atMs, timer };
   }
 
   async #sendOne(batch: SyncBatch): Promise<void> {
@@ -202,6 +217,7 @@ export class Distro implements Part {
     } catch (error) {
       this.#host.log.debug('a peer did not take a delta', { peer, error });
       this.#sync.failed(batch, this.#now());
+      this.#sendLater();
     }
   }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import type { Operation, OperationResult } from '../naming/operation.ts';
-import { FORWARD_BATCH_MAX, FORWARD_TIMEOUT_MS, FORWARDS_PENDING_MAX, Forwarder } from './forward.ts';
+import { FORWARD_BATCH_MAX, FORWARD_PACE_MS, FORWARD_TIMEOUT_MS, FORWARDS_PENDING_MAX, Forwarder } from './forward.ts';
 
 const beat = (n: number): Operation => ({
   kind: 'beat',
@@ -38,6 +38,26 @@ test('operations go to the owner in order, those that come meanwhile together, e
   await host.advance(10);
   assert.deepEqual(await results, [done(0), done(1), { outcome: 'unknown' }]);
   assert.equal(forwarder.forwarded, 3);
+});
+
+test('after a quick answer the next batch waits for what else comes', async () => {
+  const { host, calls, forwarder } = start();
+  void forwarder.forward('m2', beat(0));
+  await host.advance(1);
+  calls[0]?.answer([done(0)]);
+  await host.advance(1);
+  const results = [forwarder.forward('m2', beat(1))];
+  await host.advance(FORWARD_PACE_MS - 3);
+  results.push(forwarder.forward('m2', beat(2)));
+  assert.equal(calls.length, 1);
+  await host.advance(1);
+  assert.deepEqual(calls[1]?.keys, ['1', '2']);
+  calls[1]?.answer([done(1), done(2)]);
+  assert.deepEqual(await Promise.all(results), [done(1), done(2)]);
+  await host.advance(FORWARD_PACE_MS);
+  void forwarder.forward('m2', beat(3));
+  assert.equal(calls.length, 3);
+  await host.advance(FORWARD_TIMEOUT_MS);
 });
 
 test('an owner that does not hold up another', async () => {
@@ -88,7 +108,7 @@ test('results that are missing mean that it is to be done here', async () => {
   const [one, two] = [forwarder.forward('m2', beat(1)), forwarder.forward('m2', beat(2))];
   await host.advance(1);
   calls[0]?.answer([done(0)]);
-  await host.advance(1);
+  await host.advance(FORWARD_PACE_MS);
   calls[1]?.answer([done(1)]);
   assert.deepEqual(await Promise.all([one, two]), [done(1), 'unreachable']);
 });

@@ -5,6 +5,8 @@ import { inMessages, operationChars } from './message-size.ts';
 
 export const FORWARD_TIMEOUT_MS = 2_000;
 export const FORWARD_BATCH_MAX = 500;
+/** Between the starts of two batches to an owner, unless there is a whole one: small messages cost more than what they carry. */
+export const FORWARD_PACE_MS = 5;
 /** Operations that wait for one owner; beyond it clients are told to come back. */
 export const FORWARDS_PENDING_MAX = 20_000;
 
@@ -26,7 +28,10 @@ interface Queue {
   isSending: boolean;
 }
 
-/** Hands operations to their owners: one batch at a time for each, what comes meanwhile goes with the next one. */
+/**
+ * Hands operations to their owners: one batch at a time for each, what comes meanwhile goes with the next one. The first
+ * one after a pause goes at once.
+ */
 export class Forwarder {
   readonly #host: Host;
   readonly #call: ForwardCall;
@@ -61,7 +66,8 @@ export class Forwarder {
       queue.waiting = queue.waiting.slice(batch.length);
       const operations = batch.map((one) => one.operation);
       // What waited behind another batch has used up some of its time: a client waits two seconds, not four.
-      const waitedMs = this.#host.clock.monotonic() - (batch[0]?.sinceMs ?? 0);
+      const startedMs = this.#host.clock.monotonic();
+      const waitedMs = startedMs - (batch[0]?.sinceMs ?? 0);
       try {
         const results = await this.#call(owner, operations, FORWARD_TIMEOUT_MS - waitedMs);
         this.forwarded += batch.length;
@@ -69,6 +75,8 @@ export class Forwarder {
       } catch (error) {
         this.#giveUp(owner, [...batch, ...queue.waiting.splice(0)], error as Error);
       }
+      const restMs = startedMs + FORWARD_PACE_MS - this.#host.clock.monotonic();
+      if (restMs > 0 && queue.waiting.length < FORWARD_BATCH_MAX) await this.#host.clock.sleep(restMs);
     }
     queue.isSending = false;
     this.#queues.delete(owner);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BATCH_MAX, PENDING_PER_PEER_MAX, RETRY_FIRST_MS, Sync, type SyncBatch } from './sync.ts';
+import { BATCH_MAX, PACE_MS, PENDING_PER_PEER_MAX, RETRY_FIRST_MS, Sync, type SyncBatch } from './sync.ts';
 
 const service = 'public##DEFAULT_GROUP@@demo';
 const keysOf = (batches: readonly SyncBatch[]) => batches.map((batch) => [batch.peer, batch.places.map((p) => p.key)]);
@@ -20,11 +20,27 @@ test('what changes while a batch is under way leaves together in the next one, e
   const [first] = sync.changed(service, ['a'], 0);
   assert.deepEqual(sync.changed(service, ['b'], 1), []);
   assert.deepEqual(sync.changed(service, ['a', 'b'], 2), []);
-  const second = sync.delivered(first!, 3);
+  const second = sync.delivered(first!, PACE_MS);
   assert.deepEqual(keysOf(second), [['m2', ['b', 'a']]]);
   assert.equal(sync.isFlushed, false);
-  assert.deepEqual(sync.delivered(second[0]!, 4), []);
+  assert.deepEqual(sync.delivered(second[0]!, PACE_MS + 1), []);
   assert.equal(sync.isFlushed, true);
+});
+
+test('after a quick answer the next batch waits for what else comes, unless it is whole', () => {
+  const sync = new Sync();
+  sync.setPeers(['m2'], 0);
+  const [first] = sync.changed(service, ['a'], 0);
+  sync.changed(service, ['b'], 1);
+  assert.equal(sync.nextDueMs(), undefined);
+  assert.deepEqual(sync.delivered(first!, 2), []);
+  assert.equal(sync.nextDueMs(), PACE_MS);
+  assert.deepEqual(sync.changed(service, ['c'], PACE_MS - 1), []);
+  const [second] = sync.due(PACE_MS);
+  assert.deepEqual(keysOf([second!]), [['m2', ['b', 'c']]]);
+  sync.delivered(second!, PACE_MS + 1);
+  const keys = Array.from({ length: BATCH_MAX }, (_, n) => `k${n}`);
+  assert.equal(sync.changed(service, keys, PACE_MS + 2).length, 1);
 });
 
 test('a batch that failed is sent again, in front of what came later, ever more slowly', () => {
@@ -46,7 +62,7 @@ test('a slow peer does not hold up another', () => {
   sync.setPeers(['slow', 'quick'], 0);
   const batches = sync.changed(service, ['a'], 0);
   sync.delivered(batches.find((batch) => batch.peer === 'quick')!, 1);
-  assert.deepEqual(keysOf(sync.changed(service, ['b'], 2)), [['quick', ['b']]]);
+  assert.deepEqual(keysOf(sync.changed(service, ['b'], PACE_MS)), [['quick', ['b']]]);
 });
 
 test('a batch has a bound, the rest follows', () => {
@@ -55,7 +71,7 @@ test('a batch has a bound, the rest follows', () => {
   const keys = Array.from({ length: BATCH_MAX + 1 }, (_, n) => `k${n}`);
   const [first] = sync.changed(service, keys, 0);
   assert.equal(first?.places.length, BATCH_MAX);
-  assert.equal(sync.delivered(first!, 1)[0]?.places.length, 1);
+  assert.equal(sync.delivered(first!, PACE_MS)[0]?.places.length, 1);
 });
 
 test('more than the bound is left to the digests, and counted', () => {

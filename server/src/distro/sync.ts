@@ -7,6 +7,8 @@ export const BATCH_MAX = 500;
 export const NEWER_MAX = 4 * BATCH_MAX;
 /** Changed instances that wait for one peer; beyond it they are forgotten and the digests repair them. */
 export const PENDING_PER_PEER_MAX = 200_000;
+/** Between the starts of two batches to a peer, unless there is a whole one: small messages cost more than what they carry. */
+export const PACE_MS = 10;
 export const RETRY_FIRST_MS = 100;
 export const RETRY_MAX_MS = 5_000;
 
@@ -35,11 +37,14 @@ interface Outbox {
   underWay: SyncBatch | undefined;
   failures: number;
   retryAtMs: number;
+  /** Before that only a whole batch leaves. */
+  pacedUntilMs: number;
 }
 
 /**
  * Which changed instances each peer has still to be told. Per peer: idle > sending > idle, or > waiting to retry. One
- * batch at a time, so that changes arrive in order and those that come meanwhile merge.
+ * batch at a time, so that changes arrive in order and those that come meanwhile merge; the first one after a pause
+ * leaves at once.
  */
 export class Sync {
   readonly #outboxes = new Map<string, Outbox>();
@@ -52,7 +57,10 @@ export class Sync {
     for (const peer of this.#outboxes.keys()) if (!wanted.has(peer)) this.#outboxes.delete(peer);
     for (const peer of peers) {
       if (this.#outboxes.has(peer)) continue;
-      this.#outboxes.set(peer, { waiting: new Map(), sent: [], underWay: undefined, failures: 0, retryAtMs: nowMs });
+      this.#outboxes.set(peer, {
+        ...{ waiting: new Map(), sent: [], underWay: undefined },
+        ...{ failures: 0, retryAtMs: nowMs, pacedUntilMs: nowMs },
+      });
     }
     return this.due(nowMs);
   }
@@ -75,12 +83,23 @@ export class Sync {
   due(nowMs: number): SyncBatch[] {
     const batches: SyncBatch[] = [];
     for (const [peer, outbox] of this.#outboxes) {
-      if (outbox.underWay !== undefined || outbox.waiting.size === 0 || nowMs < outbox.retryAtMs) continue;
+      if (outbox.underWay !== undefined || outbox.waiting.size === 0 || nowMs < dueMsOf(outbox)) continue;
+      outbox.pacedUntilMs = nowMs + PACE_MS;
       outbox.sent = take(outbox.waiting, BATCH_MAX);
       outbox.underWay = { peer, places: outbox.sent.map((one) => one.place) };
       batches.push(outbox.underWay);
     }
     return batches;
+  }
+
+  /** When `due` is to be asked again at the latest; undefined while nothing waits that may leave. */
+  nextDueMs(): number | undefined {
+    let nextMs: number | undefined;
+    for (const outbox of this.#outboxes.values()) {
+      if (outbox.underWay !== undefined || outbox.waiting.size === 0) continue;
+      nextMs = Math.min(nextMs ?? Number.POSITIVE_INFINITY, dueMsOf(outbox));
+    }
+    return nextMs;
   }
 
   delivered(batch: SyncBatch, nowMs: number): SyncBatch[] {
@@ -129,6 +148,10 @@ export class Sync {
   get isFlushed(): boolean {
     return [...this.#outboxes.values()].every((outbox) => outbox.waiting.size === 0 && outbox.underWay === undefined);
   }
+}
+
+function dueMsOf({ waiting, retryAtMs, pacedUntilMs }: Outbox): number {
+  return waiting.size >= BATCH_MAX ? retryAtMs : Math.max(retryAtMs, pacedUntilMs);
 }
 
 function take<T>(waiting: Map<string, T>, limit: number): T[] {
