@@ -13,8 +13,8 @@ const SEEN_MS_MAX = 30_000;
 
 export interface ClusterOptions {
   readonly members?: number;
-  /** Of the first node alone. */
-  readonly first?: Pick<NodeOptions, 'env' | 'runner'>;
+  /** Of single nodes. */
+  readonly ofNode?: (index: number) => Pick<NodeOptions, 'env' | 'runner'>;
 }
 
 export async function startCluster(engine: Engine, options: ClusterOptions = {}): Promise<EngineCluster> {
@@ -27,7 +27,7 @@ export async function startCluster(engine: Engine, options: ClusterOptions = {})
     const flags = { member: servers[i]!, servers: servers.join(','), 'cluster-key-file': keyFile };
     const args = [...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]), ...engine.storageFlags()];
     const data = join(folder, `node-${i}`);
-    return new LocalNode({ port, data, mode: 'cluster', args, ...(i === 0 && options.first) });
+    return new LocalNode({ port, data, mode: 'cluster', args, ...options.ofNode?.(i) });
   });
   const cluster = new EngineCluster(folder, nodes);
   try {

@@ -2,7 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type EtcdMember, etcdMissing, startEtcd } from './etcd.ts';
 import { mariadbMissing, startMariadb } from './mariadb.ts';
+import { redisMissing, startRedis } from './redis.ts';
 
 export type EngineKind = 'sqlite' | 'mysql' | 'etcd' | 'redis';
 
@@ -40,6 +42,8 @@ export async function chosenEngines(): Promise<readonly EngineChoice[]> {
   const all: readonly EngineChoice[] = [
     { kind: 'sqlite', missing: false, start: startSqlite },
     { kind: 'mysql', missing: (await mariadbMissing()) ?? false, start: startMysql },
+    { kind: 'etcd', missing: (await etcdMissing()) ?? false, start: startThreeEtcds },
+    { kind: 'redis', missing: (await redisMissing()) ?? false, start: startOneRedis },
   ];
   return all.filter(({ kind }) => named === undefined || named.includes(kind));
 }
@@ -84,6 +88,61 @@ async function startMysql(): Promise<Engine> {
     outages: [killed, paused],
     killed,
     stop: () => server.stop(),
+  };
+}
+
+async function startThreeEtcds(): Promise<Engine> {
+  const etcd = await startEtcd({ members: 3 });
+  const killed = faultOf(
+    'all of etcd is killed',
+    () => etcd.kill(),
+    () => etcd.start(),
+  );
+  const ofSome = (name: string, which: () => Promise<readonly EtcdMember[]>) =>
+    faultOf(
+      name,
+      async () => void (await Promise.all((await which()).map((member) => member.kill()))),
+      () => etcd.start(),
+    );
+  const paused = faultOf(
+    'all of etcd hangs',
+    async () => etcd.pause(),
+    async () => etcd.resume(),
+  );
+  const twoStopped = ofSome('two of three members of etcd are stopped', async () => etcd.members.slice(1));
+  return {
+    kind: 'etcd',
+    storageFlags: () => ['--storage', 'etcd', '--etcd-endpoints', etcd.endpoints.join(',')],
+    faults: [
+      ofSome('the leader of etcd is killed', async () => [await etcd.leader()]),
+      ofSome('a member of etcd is killed', async () => [etcd.members[1]!]),
+      ...[killed, paused, twoStopped],
+    ],
+    outages: [twoStopped, paused],
+    killed,
+    stop: () => etcd.stop(),
+  };
+}
+
+async function startOneRedis(): Promise<Engine> {
+  const redis = await startRedis();
+  const killed = faultOf(
+    'Redis is killed',
+    () => redis.kill(),
+    () => redis.start(),
+  );
+  const paused = faultOf(
+    'Redis hangs',
+    async () => redis.pause(),
+    async () => redis.resume(),
+  );
+  return {
+    kind: 'redis',
+    storageFlags: () => ['--storage', 'redis', '--redis-addresses', redis.place],
+    faults: [killed, paused],
+    outages: [killed, paused],
+    killed,
+    stop: () => redis.stop(),
   };
 }
 

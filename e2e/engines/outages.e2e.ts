@@ -1,0 +1,150 @@
+/**
+ * The store goes away and comes back, without a restart of any node (P8): reads, polls and naming go on, writes are
+ * refused in time and with a clear error; and a node that starts meanwhile serves its dump and says so (F12).
+ */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, type TestContext, test } from 'node:test';
+import { until } from '../kubernetes/processes.ts';
+import type { LocalNode } from '../processes/node.ts';
+import { type EngineCluster, startCluster } from './cluster.ts';
+import { chosenEngines, type EngineFault } from './engine.ts';
+
+const GROUP = 'OUTAGE';
+/** Promised are 3 s; the rest is what a busy machine adds. */
+const REFUSED_MS_MAX = 3_500;
+const ANSWER_MS_MAX = 8_000;
+const HELD_MS = 3_000;
+const HEALED_MS_MAX = 20_000;
+const choices = (await chosenEngines()).filter(({ kind }) => kind !== 'sqlite');
+
+describe('the store is away', () => {
+  for (const { kind, missing, start } of choices) {
+    test(kind, { skip: missing }, async (context) => {
+      const engine = await start();
+      try {
+        const cluster = await startCluster(engine);
+        try {
+          for (const [round, outage] of engine.outages.entries()) await outlast(context, cluster, outage, `${round}`);
+          await startWithout(context, cluster, engine.outages[0]!);
+        } finally {
+          await cluster.stop();
+        }
+      } finally {
+        await engine.stop();
+      }
+    });
+  }
+});
+
+/** Everything that clients do goes on but writes. */
+async function outlast(
+  context: TestContext,
+  cluster: EngineCluster,
+  outage: EngineFault,
+  round: string,
+): Promise<void> {
+  const [one, two, three] = cluster.nodes as [LocalNode, LocalNode, LocalNode];
+  const [kept, later] = [`kept-${round}`, `later-${round}`];
+  assert.deepEqual(await publish(one, kept, 'before'), [200, 'true']);
+  await until('all nodes serve it', async () => (await contentsOn(cluster, kept)).every((text) => text === 'before'));
+  const refusals: number[] = [];
+  await outage.begin();
+  try {
+    const held = listen(two, kept, 'before');
+    for (const node of cluster.nodes) {
+      const startedMs = performance.now();
+      const [status, text] = await publish(node, later, 'refused');
+      refusals.push(performance.now() - startedMs);
+      assert.equal(status, 503, text);
+      assert.match(text, /store|try again/, text);
+    }
+    assert.ok(Math.max(...refusals) < REFUSED_MS_MAX, `refused after ${refusals.map(Math.round)} ms`);
+    assert.deepEqual(await contentsOn(cluster, kept), ['before', 'before', 'before']);
+    assert.deepEqual(await held, [200, '']);
+    assert.deepEqual(await register(two, `during-${round}`), [200, 'ok']);
+    await until('naming goes on', async () => (await instancesOn(three, `during-${round}`)) === 1);
+    for (const node of cluster.nodes) assert.equal((await ask(node, 'GET', '/v1/console/health/readiness'))[0], 200);
+  } finally {
+    await outage.end();
+  }
+  const healedMs = performance.now();
+  await until('writes are taken again', async () => (await publish(one, later, 'after'))[1] === 'true', {
+    timeoutMs: HEALED_MS_MAX,
+  });
+  await until(
+    'and reach every node',
+    async () => (await contentsOn(cluster, later)).every((text) => text === 'after'),
+    {
+      timeoutMs: HEALED_MS_MAX,
+    },
+  );
+  const took = Math.round(performance.now() - healedMs);
+  context.diagnostic(`${outage.name}: refused after ${refusals.map(Math.round)} ms, healed in ${took} ms`);
+}
+
+/** A node that comes up without its store has what it served last, and is flagged. */
+async function startWithout(context: TestContext, cluster: EngineCluster, outage: EngineFault): Promise<void> {
+  const [one, two] = cluster.nodes as [LocalNode, LocalNode];
+  assert.deepEqual(await publish(one, 'dumped', 'before'), [200, 'true']);
+  await until(
+    'the dump of the first node is whole',
+    async () => (await figure(one, 'nacos_kube_config_dump_queue')) === 0,
+  );
+  await cluster.kill9(0);
+  await outage.begin();
+  try {
+    await one.start();
+    assert.equal((await ask(one, 'GET', `/v1/cs/configs?dataId=dumped&group=${GROUP}`))[1], 'before');
+    assert.equal(await figure(one, 'nacos_kube_config_stale'), 1);
+    assert.match(one.log, /serving the last dump/);
+    // What the dump lacks may exist: clients would take a 404 for the truth.
+    assert.equal((await ask(one, 'GET', `/v1/cs/configs?dataId=never&group=${GROUP}`))[0], 503);
+  } finally {
+    await outage.end();
+  }
+  await until('it is not stale any more', async () => (await figure(one, 'nacos_kube_config_stale')) === 0, {
+    timeoutMs: HEALED_MS_MAX,
+  });
+  assert.deepEqual(await publish(two, 'dumped', 'after'), [200, 'true']);
+  await until('it follows', async () => (await contentsOn(cluster, 'dumped')).every((text) => text === 'after'));
+  context.diagnostic('a node that started without the store served its dump and was flagged stale');
+}
+
+async function publish(node: LocalNode, dataId: string, content: string): Promise<[number, string]> {
+  return ask(node, 'POST', '/v1/cs/configs', new URLSearchParams({ dataId, group: GROUP, content }));
+}
+
+async function listen(node: LocalNode, dataId: string, content: string): Promise<[number, string]> {
+  const md5 = createHash('md5').update(content).digest('hex');
+  const line = `${dataId}\u0002${GROUP}\u0002${md5}\u0001`;
+  return ask(node, 'POST', '/v1/cs/configs/listener', new URLSearchParams({ 'Listening-Configs': line }));
+}
+
+async function register(node: LocalNode, serviceName: string): Promise<[number, string]> {
+  const instance = { serviceName, ip: '10.0.0.1', port: '80', ephemeral: 'true' };
+  return ask(node, 'POST', `/v1/ns/instance?${new URLSearchParams(instance)}`);
+}
+
+async function instancesOn(node: LocalNode, service: string): Promise<number> {
+  const [status, text] = await ask(node, 'GET', `/v1/ns/instance/list?serviceName=${service}`);
+  return status === 200 ? (JSON.parse(text) as { readonly hosts: readonly unknown[] }).hosts.length : 0;
+}
+
+async function contentsOn(cluster: EngineCluster, dataId: string): Promise<readonly string[]> {
+  const path = `/v1/cs/configs?dataId=${dataId}&group=${GROUP}`;
+  return Promise.all(cluster.nodes.map(async (node) => (await ask(node, 'GET', path))[1]));
+}
+
+async function figure(node: LocalNode, name: string): Promise<number | undefined> {
+  const [, text] = await ask(node, 'GET', '/actuator/prometheus');
+  const line = text.split('\n').find((one) => one.startsWith(`${name} `));
+  return line === undefined ? undefined : Number(line.slice(name.length + 1));
+}
+
+async function ask(node: LocalNode, method: string, path: string, body?: URLSearchParams): Promise<[number, string]> {
+  const headers = { 'Long-Pulling-Timeout': `${HELD_MS}` };
+  const signal = AbortSignal.timeout(ANSWER_MS_MAX);
+  const response = await fetch(node.url(path), { method, headers, signal, ...(body !== undefined && { body }) });
+  return [response.status, (await response.text()).trim()];
+}
