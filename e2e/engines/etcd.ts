@@ -45,6 +45,8 @@ export interface Etcd {
   kill(): Promise<void>;
   /** Those that do not run, on their own data and ports. Resolves when all of them answer. */
   start(): Promise<void>;
+  /** All members killed, and started without their data on the same ports, as if an older state was put back. */
+  startEmpty(): Promise<void>;
   /** SIGSTOP of all: they hold their connections and answer nothing. */
   pause(): void;
   resume(): void;
@@ -194,6 +196,12 @@ class EtcdCluster implements Etcd {
 
   async start(): Promise<void> {
     await Promise.all(this.members.map((member) => member.start()));
+  }
+
+  async startEmpty(): Promise<void> {
+    await this.kill();
+    for (const { name } of this.members) await rm(join(this.#directory, name), { recursive: true });
+    await this.start();
   }
 
   pause(): void {

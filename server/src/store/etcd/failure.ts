@@ -35,7 +35,7 @@ const UNKNOWN: FailureFacts = { kind: 'unavailable', isPassing: true, mayBeDone:
 const TEXTS: readonly (readonly [RegExp, FailureFacts])[] = [
   [/database space exceeded/, { kind: 'read-only' }],
   [/corrupt cluster/, { kind: 'read-only' }],
-  [/request is too large|too many operations/, { kind: 'invalid' }],
+  [/request is too large|grpc: received message larger|too many operations/, { kind: 'invalid' }],
   [/required revision has been compacted/, { kind: 'unavailable', reason: 'compacted' }],
   [/required revision is a future revision/, { kind: 'unavailable', reason: 'future' }],
   [/invalid auth token|revision of auth store is old/, { kind: 'unavailable', reason: 'token' }],
