@@ -67,7 +67,10 @@ export interface Store {
 
   /** The newest revision that a reader of the feed can rely on. */
   revision(): Promise<Revision>;
-  /** Changes after `from` in order of revision, at most `limit`; `gap` when some of them are no longer kept. */
+  /**
+   * Changes after `from` in order of revision; `gap` when some of them are no longer kept. At most `limit`, with etcd also
+   * the rest of what was written together with the last one, which has the same revision.
+   */
   changes(from: Revision, limit: number): Promise<ChangePage>;
   /**
    * Cheap word that something may have changed, from this process or another (sqlite: the file's data version).
