@@ -6,13 +6,13 @@ import {
   checkConfigQuery,
   checkConfigWrite,
   checkIds,
+  checkMoved,
   checkRecordKey,
   checkRecords,
   checkVariantWrite,
   HISTORY_KEPT_DAYS,
   HISTORY_PER_SEARCH_MAX,
   ITEMS_PER_PAGE_MAX,
-  isId,
   pageOffset,
   pageSize,
   pageStart,
@@ -25,6 +25,7 @@ import {
   type ConfigWrite,
   type ConfigWritten,
   type Found,
+  type MovedRow,
   type Operator,
   type Page,
   type RecordKind,
@@ -41,9 +42,10 @@ import type { EtcdContext } from './context.ts';
 import { storeErrorOf } from './failure.ts';
 import { EtcdFeed } from './feed.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { Ids } from './ids.ts';
+import { Ids, isOurs } from './ids.ts';
 import { Keys } from './keys.ts';
 import { getKey, isAbsent, put } from './kv.ts';
+import { putMoved } from './moved.ts';
 import * as past from './past.ts';
 import { type EtcdRaft, readRaft } from './raft.ts';
 import * as reads from './reads.ts';
@@ -186,6 +188,17 @@ class EtcdStoreOf implements EtcdStore {
     return isOurs(configId) ? this.#call(() => past.previousHistory(this.#etcd, configId)) : undefined;
   }
 
+  async scanHistory(limit: number, after?: string): Promise<Page<ConfigHistory>> {
+    const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
+    const start = pageStart(after);
+    return this.#call(() => past.scanHistory(this.#etcd, size, String(start)));
+  }
+
+  async putMoved(rows: readonly MovedRow[]): Promise<void> {
+    checkMoved(rows);
+    return this.#write(() => putMoved(this.#etcd, rows));
+  }
+
   putRecord(record: StoredRecord): Promise<Revision> {
     return this.putRecords([record]);
   }
@@ -259,9 +272,4 @@ class EtcdStoreOf implements EtcdStore {
       throw storeErrorOf(error, isWrite);
     }
   }
-}
-
-/** Ids of ours are safe integers. */
-function isOurs(id: string): boolean {
-  return isId(id) && Number.isSafeInteger(Number(id));
 }

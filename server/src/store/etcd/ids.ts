@@ -1,4 +1,5 @@
 import type { Random } from '@nacos-kube/core/host/host.ts';
+import { isId } from '../bounds.ts';
 import { StoreError } from '../store.ts';
 
 /** How many ids a revision can give; more writers at once than that find an id taken and ask again. */
@@ -18,8 +19,23 @@ export class Ids {
 
   next(seenRevision: number, floor: number): string {
     this.#next = (this.#next + 1) % IDS_PER_REVISION;
-    const id = floor + seenRevision * IDS_PER_REVISION + this.#next;
+    const id = firstIdAt(seenRevision, floor) + this.#next;
     if (!Number.isSafeInteger(id)) throw new StoreError('misconfigured', `etcd has no ids left at ${seenRevision}`);
     return String(id);
   }
+
+  /** Each higher than the one before. */
+  inOrder(seenRevision: number, floor: number, count: number): readonly string[] {
+    if (this.#next + count >= IDS_PER_REVISION) this.#next = 0;
+    return Array.from({ length: count }, () => this.next(seenRevision, floor));
+  }
+}
+
+export function firstIdAt(seenRevision: number, floor: number): number {
+  return floor + seenRevision * IDS_PER_REVISION;
+}
+
+/** Those of others may be larger, and name nothing here. */
+export function isOurs(id: string): boolean {
+  return isId(id) && Number.isSafeInteger(Number(id));
 }

@@ -30,7 +30,7 @@ export function getKey(client: EtcdClient, patience: Patience, key: Buffer): Pro
 export async function readEach(
   client: EtcdClient,
   patience: Patience,
-  requests: readonly (KeyRange | { readonly key: Buffer })[],
+  requests: readonly RangeRequest[],
   at?: number,
 ): Promise<readonly Read[]> {
   const reads: Read[] = [];
