@@ -4,6 +4,7 @@ import type { Namespace } from '@nacos-kube/core/model/namespace.ts';
 import { namespaceRecord, parseNamespace } from '../store/bounds.ts';
 import type { FeedReader } from '../store/feed-delivery.ts';
 import { FollowedRecords } from '../store/followed-records.ts';
+import type { RecordRows } from '../store/record-rows.ts';
 import { type Store, type StoredRecord, StoreError } from '../store/store.ts';
 
 /** No more are made: they are listed as a whole. */
@@ -20,11 +21,15 @@ export class Namespaces {
     this.#records = new FollowedRecords(host, store, { name: 'namespaces', kind: 'namespace', decode });
   }
 
+  get records(): RecordRows {
+    return this.#records.records;
+  }
+
   get feedReader(): FeedReader {
     return this.#records.feedReader;
   }
 
-  /** False while they were never read from the store. */
+  /** False while they were never read, from the store or from this member's copy. */
   get isLoaded(): boolean {
     return this.#records.isLoaded;
   }

@@ -1,6 +1,6 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { type Instance, type InstanceKey, instanceKey } from '@nacos-kube/core/model/instance.ts';
-import { type ServiceId, serviceKey } from '@nacos-kube/core/model/names.ts';
+import { parseServiceKey, type ServiceId, serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { FeedReader } from '../store/feed-delivery.ts';
 import { RecordRows } from '../store/record-rows.ts';
 import type { Store, StoredRecord } from '../store/store.ts';
@@ -22,6 +22,12 @@ export class PersistentRows {
       *shownKeys() {
         for (const { service, instance } of registry.persistent()) yield `${service}##${instanceKey(instance)}`;
       },
+      *shownRows() {
+        for (const { service, instance } of registry.persistent()) {
+          const id = parseServiceKey(service);
+          if (id !== undefined) yield encodePersistent(id, instance);
+        }
+      },
       show(record) {
         const row = decodePersistent(record);
         if (row !== undefined) tell(registry.putPersistent(row.service, row.instance));
@@ -35,9 +41,13 @@ export class PersistentRows {
     });
   }
 
-  /** All rows were read once. */
+  get records(): RecordRows {
+    return this.#rows;
+  }
+
+  /** All rows were read once, from the store or from this member's copy. */
   get isLoaded(): boolean {
-    return this.#rows.isLoaded;
+    return this.#rows.isKnown;
   }
 
   /** Rows of the store that are not what they should be. */

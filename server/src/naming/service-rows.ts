@@ -3,7 +3,7 @@ import { parseServiceKey, type ServiceId, type ServiceKey, serviceKey } from '@n
 import type { ServiceSettings } from '@nacos-kube/core/model/service.ts';
 import type { FeedReader } from '../store/feed-delivery.ts';
 import { RecordRows } from '../store/record-rows.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, StoredRecord } from '../store/store.ts';
 import type { Registry } from './registry.ts';
 import type { RegistryChange } from './registry-change.ts';
 import { decodeServiceRecord, encodeServiceRecord } from './service-record.ts';
@@ -24,6 +24,7 @@ export class ServiceRows {
       kind: 'service',
       what: 'a service',
       shownKeys: () => this.#shown,
+      shownRows: () => this.#shownRows(registry),
       show(record) {
         const row = decodeServiceRecord(record);
         if (row !== undefined) set(row.service, row.settings);
@@ -36,9 +37,13 @@ export class ServiceRows {
     });
   }
 
-  /** All rows were read once. */
+  get records(): RecordRows {
+    return this.#rows;
+  }
+
+  /** All rows were read once, from the store or from this member's copy. */
   get isLoaded(): boolean {
-    return this.#rows.isLoaded;
+    return this.#rows.isKnown;
   }
 
   /** Rows of the store that are not what they should be. */
@@ -67,6 +72,14 @@ export class ServiceRows {
   /** False when there was none. */
   async remove(service: ServiceId): Promise<boolean> {
     return this.#rows.remove(serviceKey(service));
+  }
+
+  *#shownRows(registry: Registry): Iterable<StoredRecord> {
+    for (const key of this.#shown) {
+      const id = parseServiceKey(key);
+      const settings = registry.view(key)?.settings;
+      if (id !== undefined && settings !== undefined) yield encodeServiceRecord(id, settings);
+    }
   }
 
   readonly feedReader: FeedReader = {

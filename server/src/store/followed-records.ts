@@ -31,14 +31,19 @@ export class FollowedRecords<T> {
       kind: options.kind,
       what: `a row of ${options.name}`,
       shownKeys: () => this.#rows.keys(),
+      shownRows: () => this.#shownRows(),
       show: (record, isNews) => this.#show(record, isNews),
       hide: (key) => this.#hide(key),
     });
   }
 
-  /** All rows were read once. */
+  get records(): RecordRows {
+    return this.#records;
+  }
+
+  /** All rows were read once, from the store or from this member's copy. */
   get isLoaded(): boolean {
-    return this.#records.isLoaded;
+    return this.#records.isKnown;
   }
 
   /** Rows that could not be used. */
@@ -79,6 +84,10 @@ export class FollowedRecords<T> {
       reread: () => this.#records.readAll(),
       apply: (changes) => this.#records.readChanged(changes),
     };
+  }
+
+  *#shownRows(): Iterable<StoredRecord> {
+    for (const [key, { text }] of this.#rows) yield { kind: this.#options.kind, key, value: text };
   }
 
   /** What somebody wrote is told of even if it was the same again; a full read tells of what differs. */

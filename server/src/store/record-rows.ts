@@ -1,5 +1,6 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
+import type { RecordCopy } from './record-copy.ts';
 import type { Change, RecordKind, Store, StoredRecord } from './store.ts';
 import { Touches } from './touches.ts';
 
@@ -15,6 +16,8 @@ export interface RowTable {
   /** What a row is, in messages: `a persistent instance`. */
   readonly what: string;
   shownKeys(): Iterable<string>;
+  /** The rows as they are shown, for the copy on the disk. */
+  shownRows(): Iterable<StoredRecord>;
   /** False: the row is not what it should be. `isNews`: somebody wrote it, though it may be the same again. */
   show(record: StoredRecord, isNews: boolean): boolean;
   hide(rowKey: string): void;
@@ -32,7 +35,9 @@ export class RecordRows {
   /** The last write of each row that is under way, so that changes of one row made here follow each other. */
   readonly #writes = new Map<string, Promise<void>>();
   #pending = 0;
-  #isLoaded = false;
+  #copy: RecordCopy | undefined;
+  #state: 'unknown' | 'copied' | 'read' = 'unknown';
+  #readings = 0;
   #bad = 0;
 
   constructor(host: Host, store: Store, table: RowTable) {
@@ -41,9 +46,33 @@ export class RecordRows {
     this.#table = table;
   }
 
-  /** All rows were read once. */
-  get isLoaded(): boolean {
-    return this.#isLoaded;
+  get kind(): RecordKind {
+    return this.#table.kind;
+  }
+
+  /** All rows were read once from the store, or for want of it from this member's copy. */
+  get isKnown(): boolean {
+    return this.#state !== 'unknown';
+  }
+
+  /** All rows were read once from the store. */
+  get isRead(): boolean {
+    return this.#state === 'read';
+  }
+
+  /** What is read from the store from now on is kept there. */
+  keepCopy(copy: RecordCopy): void {
+    this.#copy = copy;
+  }
+
+  /** `reading`: the store is answering just now, and knows better. */
+  async showCopy(): Promise<'shown' | 'none' | 'reading'> {
+    const records = await this.#copy?.read();
+    if (records === undefined) return 'none';
+    if (this.isRead || this.#readings > 0) return 'reading';
+    this.#state = 'copied';
+    for (const record of records) this.#show(record, false);
+    return 'shown';
   }
 
   /** Rows of the store that are not what they should be. */
@@ -82,6 +111,17 @@ export class RecordRows {
   }
 
   async readAll(): Promise<void> {
+    this.#readings += 1;
+    try {
+      await this.#readAll();
+    } finally {
+      this.#readings -= 1;
+    }
+    if (!this.isRead) this.#copy?.follow(() => this.#table.shownRows());
+    this.#state = 'read';
+  }
+
+  async #readAll(): Promise<void> {
     const before = [...this.#table.shownKeys()];
     const seen = new Set<string>();
     const unsure: string[] = [];
@@ -99,7 +139,6 @@ export class RecordRows {
     } while (after !== undefined);
     for (const rowKey of before) if (!seen.has(rowKey)) unsure.push(rowKey);
     for (const rowKey of unsure) await this.#readRow(rowKey, false);
-    this.#isLoaded = true;
   }
 
   /** Whatever a change says, the row as it is now is what counts. */
@@ -158,11 +197,15 @@ export class RecordRows {
 
   #apply(rowKey: string, record: StoredRecord | undefined, isNews = true): void {
     this.#touches.touch(rowKey);
-    if (record === undefined) this.#table.hide(rowKey);
-    else this.#show(record, isNews);
+    if (record !== undefined) this.#show(record, isNews);
+    else {
+      this.#table.hide(rowKey);
+      this.#copy?.changed();
+    }
   }
 
   #show(record: StoredRecord, isNews: boolean): void {
+    this.#copy?.changed();
     if (this.#table.show(record, isNews)) return;
     this.#bad++;
     this.#host.log.warn(`${this.#table.what} in the store is not readable and was skipped`, { key: record.key });

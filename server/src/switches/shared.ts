@@ -4,6 +4,7 @@ import { changeSwitch } from '@nacos-kube/core/wire/switch-entries.ts';
 import { decodeSwitches, encodeSwitches } from '@nacos-kube/core/wire/switches.ts';
 import type { FeedReader } from '../store/feed-delivery.ts';
 import { FollowedRecords } from '../store/followed-records.ts';
+import type { RecordRows } from '../store/record-rows.ts';
 import type { Store, StoredRecord } from '../store/store.ts';
 import type { SwitchBoard } from './switches.ts';
 
@@ -24,6 +25,10 @@ export class SharedSwitches {
     this.#record.changes.subscribe(({ key, after }) => {
       if (key === KEY) board.set(after ?? DEFAULT_SWITCHES);
     });
+  }
+
+  get records(): RecordRows {
+    return this.#record.records;
   }
 
   get feedReader(): FeedReader {
