@@ -11,6 +11,7 @@ import type { PushDriver } from './push/driver.ts';
 import type { NodeSettings } from './settings/settings.ts';
 import type { SidecarToken } from './sidecar/token.ts';
 import type { Follower } from './store/follow.ts';
+import type { LocalCopies } from './store/local-copies.ts';
 import type { Store } from './store/store.ts';
 import type { SwitchBoard } from './switches/switches.ts';
 
@@ -21,6 +22,7 @@ export interface Parts {
   readonly lifecycle: Lifecycle;
   readonly store: Store;
   readonly follower: Follower;
+  readonly copies: LocalCopies;
   readonly switches: SwitchBoard;
   readonly membership: Membership;
   readonly operations: Operations;

@@ -25,6 +25,7 @@ import { isLoopback } from './push/target.ts';
 import type { NodeSettings } from './settings/settings.ts';
 import { SidecarToken } from './sidecar/token.ts';
 import { Follower } from './store/follow.ts';
+import { LocalCopies } from './store/local-copies.ts';
 import { StorePart } from './store/part.ts';
 import type { Store } from './store/store.ts';
 import { SwitchBoard } from './switches/switches.ts';
@@ -85,7 +86,11 @@ export function createNacosServer({
   const config = createConfigService(host, store, follower, {
     dumpDirectory: `${settings.data}/config`,
     ...(settings.capacity === undefined ? {} : { capacity: settings.capacity }),
-    hintPeers: (revision) => operations.hintTimes.measure(() => membership.hintPeers(revision)),
+    peers: {
+      listed: () => peers.listed(),
+      isHealthy: (peer) => peers.healthy().includes(peer),
+      hint: (peer, revision) => operations.hintTimes.measure(() => membership.hintPeer(peer, revision)),
+    },
   });
   const checkGuard = () => ({
     forbidden: new Set(membership.forbiddenHosts()),
@@ -96,13 +101,17 @@ export function createNacosServer({
     ...{ host, naming, isOn: settings.keepsEmptyServices !== true },
     isSure: (service) => !distro.isStarting && follower.staleReason() === undefined && distro.ownership.judges(service),
   });
+  const copies = new LocalCopies(host, `${settings.data}/records`, follower, [
+    ...[naming.services.records, naming.persistent.records],
+    ...[operations.namespaces.records, operations.shared.records],
+  ]);
   const token = new SidecarToken(host, settings.sidecarTokenFile);
   const farewell = new Farewell(host, {
     answerHeld: () => config.drain?.(),
     retire: (lingerMs) => door.retire(lingerMs),
   });
   const parts: Parts = {
-    ...{ host, settings, lifecycle, store, follower, switches, membership, operations },
+    ...{ host, settings, lifecycle, store, follower, copies, switches, membership, operations },
     ...{ naming, distro, push, config, checks, token, farewell },
   };
 
@@ -121,6 +130,7 @@ export function createNacosServer({
   const feed = follower.subscribe(naming.feedReader);
   lifecycle.add(new StorePart(host, store));
   lifecycle.add(follower);
+  lifecycle.add(copies);
   lifecycle.add(operations);
   lifecycle.add(token);
   lifecycle.add(peerDoor(parts));

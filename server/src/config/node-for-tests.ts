@@ -55,7 +55,11 @@ export class TestNode {
     this.#follower = new Follower(host, this.store, options.follow);
     this.service = createConfigService(host, this.store, this.#follower, {
       dumpDirectory: 'data/config',
-      hintPeers: (revision) => void this.hints.push(revision),
+      peers: {
+        listed: () => ['peer'],
+        isHealthy: () => true,
+        hint: async (_, revision) => void this.hints.push(revision),
+      },
       ...(options.contentCacheBytesMax === undefined ? {} : { contentCacheBytesMax: options.contentCacheBytesMax }),
       ...(options.capacity === undefined ? {} : { capacity: options.capacity }),
     });

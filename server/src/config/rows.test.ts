@@ -14,7 +14,7 @@ import { viewKey } from './dump-file.ts';
 import { createFakeHost } from './fake-host.ts';
 import { ConfigFollower } from './follow.ts';
 import { MetaConfigs } from './meta.ts';
-import { PeerHints } from './notify.ts';
+import { NO_PEERS, PeerHints } from './notify.ts';
 import { Publisher } from './publish.ts';
 import { RowReader } from './rows.ts';
 import { VariantRowReader } from './variant-rows.ts';
@@ -113,7 +113,7 @@ async function startNode(host: Host, database: MemoryDatabase, delay: () => numb
   const cache = new ConfigCache();
   const rows = new RowReader(host, store, cache);
   const variantRows = new VariantRowReader(host, store, cache.variants);
-  const hints = new PeerHints(host, () => undefined);
+  const hints = new PeerHints(host, NO_PEERS);
   const meta = new MetaConfigs(host.log, cache);
   const capacity = new Capacity(host.log, store, cache);
   const publisher = new Publisher({ host, store, cache, rows, variantRows, hints, meta, capacity });

@@ -14,7 +14,7 @@ import { ConfigFollower } from './follow.ts';
 import { POLL_BOUNDS, type PollBounds } from './long-poll.ts';
 import { MetaConfigs } from './meta.ts';
 import { NamespaceCounts } from './namespace-counts.ts';
-import { PeerHints } from './notify.ts';
+import { type HintedPeers, PeerHints } from './notify.ts';
 import { PollDriver } from './poll-driver.ts';
 import { Publisher } from './publish.ts';
 import { Reader } from './read.ts';
@@ -30,8 +30,8 @@ const FULL_DUMP_RETRY_MS = 300_000;
 
 export interface ConfigSettings {
   readonly dumpDirectory: string;
-  /** Tells peers that the store has this revision; failures are nothing to act on. */
-  readonly hintPeers: (revision: Revision) => Promise<void> | void;
+  /** Who is told that the store has news. */
+  readonly peers: HintedPeers;
   readonly contentCacheBytesMax?: number;
   readonly polls?: PollBounds;
   readonly capacity?: CapacitySettings;
@@ -102,7 +102,7 @@ class Service implements ConfigService {
     this.#capacity = capacity;
     const dump = new Dump(host, settings.dumpDirectory, cache, (view) => this.#contentFromStore(view));
     this.#dump = dump;
-    const hints = new PeerHints(host, settings.hintPeers);
+    const hints = new PeerHints(host, settings.peers);
     this.#hints = hints;
     const knowsAll = () => this.#state === 'whole';
     const reader = new Reader({ cache, dump, rows, variantRows, knowsAll });

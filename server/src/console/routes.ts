@@ -6,6 +6,8 @@ export interface ConsoleOptions {
   readonly mode: 'standalone' | 'cluster';
   /** Why the node is not ready, by part; empty when it is. */
   readonly notReadyReasons: () => readonly string[];
+  /** Why what is served may be older than the store; undefined when it is not. */
+  readonly staleReason: () => string | undefined;
 }
 
 /** Health and state (spec/cluster.md 5). */
@@ -25,7 +27,11 @@ export function consoleRoutes(options: ConsoleOptions): Route[] {
       method: 'GET',
       path: '/v1/console/server/state',
       policy: OPEN,
-      handler: () => json({ version: VERSION, standalone_mode: options.mode, function_mode: null }),
+      handler() {
+        const stale = options.staleReason();
+        const state = { version: VERSION, standalone_mode: options.mode, function_mode: null };
+        return json(stale === undefined ? state : { ...state, stale });
+      },
     },
   ];
 }

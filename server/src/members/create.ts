@@ -70,12 +70,8 @@ export function createMembership(host: Host, settings: NodeSettings): Membership
     counts: () => ({ ...members.counts, denied: Object.values(auth.denials).reduce((sum, one) => sum + one, 0) }),
     forbiddenHosts: () => addresses.of(members.view.members),
     contribute: (facts) => members.contribute(facts),
-    async hintPeers(revision) {
-      const told = await Promise.allSettled(
-        members.view.reachable.map((peer) => call(peer, HINT_PATH, { revision }, HINT_TIMEOUT_MS)),
-      );
-      const failed = told.find((one) => one.status === 'rejected');
-      if (failed !== undefined) throw failed.reason;
+    async hintPeer(peer, revision) {
+      await call(peer, HINT_PATH, { revision }, HINT_TIMEOUT_MS);
     },
     onHint: (run) => void hints.push(run),
   };

@@ -28,7 +28,7 @@ export interface Membership {
   forbiddenHosts(): readonly string[];
   /** What reports to peers carry beside the members' own figures. */
   contribute(facts: () => Readonly<Record<string, number | string | boolean>>): void;
-  /** Tells the healthy peers that the store has this revision; who cannot be told finds it by itself. */
-  hintPeers(revision: Revision): Promise<void>;
+  /** Tells a peer that the store has this revision; one that cannot be told finds it by itself. */
+  hintPeer(peer: string, revision: Revision): Promise<void>;
   onHint(run: (revision: Revision) => void): void;
 }

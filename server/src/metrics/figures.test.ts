@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
+import { NO_PEERS } from '../config/notify.ts';
 import { createConfigService } from '../config/service.ts';
 import { createMembership } from '../members/create.ts';
 import { Follower } from '../store/follow.ts';
@@ -14,7 +15,7 @@ test('every figure that a part gives is exported with what it means, and no othe
   const follower = new Follower(host, store);
   const config = createConfigService(host, store, follower, {
     dumpDirectory: '/data/config',
-    hintPeers: async () => {},
+    peers: NO_PEERS,
   });
   const membership = createMembership(host, ALONE);
   assert.deepEqual(Object.keys(CONFIG_FIGURES), Object.keys(config.metrics()));

@@ -22,6 +22,9 @@ export const CONFIG_FIGURES: Readonly<Record<string, string>> = {
   readsFromStore: 'reads that took the content from the store',
   hintsSent: 'times that peers were told of a new revision',
   hintsFailed: 'times that telling them failed; they find it within 2 s all the same',
+  hintsDelayed: 'times that a peer was told later, as it was not well',
+  hintsGivenUp: 'times that a peer was left to find it by itself',
+  hintsWaiting: 'peers that are still to be told',
 };
 
 /** What the figures of the members mean; each is exported as `nacos_kube_members_*`. */
@@ -39,6 +42,6 @@ export const MEMBERS_FIGURES: Readonly<Record<string, string>> = {
 /** Of all these, those that only ever grow: counters, with `_total` behind their names. */
 export const TOTALS: ReadonlySet<string> = new Set([
   ...['rowsSkipped', 'pollsRefused', 'dumpWrites', 'dumpFailures', 'dumpDamaged', 'publishes', 'removes'],
-  ...['reads', 'readsFromDump', 'readsFromStore', 'hintsSent', 'hintsFailed'],
+  ...['reads', 'readsFromDump', 'readsFromStore', 'hintsSent', 'hintsFailed', 'hintsDelayed', 'hintsGivenUp'],
   ...['reportsSent', 'reportsFailed', 'reportsReceived', 'strangers', 'moves', 'denied'],
 ]);

@@ -19,8 +19,7 @@ export function metricSources(measured: Parts): MetricSources {
         longPolling: configFigure('longPolls'),
         configCount: configFigure('configs'),
         dumpTask: configFigure('dumpQueue'),
-        // Hints are sent at once or not at all: nothing queues.
-        notifyTask: () => 0,
+        notifyTask: configFigure('hintsWaiting'),
       },
       naming: {
         serviceCount: () => naming.registry.serviceCount,
@@ -48,6 +47,7 @@ export function metricSources(measured: Parts): MetricSources {
     machine: host.machine,
     gauges: [
       ...nodeGauges(measured),
+      ...copyGauges(measured),
       ...namingGauges(measured),
       ...checkGauges(checks),
       ...distroGauges(measured),
@@ -83,6 +83,22 @@ function nodeGauges({ lifecycle, settings, membership, follower, operations }: P
       read: () =>
         membership.members().map(({ address, state }) => ({ labels: [settings.member, address, state], value: 1 })),
     },
+  ];
+}
+
+function copyGauges({ copies }: Parts): GaugeSource[] {
+  const figureOf = (name: keyof ReturnType<typeof copies.metrics>) => () => copies.metrics()[name];
+  return [
+    plainGauge(
+      'records_stale',
+      '1 while services, persistent instances, namespaces and switches may be older than the store',
+      figureOf('stale'),
+    ),
+    plainGauge('records_copied', 'kinds of records that are served from the copy on the disk', figureOf('copied')),
+    plainGauge('records_copy_failing', '1 while the disk does not take the copy of records', figureOf('failing')),
+    plainTotal('records_copy_writes', 'times that a copy of records was written', figureOf('writes')),
+    plainTotal('records_copy_failures', 'copies of records that could not be written', figureOf('failures')),
+    plainTotal('records_copy_damaged', 'copies of records that were found damaged and not used', figureOf('damaged')),
   ];
 }
 

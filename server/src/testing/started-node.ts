@@ -24,9 +24,17 @@ export const ALONE: NodeSettings = {
   trustedProxies: [],
 };
 
-/** A whole node on a host whose time stands still but for `host.advance`, with the memory store. */
-export async function startNode(more: Partial<NodeSettings> = {}, database = createMemoryDatabase()) {
+/**
+ * A whole node on a host whose time stands still but for `host.advance`, with the memory store; `files`: what an earlier
+ * run left on its disk.
+ */
+export async function startNode(
+  more: Partial<NodeSettings> = {},
+  database = createMemoryDatabase(),
+  files: ReadonlyMap<string, string> = new Map(),
+) {
   const host = new FakeHost('node');
+  for (const [path, content] of files) host.disk.put(path, content);
   const settings: NodeSettings = { ...ALONE, ...more };
   const store = createMemoryStore(host, database);
   const membership = createMembership(host, settings);
