@@ -1,11 +1,11 @@
 import { Recent } from './recent.ts';
 
 /** Values are put in so many times the bound before it is asked what keeping them was good for. */
-const TRIED = 4;
+const TRIED = 3;
 /** Found less often than this for each one that was put in: not worth it. */
 const USEFUL_SHARE = 0.25;
 /** Then nothing is kept for so many questions, as a multiple of the bound. */
-const RESTED = 64;
+const RESTED = 128;
 
 /**
  * What was made for keys that come again and again, of at most `2 * max` of them. Where more keys than that take turns

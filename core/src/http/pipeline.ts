@@ -2,7 +2,7 @@ import type { HttpHandler, HttpRequest, HttpResponse, Log } from '../host/host.t
 import { text } from './answers.ts';
 import { decodeForm } from './form.ts';
 import { ProtocolError } from './protocol-error.ts';
-import { RepeatedForms } from './repeated-forms.ts';
+import { RepeatedCall, RepeatedForms } from './repeated-forms.ts';
 import type { Policy, Route } from './route.ts';
 
 export interface PipelineOptions {
@@ -60,8 +60,11 @@ export function createPipeline(options: PipelineOptions): HttpHandler {
       if (route.policy.kind === 'refused') throw new ProtocolError(403, route.policy.text);
       options.authorize(route.policy, request);
       const kept = isRepeated(route) ? repeated.get(route)?.of(request) : undefined;
-      const form = kept === undefined ? decodeForm(request) : kept.form;
-      const given = route.handler({ request, form, clientIp: options.clientIp(request), kept });
+      const given = route.handler(
+        kept === undefined
+          ? { request, form: decodeForm(request), clientIp: options.clientIp(request) }
+          : new RepeatedCall(request, options.clientIp(request), kept),
+      );
       if (given instanceof Promise) return later(given, route, startedMs);
       answer = given;
     } catch (error) {

@@ -23,7 +23,7 @@ export interface Route {
   /** Static, below the context path, e.g. `/v1/ns/instance`. */
   readonly path: string;
   readonly policy: Policy;
-  /** Its callers send the same over and over, so that what that decodes to is kept for a while: see `decodedOnce`. */
+  /** Its callers send the same over and over, so that what it decodes to is kept for a while: see `decodedOnce`. */
   readonly isRepeated?: boolean;
   readonly handler: (call: Call) => HttpResponse | Promise<HttpResponse>;
 }
@@ -35,7 +35,7 @@ export interface Call {
   readonly form: Form;
   /** Who sent it: the TCP peer, or what a trusted proxy says. */
   readonly clientIp: string;
-  /** The form, where it is one that was kept. */
+  /** What was made of a request like it before: see `decodedOnce`. */
   readonly kept?: KeptForm | undefined;
 }
 

@@ -33,10 +33,9 @@ export class Reader {
     this.#parts = parts;
   }
 
-  read(request: ReadRequest, viewer: Viewer): HttpResponse | Promise<HttpResponse> {
+  read(request: ReadRequest, viewer: Viewer, text = groupKey(request)): HttpResponse | Promise<HttpResponse> {
     this.#reads += 1;
     const { cache } = this.#parts;
-    const text = groupKey(request);
     const choice = cache.variants.size === 0 ? undefined : this.#choose(text, request.tag, viewer);
     if (choice === undefined && request.tag !== undefined) return this.#absent();
     return choice === undefined ? this.#readFormal(text) : this.#readVariant(text, choice, request, viewer);

@@ -1,8 +1,9 @@
 import type { HttpResponse, Log } from '@nacos-kube/core/host/host.ts';
-import type { Call, Policy, Route } from '@nacos-kube/core/http/route.ts';
+import { decodedOnce } from '@nacos-kube/core/http/repeated-forms.ts';
+import type { Call, Form, Policy, Route } from '@nacos-kube/core/http/route.ts';
 import { CONFIG_DONE, decodeKey, decodePublish, decodeRead, decodeRemove } from '@nacos-kube/core/wire/config.ts';
 import { configError } from '@nacos-kube/core/wire/config-errors.ts';
-import { parseGroupKey } from '@nacos-kube/core/wire/config-key.ts';
+import { groupKey, parseGroupKey } from '@nacos-kube/core/wire/config-key.ts';
 import { BETA_NOT_STOPPED, BETA_STOPPED, BETA_UNREADABLE, encodeBeta } from '@nacos-kube/core/wire/config-view.ts';
 import {
   decodeListenerMode,
@@ -57,7 +58,14 @@ async function publish({ publisher }: ConfigDoors, { form, request, clientIp }: 
 function read({ reader, variantRows }: ConfigDoors, call: Call): HttpResponse | Promise<HttpResponse> {
   const { form } = call;
   if (form.get('beta') === 'true') return beta(variantRows, call);
-  return reader.read(decodeRead(form), viewerOf(call));
+  const { request, key } = decodedOnce(call, keyedRead);
+  return reader.read(request, viewerOf(call), key);
+}
+
+/** With the key that it is looked up by, so that it is put together once as well. */
+function keyedRead(form: Form) {
+  const request = decodeRead(form);
+  return { request, key: groupKey(request) };
 }
 
 async function remove({ publisher }: ConfigDoors, call: Call): Promise<HttpResponse> {
