@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import {
+  type RedisCluster,
+  type RedisSentinels,
+  redisMissing,
+  startRedisCluster,
+  startRedisSentinels,
+} from '../../../../e2e/engines/redis.ts';
+import { assertRefused, changesSince, eventually, historyOf, keyOf, queryOf, writeOf } from '../contract-tools.ts';
+import { nameOf } from './rows.ts';
+import { TestStores } from './test-stores.ts';
+
+const skip = (await redisMissing()) ?? false;
+
+describe('the redis store with Sentinels', { skip }, () => {
+  const stores = new TestStores();
+  let redis: RedisSentinels;
+  after(async () => {
+    await stores.stop();
+    await redis?.stop();
+    assert.deepEqual(stores.faults(), []);
+  });
+
+  it('goes on with the new master by itself, and no acknowledged write is lost', { timeout: 60_000 }, async () => {
+    redis = await startRedisSentinels({ password: 'secret-2', replicas: 2 });
+    const settings = { mode: 'sentinel', password: 'secret-2', master: redis.masterName } as const;
+    const [store, other] = [await stores.open(redis.places, settings), await stores.open(redis.places, settings)];
+    const from = await store.revision();
+    const writers = stores.startWriters(store, 4);
+    const written = async (more: number) => {
+      const before = writers.total;
+      await eventually(async () => assert.ok(writers.total > before + more, `${writers.lastFailure}`));
+    };
+    await written(100);
+    // Killed, and then frozen: the first is noticed at once, the second after the deadline.
+    const killed = await redis.master();
+    await killed.kill();
+    await eventually(async () => assert.notEqual(await redis.master(), killed));
+    await written(100);
+    const frozen = await redis.master();
+    frozen.pause();
+    await eventually(async () => assert.notEqual(await redis.master(), frozen));
+    await written(100);
+    frozen.resume();
+    await written(20);
+    await writers.end();
+    for (const [dataId, n] of writers.acknowledged) {
+      const stored = Number((await other.getConfig(keyOf(dataId)))!.content);
+      assert.ok(stored >= n, `${dataId}: ${n} was acknowledged, ${stored} is stored`);
+    }
+    const page = await other.changes(from, 5000);
+    assert.ok(!page.gap && page.changes.length > 300);
+  });
+
+  it('says that the Sentinels know no such master, or that none is reached', async () => {
+    const settings = { mode: 'sentinel', password: 'secret-2' } as const;
+    const unknown = stores.open(redis.places, { ...settings, master: 'other' });
+    assert.match((await assertRefused('misconfigured', unknown)).message, /watch no master of this name: other/);
+    const nowhere = stores.open(['127.0.0.1:1', '127.0.0.1:2'], settings);
+    assert.match((await assertRefused('unavailable', nowhere)).message, /Sentinels 127.*ECONNREFUSED/);
+  });
+});
+
+describe('the redis store on a Redis Cluster', { skip }, () => {
+  const stores = new TestStores();
+  let redis: RedisCluster;
+  after(async () => {
+    await stores.stop();
+    await redis?.stop();
+    assert.deepEqual(stores.faults(), []);
+  });
+
+  it('keeps all that is of one prefix on one node, and goes on when that node is back', {
+    timeout: 60_000,
+  }, async () => {
+    redis = await startRedisCluster({ password: 'secret-3' });
+    const owner = await redis.ownerOf('{nacos-kube:}meta');
+    const others = redis.nodes.filter((node) => node !== owner);
+    const settings = { mode: 'cluster', password: 'secret-3' } as const;
+    const store = await stores.open([others[0]!.place], settings);
+    const from = await store.revision();
+    for (let i = 0; i < 10; i += 1) await store.putConfig(writeOf(`a.${i}`, '1', { namespaceId: `n${i % 2}` }));
+    await store.putRecord({ kind: 'switch', key: 'x', value: '{}' });
+    await store.putConfig(writeOf('a', '1'));
+    await store.putConfig(writeOf('a', '2'));
+    assert.equal((await store.searchConfigs(queryOf('n1'))).total, 5);
+    assert.deepEqual(
+      (await historyOf(store, keyOf('a'), 5)).map((past) => past.content),
+      ['1', '1'],
+    );
+    assert.equal((await changesSince(store, from)).length, 13);
+    for (const node of others) assert.equal(await node.command('DBSIZE'), 0);
+    assert.equal(typeof (await owner.command('HGET', '{nacos-kube:}k', nameOf(keyOf('a')))), 'string');
+
+    await owner.kill();
+    await assertRefused('unavailable', store.putConfig(writeOf('a', '3')));
+    await owner.start();
+    await eventually(async () => void (await store.putConfig(writeOf('a', '4'))));
+    assert.equal((await store.getConfig(keyOf('a')))!.content, '4');
+  });
+
+  it('follows the slot of its keys to another node', async () => {
+    const settings = { mode: 'cluster', password: 'secret-3' } as const;
+    const store = await stores.open(redis.places, { ...settings, prefix: 'moving:' });
+    await store.putConfig(writeOf('a', '1'));
+    const source = await redis.ownerOf('{moving:}meta');
+    const target = redis.nodes.find((node) => node !== source)!;
+    const slot = Number(await source.command('CLUSTER', 'KEYSLOT', '{moving:}meta'));
+    const [from, to] = [`${await source.command('CLUSTER', 'MYID')}`, `${await target.command('CLUSTER', 'MYID')}`];
+    await target.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from);
+    await source.command('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to);
+    const keys = (await source.command('CLUSTER', 'GETKEYSINSLOT', slot, 1000)) as string[];
+    const login = ['AUTH', 'secret-3', 'KEYS'];
+    await source.command('MIGRATE', target.address, target.port, '', 0, 5000, ...login, ...keys.slice(1));
+    // Half here and half there: nothing is done by halves.
+    await assertRefused('unavailable', store.putConfig(writeOf('a', '2')));
+    await source.command('MIGRATE', target.address, target.port, '', 0, 5000, ...login, keys[0]!);
+    for (const node of [target, source, ...redis.nodes]) {
+      await node.command('CLUSTER', 'SETSLOT', slot, 'NODE', to);
+    }
+    await eventually(async () => void (await store.putConfig(writeOf('a', '3'))));
+    assert.equal((await store.getConfig(keyOf('a')))!.content, '3');
+    assert.ok((await historyOf(store, keyOf('a'), 5)).length >= 2);
+    assert.ok(Number(await target.command('CLUSTER', 'COUNTKEYSINSLOT', slot)) > 5);
+  });
+});

@@ -1,0 +1,93 @@
+import type { RedisServer } from '../../../../e2e/engines/redis.ts';
+import { writeOf } from '../contract-tools.ts';
+import { createTestHost, type TestHost } from '../host-for-tests.ts';
+import type { Store } from '../store.ts';
+import { createRedisStore } from './redis.ts';
+import type { RedisLimits, RedisSettings } from './settings.ts';
+
+const { clock } = createTestHost();
+
+type More = Partial<RedisSettings & RedisLimits>;
+
+/** Stores of one test file, which are stopped together. */
+export class TestStores {
+  readonly hosts: TestHost[] = [];
+  readonly #stores: Store[] = [];
+  readonly #writers: TestWriters[] = [];
+  #prefixes = 0;
+
+  /** Data of its own on a server that tests share. */
+  newPrefix(): string {
+    this.#prefixes += 1;
+    return `test${this.#prefixes}:`;
+  }
+
+  async open(addresses: readonly string[], more: More = {}): Promise<Store & { readonly host: TestHost }> {
+    const host = createTestHost();
+    const store = createRedisStore(host, { ...SETTINGS, addresses, ...more });
+    this.hosts.push(host);
+    this.#stores.push(store);
+    await store.start();
+    return Object.assign(store, { host });
+  }
+
+  openOn(server: RedisServer, more: More = {}): ReturnType<TestStores['open']> {
+    return this.open([server.place], { password: server.password, ...more });
+  }
+
+  /** Writers of numbers that go up, each to a configuration of its own. */
+  startWriters(store: Store, count: number): TestWriters {
+    const writers = new TestWriters(store, count);
+    this.#writers.push(writers);
+    return writers;
+  }
+
+  async stop(): Promise<void> {
+    for (const writers of this.#writers) await writers.end();
+    for (const store of this.#stores) await store.stop();
+  }
+
+  /** What no outage explains. */
+  faults(): readonly string[] {
+    return this.hosts.flatMap((host) => host.lines).filter((line) => /background|TypeError|user_script/.test(line));
+  }
+}
+
+const SETTINGS: RedisSettings = {
+  ...{ mode: 'single', addresses: [], master: 'mymaster', database: 0, prefix: 'nacos-kube:' },
+  ...{ user: undefined, password: undefined, tls: undefined, allowsLoss: false },
+};
+
+const AFTER_FAILURE_MS = 50;
+
+export class TestWriters {
+  readonly acknowledged = new Map<string, number>();
+  readonly #writing: Promise<void>[];
+  #isRunning = true;
+  lastFailure: unknown;
+
+  constructor(store: Store, count: number) {
+    this.#writing = Array.from({ length: count }, (_, i) => this.#write(store, `writer.${i}`));
+  }
+
+  get total(): number {
+    return [...this.acknowledged.values()].reduce((sum, n) => sum + n, 0);
+  }
+
+  async end(): Promise<void> {
+    this.#isRunning = false;
+    await Promise.all(this.#writing);
+  }
+
+  async #write(store: Store, dataId: string): Promise<void> {
+    for (let n = 0; this.#isRunning; n += 1) {
+      try {
+        await store.putConfig(writeOf(dataId, `${n}`));
+        this.acknowledged.set(dataId, n);
+      } catch (error) {
+        this.lastFailure = error;
+        await clock.sleep(AFTER_FAILURE_MS);
+      }
+    }
+  }
+}
