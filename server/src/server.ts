@@ -27,6 +27,7 @@ import { SidecarToken } from './sidecar/token.ts';
 import { Follower } from './store/follow.ts';
 import { LocalCopies } from './store/local-copies.ts';
 import { StorePart } from './store/part.ts';
+import { RaftLook } from './store/raft-facts.ts';
 import type { Store } from './store/store.ts';
 import { SwitchBoard } from './switches/switches.ts';
 
@@ -105,6 +106,7 @@ export function createNacosServer({
     ...[naming.services.records, naming.persistent.records],
     ...[operations.namespaces.records, operations.shared.records],
   ]);
+  const raft = new RaftLook(host, store);
   const token = new SidecarToken(host, settings.sidecarTokenFile);
   const farewell = new Farewell(host, {
     answerHeld: () => config.drain?.(),
@@ -124,11 +126,13 @@ export function createNacosServer({
     storeRevision: follower.metrics().revision,
     isReady: lifecycle.isReady(),
     ...distro.facts(),
+    ...raft.facts(),
   }));
 
   // Peers may ask from early on, clients last; what starts last stops first.
   const feed = follower.subscribe(naming.feedReader);
   lifecycle.add(new StorePart(host, store));
+  lifecycle.add(raft);
   lifecycle.add(follower);
   lifecycle.add(copies);
   lifecycle.add(operations);

@@ -94,6 +94,19 @@ test('the nodes are listed by address in the form of the reference, with what ea
   assert.deepEqual(nodes[2].extendInfo, { raftPort: '7848' });
 });
 
+test('what the engine of the store says of its members is shown as the reference shows its own', async () => {
+  const { ask, report } = await setUp();
+  const facts = { raftLeader: 'e1:2379', raftMembers: 'e0:2379,e1:2379', raftTerm: 7, raftIndex: 40 };
+  assert.equal((await report({ ...REPORT, facts })).status, 200);
+  const [, peer] = data((await ask('/v1/core/cluster/nodes')).text);
+  assert.deepEqual(peer.extendInfo.raftMetaData, {
+    metaDataMap: {
+      naming_persistent_service: { leader: 'e1:2379', raftGroupMember: ['e0:2379', 'e1:2379'], term: 7, index: 40 },
+    },
+  });
+  assert.equal(peer.extendInfo.raftTerm, undefined);
+});
+
 test('a keyword keeps the nodes whose address begins with it', async () => {
   const { ask } = await setUp();
   const addresses = async (keyword: string) =>

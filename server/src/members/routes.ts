@@ -4,6 +4,7 @@ import { badRequest } from '@nacos-kube/core/http/protocol-error.ts';
 import { OPEN, type Policy, type Route } from '@nacos-kube/core/http/route.ts';
 import { type Member, peerPort } from '@nacos-kube/core/model/member.ts';
 import { MEMBER_HEADER } from '../http/peer-auth.ts';
+import type { Facts } from './report.ts';
 import { LEAVE_PATH, type Members, REPORT_PATH } from './service.ts';
 
 const READ: Policy = { kind: 'read', area: 'operations' };
@@ -114,7 +115,7 @@ function memberJson(member: Member, members: Members, host: Host) {
   const report = address === members.view.self ? members.ownReport() : peer?.report;
   const heardMs = peer?.heardMs === undefined ? 0 : host.clock.monotonic() - peer.heardMs;
   const known = report && {
-    ...report.facts,
+    ...inReferenceForm(report.facts),
     lastRefreshTime: Math.round(host.clock.now() - heardMs),
     listGeneration: report.generation,
     listHash: report.listHash,
@@ -125,4 +126,13 @@ function memberJson(member: Member, members: Members, host: Host) {
     a < b ? -1 : 1,
   );
   return { ip, port, state, extendInfo: Object.fromEntries(extendInfo), address, failAccessCnt: peer?.failures ?? 0 };
+}
+
+/** Elections are those of the engine behind the store; the reference shows its own, in groups (spec/cluster.md 1.4). */
+function inReferenceForm(facts: Facts): Readonly<Record<string, unknown>> {
+  const { raftLeader, raftMembers, raftTerm, raftIndex, ...others } = facts;
+  if (raftTerm === undefined) return others;
+  const raftGroupMember = String(raftMembers ?? '').split(',');
+  const group = { leader: raftLeader, raftGroupMember, term: raftTerm, index: raftIndex };
+  return { ...others, raftMetaData: { metaDataMap: { naming_persistent_service: group } } };
 }

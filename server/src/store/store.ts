@@ -77,6 +77,16 @@ export interface Store {
    * Engines without one never call; followers poll anyway.
    */
   onHint(run: () => void): void;
+  /** Only of engines whose members elect one: what the member that is asked now knows of them. */
+  raft?(): Promise<StoreRaft>;
+}
+
+export interface StoreRaft {
+  /** `host:port`; undefined while none leads. */
+  readonly leader: string | undefined;
+  readonly members: readonly string[];
+  readonly term: number;
+  readonly index: number;
 }
 
 export type Revision = number;

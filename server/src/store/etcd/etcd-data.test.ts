@@ -15,7 +15,7 @@ import {
 } from '../contract-tools.ts';
 import { createTestHost, type TestHost } from '../host-for-tests.ts';
 import { RECORD_VALUE_BYTES_MAX, type Store } from '../store.ts';
-import { createEtcdStore, type EtcdOptions, type EtcdStore } from './etcd.ts';
+import { createEtcdStore, type EtcdOptions } from './etcd.ts';
 
 const by = { ip: '10.0.0.1', user: 'ann' };
 
@@ -45,11 +45,6 @@ describe('the data of the etcd store', { skip: (await etcdMissing()) ?? false },
     const listed = await etcd.ctl('get', '--prefix', '--keys-only', prefix);
     return listed.split('\n').filter((line) => line !== '');
   };
-  const revisionNow = async () => {
-    const { header } = JSON.parse(await etcd.ctl('get', 'none', '-w', 'json')) as { header: { revision: number } };
-    return header.revision;
-  };
-
   it('writes once, and knows it, when the answer to a publish is lost', async () => {
     const prefix = newPrefix();
     const way = await MutableWay.to(etcd.members[0]!.clientPort);
@@ -247,7 +242,7 @@ describe('the data of the etcd store', { skip: (await etcdMissing()) ?? false },
 
   it('begins anew when etcd was put back to an older state', async () => {
     const own = await startEtcd();
-    const store: EtcdStore = createEtcdStore(createTestHost(), own.settings('/back/'));
+    const store = createEtcdStore(createTestHost(), own.settings('/back/'));
     stores.push(store);
     await store.start();
     for (let i = 0; i < 10; i += 1) await store.putRecord({ kind: 'switch', key: 'k', value: `${i}` });
@@ -265,11 +260,11 @@ describe('the data of the etcd store', { skip: (await etcdMissing()) ?? false },
   it('knows the member that leads, its term and its index', async () => {
     const store = await open(newPrefix());
     const raft = await store.raft();
-    assert.equal(raft.leader, etcd.endpoints[0]);
-    assert.deepEqual(raft.members, [{ name: 'etcd-0', url: etcd.endpoints[0], isLearner: false }]);
-    assert.ok(raft.term >= 1 && raft.index > 1 && raft.databaseBytes > 0);
-    assert.match(raft.version, /^3\./);
-    assert.ok((await revisionNow()) > 0);
+    const address = etcd.endpoints[0]!.replace('http://', '');
+    assert.deepEqual([raft.leader, raft.members], [address, [address]]);
+    assert.ok(raft.term >= 1 && raft.index > 1);
+    await store.putRecord({ kind: 'switch', key: 'k', value: '1' });
+    assert.ok((await store.raft()).index > raft.index);
   });
 
   it('does not touch data of a layout that it does not know', async () => {

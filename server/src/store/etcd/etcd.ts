@@ -33,6 +33,7 @@ import {
   type Store,
   type StoredRecord,
   StoreError,
+  type StoreRaft,
   type VariantWrite,
 } from '../store.ts';
 import { Blobs } from './blobs.ts';
@@ -47,17 +48,12 @@ import { Keys } from './keys.ts';
 import { getKey, isAbsent, put } from './kv.ts';
 import { putMoved } from './moved.ts';
 import * as past from './past.ts';
-import { type EtcdRaft, readRaft } from './raft.ts';
+import { readRaft } from './raft.ts';
 import * as reads from './reads.ts';
 import * as records from './records.ts';
 import type { EtcdSettings } from './settings.ts';
 import { DamagedValueError } from './values.ts';
 import * as variants from './variants.ts';
-
-export interface EtcdStore extends Store {
-  /** What the member that is asked now knows of its cluster. */
-  raft(): Promise<EtcdRaft>;
-}
 
 export interface EtcdOptions {
   readonly changesKept?: number;
@@ -66,8 +62,8 @@ export interface EtcdOptions {
   readonly historyEveryMs?: number;
 }
 
-export function createEtcdStore(host: Host, settings: EtcdSettings, options: EtcdOptions = {}): EtcdStore {
-  return new EtcdStoreOf(host, settings, options);
+export function createEtcdStore(host: Host, settings: EtcdSettings, options: EtcdOptions = {}): Required<Store> {
+  return new EtcdStore(host, settings, options);
 }
 
 const LAYOUT = '1';
@@ -75,7 +71,7 @@ const LAYOUT = '1';
 const HOUSEKEEPING_MS = 10_000;
 const HISTORY_EVERY_MS = 10 * 60 * 1000;
 
-class EtcdStoreOf implements EtcdStore {
+class EtcdStore implements Required<Store> {
   readonly kind = 'etcd';
   readonly #client: EtcdClient;
   readonly #etcd: EtcdContext;
@@ -236,7 +232,7 @@ class EtcdStoreOf implements EtcdStore {
     this.#feed.onHint(run);
   }
 
-  raft(): Promise<EtcdRaft> {
+  raft(): Promise<StoreRaft> {
     return this.#call(() => readRaft(this.#client));
   }
 

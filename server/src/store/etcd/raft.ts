@@ -1,19 +1,9 @@
+import type { StoreRaft } from '../store.ts';
 import type { EtcdClient } from './client.ts';
+import type { MemberListResponse } from './protocol.ts';
 
-/** The cluster as one of its members sees it. */
-export interface EtcdRaft {
-  /** The client URL of the member that leads; undefined while none does. */
-  readonly leader: string | undefined;
-  readonly term: number;
-  readonly index: number;
-  readonly version: string;
-  readonly databaseBytes: number;
-  readonly members: readonly { readonly name: string; readonly url: string; readonly isLearner: boolean }[];
-  /** Alarms and the like, in etcd's words. */
-  readonly errors: readonly string[];
-}
-
-export async function readRaft(client: EtcdClient): Promise<EtcdRaft> {
+/** Members by the addresses that clients reach them at. */
+export async function readRaft(client: EtcdClient): Promise<StoreRaft> {
   const patience = client.patience();
   const [status, { members }] = await Promise.all([
     client.repeat('Maintenance/Status', {}, patience),
@@ -21,12 +11,14 @@ export async function readRaft(client: EtcdClient): Promise<EtcdRaft> {
   ]);
   const leader = members.find((member) => member.ID === status.leader);
   return {
-    leader: leader?.clientURLs[0],
+    leader: leader && addressOf(leader),
+    members: members.map(addressOf),
     term: Number(status.raftTerm),
     index: Number(status.raftIndex),
-    version: status.version,
-    databaseBytes: Number(status.dbSize),
-    members: members.map(({ name, clientURLs, isLearner }) => ({ name, url: clientURLs[0] ?? '', isLearner })),
-    errors: status.errors,
   };
+}
+
+/** One that was added and has not joined yet has neither URL nor name. */
+function addressOf({ name, clientURLs }: MemberListResponse['members'][number]): string {
+  return clientURLs[0]?.replace(/^https?:\/\//, '') ?? name;
 }
