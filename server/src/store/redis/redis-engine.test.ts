@@ -7,7 +7,7 @@ import { assertRefused, changesSince, eventually, keyOf, queryOf, variantOf, wri
 import { createTestHost } from '../host-for-tests.ts';
 import type { Store } from '../store.ts';
 import { nameOf } from './rows.ts';
-import { TestStores } from './test-stores.ts';
+import { TestStores } from './stores-for-tests.ts';
 
 const { clock } = createTestHost();
 const by = { ip: '', user: null };

@@ -9,7 +9,7 @@ import {
 } from '../../../../e2e/engines/redis.ts';
 import { assertRefused, changesSince, eventually, historyOf, keyOf, queryOf, writeOf } from '../contract-tools.ts';
 import { nameOf } from './rows.ts';
-import { TestStores } from './test-stores.ts';
+import { TestStores } from './stores-for-tests.ts';
 
 const skip = (await redisMissing()) ?? false;
 

@@ -1,4 +1,3 @@
-import type { RedisServer } from '../../../../e2e/engines/redis.ts';
 import { writeOf } from '../contract-tools.ts';
 import { createTestHost, type TestHost } from '../host-for-tests.ts';
 import type { Store } from '../store.ts';
@@ -31,7 +30,10 @@ export class TestStores {
     return Object.assign(store, { host });
   }
 
-  openOn(server: RedisServer, more: More = {}): ReturnType<TestStores['open']> {
+  openOn(
+    server: { readonly place: string; readonly password: string | undefined },
+    more: More = {},
+  ): ReturnType<TestStores['open']> {
     return this.open([server.place], { password: server.password, ...more });
   }
 
