@@ -6,8 +6,10 @@ import { push } from './push.ts';
 import { lag, traffic } from './replication.ts';
 import { joining, threeMembers } from './replication-members.ts';
 import { rolling } from './replication-rolling.ts';
+import { storeScenes } from './store.ts';
 
 export const SCENES: readonly Scene[] = [
   ...[listeners, push, beating, coldStart],
   ...[lag, traffic, joining, threeMembers, rolling],
+  ...(await storeScenes()),
 ];

@@ -8,7 +8,8 @@ import type { Random } from './random.ts';
 const GROUP = 'HISTORY';
 /** Above what a node takes to refuse a write, below what a paused one keeps its callers. */
 const ANSWER_MS_MAX = 6_000;
-const HOLD_MS = 4_000;
+/** As clients ask for; a poll that is not answered by then is given up and asked for again. */
+const HOLD_MS = 30_000;
 const PUBLISHERS = 4;
 const PAUSE_MS_MAX = 40;
 const TRUTH_PAUSE_MS = 60;

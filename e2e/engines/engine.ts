@@ -39,13 +39,16 @@ export interface EngineChoice {
 /** Those that `ENGINES` names, e.g. `mysql,etcd`; all unless told. */
 export async function chosenEngines(): Promise<readonly EngineChoice[]> {
   const named = process.env.ENGINES?.split(',');
-  const all: readonly EngineChoice[] = [
+  return (await engineChoices()).filter(({ kind }) => named === undefined || named.includes(kind));
+}
+
+export async function engineChoices(): Promise<readonly EngineChoice[]> {
+  return [
     { kind: 'sqlite', missing: false, start: startSqlite },
     { kind: 'mysql', missing: (await mariadbMissing()) ?? false, start: startMysql },
     { kind: 'etcd', missing: (await etcdMissing()) ?? false, start: startThreeEtcds },
     { kind: 'redis', missing: (await redisMissing()) ?? false, start: startOneRedis },
   ];
-  return all.filter(({ kind }) => named === undefined || named.includes(kind));
 }
 
 async function startSqlite(): Promise<Engine> {
