@@ -7,6 +7,7 @@ import type { RegistryChange } from '../naming/registry-change.ts';
 import type { NamingService } from '../naming/service.ts';
 import { decodeDatum, decodeResult, encodeDatum, encodeOperation, field, list } from './codec.ts';
 import { Forwarder } from './forward.ts';
+import { Introductions } from './introduce.ts';
 import { Journal } from './journal.ts';
 import { Lateness } from './lateness.ts';
 import { datumChars, inMessages } from './message-size.ts';
@@ -23,6 +24,8 @@ export const SNAPSHOT_WAIT_MS = 5_000;
 const EPOCH_CHECK_MS = 500;
 /** Members differ about owners for moments at each change; what lasts longer than their reports is a cut between some. */
 const CONTEST_MS = 3_000;
+/** A call to a peer that takes longer is logged: it is what the next one waits for. */
+export const SLOW_CALL_MS = 1_000;
 const FLUSH_WAIT_MS = 3_000;
 const FLUSH_TICK_MS = 20;
 
@@ -40,6 +43,7 @@ export class Distro implements Part {
   readonly journal: Journal;
   readonly verify: Verify;
   readonly lateness = new Lateness();
+  readonly introductions: Introductions;
   readonly #host: Host;
   readonly #naming: NamingService;
   readonly #peers: Peers;
@@ -53,6 +57,8 @@ export class Distro implements Part {
   #state: 'starting' | 'running' | 'draining' | 'stopped' = 'starting';
   merged = 0;
   refused = 0;
+  /** Deltas and forwards that took longer than `SLOW_CALL_MS`. */
+  slowCalls = 0;
   /** Messages of members that broke their schema. */
   badMessages = 0;
 
@@ -64,6 +70,10 @@ export class Distro implements Part {
     this.#forwarder = new Forwarder(host, (owner, operations, timeoutMs) =>
       this.#callForward(owner, operations, timeoutMs),
     );
+    this.introductions = new Introductions({
+      datumsOf: ({ service, key }) => naming.registry.datumsOfInstance(service, key),
+      tell: (peer, datums) => this.#tell(peer, datums),
+    });
     this.verify = new Verify({
       host,
       registry: naming.registry,
@@ -117,7 +127,7 @@ export class Distro implements Part {
       return this.#peers.judges(service);
     },
     isContested: (service) => this.#now() - this.#epochSinceMs > CONTEST_MS && !this.#peers.judges(service),
-    forward: (service, operation) => this.#forwarder.forward(this.#peers.ownerOf(service), operation),
+    forward: (service, operation) => this.#forward(service, operation),
   };
 
   /** To be asked for each call of a peer: whether it comes when the peer has given it up. */
@@ -163,6 +173,15 @@ export class Distro implements Part {
   }
 
   // ---------------------------------------------------------------------------------------------- inside
+
+  async #forward(service: ServiceKey, operation: Operation): Promise<OperationResult | 'unreachable'> {
+    const owner = this.#peers.ownerOf(service);
+    const result = await this.#forwarder.forward(owner, operation);
+    if (result === 'unreachable' || result.outcome === 'done') return result;
+    if (operation.kind !== 'beat' && operation.kind !== 'change') return result;
+    const isIntroduced = await this.introductions.introduce(owner, { service, key: operation.key });
+    return isIntroduced ? this.#forwarder.forward(owner, operation) : result;
+  }
 
   #changed(change: RegistryChange): void {
     if (change.origin === 'store') return;
@@ -223,7 +242,8 @@ export class Distro implements Part {
 
   async #tell(peer: string, datums: Iterable<Datum>): Promise<void> {
     for (const some of inMessages(datums, datumChars, BATCH_MAX)) {
-      const answer = await this.#peers.call(peer, DELTA_PATH, { datums: some.map(encodeDatum) }, DELTA_TIMEOUT_MS);
+      const call = this.#peers.call(peer, DELTA_PATH, { datums: some.map(encodeDatum) }, DELTA_TIMEOUT_MS);
+      const answer = await this.#watched(call, 'delta', peer, some.length);
       this.merge(list(field(answer, 'newer'), 'newer', NEWER_MAX).map(decodeDatum), peer);
     }
   }
@@ -233,13 +253,23 @@ export class Distro implements Part {
     operations: readonly Operation[],
     timeoutMs: number,
   ): Promise<readonly OperationResult[]> {
-    const answer = await this.#peers.call(
-      owner,
-      FORWARD_PATH,
-      { operations: operations.map(encodeOperation) },
-      timeoutMs,
-    );
+    const message = { operations: operations.map(encodeOperation) };
+    const call = this.#peers.call(owner, FORWARD_PATH, message, timeoutMs);
+    const answer = await this.#watched(call, 'forward', owner, operations.length);
     return list(field(answer, 'results'), 'results', operations.length).map(decodeResult);
+  }
+
+  async #watched(call: Promise<unknown>, what: string, peer: string, entries: number): Promise<unknown> {
+    const startedMs = this.#now();
+    try {
+      return await call;
+    } finally {
+      const tookMs = Math.round(this.#now() - startedMs);
+      if (tookMs > SLOW_CALL_MS) {
+        this.slowCalls++;
+        this.#host.log.warn('a peer was slow to take what it was sent', { peer, what, entries, tookMs });
+      }
+    }
   }
 
   async #load(): Promise<void> {

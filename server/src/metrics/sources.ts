@@ -191,6 +191,13 @@ function distroGauges({ distro, settings }: Parts): GaugeSource[] {
       'operations carried out here since the owner did not answer',
       () => distro.counts.unreachable,
     ),
+    plainTotal('forward_late', 'calls of peers that came when the peer had given them up', () => distro.lateness.count),
+    plainTotal(
+      'introduced',
+      'instances that an owner did not know when a beat came, and was told of',
+      () => distro.introductions.count,
+    ),
+    plainTotal('sync_slow', 'deltas and forwards that a peer took over a second for', () => distro.slowCalls),
     plainTotal('verify_differing', 'services that were found to differ from a peer', () => distro.verify.differing),
     plainTotal('journal_failures', 'writes of the journal that failed', () => distro.journal.failures),
   ];
