@@ -65,6 +65,9 @@ describe('manifests', () => {
       'examples/cluster.yaml',
       'examples/kubernetes/one.yaml',
       'examples/kubernetes/three-mysql.yaml',
+      'examples/kubernetes/three.yaml',
+      'examples/kubernetes/five-etcd.yaml',
+      'examples/kubernetes/three-redis.yaml',
     ])
       assert.deepEqual(readManifest(file, readPage(file), crdYaml).skipped, []);
   });

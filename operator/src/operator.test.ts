@@ -11,6 +11,7 @@ import {
   EVENTS,
   LEASES,
   NACOS_CLUSTERS,
+  NETWORK_POLICIES,
   PODS,
   SECRETS,
   SERVICES,
@@ -83,6 +84,59 @@ test('a manifest becomes a cluster that is Ready, and then nothing is written an
   const before = writes();
   await workloads.run(600_000);
   assert.equal(writes(), before);
+  await running.stop();
+});
+
+test('several replicas that name no store get an etcd, in order, and then nothing is written any more', async () => {
+  const { kube, workloads, operator, reason, cluster, spec } = world();
+  const running = operator();
+  await running.start();
+  const { storage: _none, ...unnamed } = aCluster({ replicas: 3 }).spec;
+  kube.put(NACOS_CLUSTERS, { ...aCluster(), spec: unnamed } as NacosCluster);
+  const guardedAtFirstNode: boolean[] = [];
+  kube.onWrite = (type, object) => {
+    if (type === STATEFUL_SETS && object.metadata.name === 'demo') guardedAtFirstNode.push(workloads.etcd.isGuarded);
+  };
+  await workloads.run(30_000);
+  assert.equal(reason(), 'AllMembersReady');
+  assert.equal(guardedAtFirstNode[0], true, 'nodes come when etcd asks for its login');
+  assert.deepEqual(
+    cluster().status?.storage?.members?.map(({ name, state }) => `${name} ${state}`),
+    ['demo-etcd-0 UP', 'demo-etcd-1 UP', 'demo-etcd-2 UP'],
+  );
+  assert.ok(kube.read(NETWORK_POLICIES, 'shop/demo-etcd') && kube.read(DISRUPTION_BUDGETS, 'shop/demo-etcd'));
+  assert.equal(kube.read<Secret>(SECRETS, 'shop/demo-etcd-login')?.metadata.name, 'demo-etcd-login');
+
+  await workloads.run(30_000);
+  const writes = () => kube.calls.filter((call) => /^(apply|create|update|delete)/.test(call)).length;
+  const before = writes();
+  await workloads.run(600_000);
+  assert.equal(writes(), before);
+
+  spec({ replicas: 1 });
+  await workloads.run(30_000);
+  assert.equal(cluster().status?.storage?.kind, 'etcd');
+  assert.equal(workloads.pods().length, 4);
+  await running.stop();
+});
+
+test('a new image goes through nodes, then the followers of etcd, then its leader when it has handed over', async () => {
+  const { kube, workloads, operator, reason } = world();
+  const running = operator();
+  await running.start();
+  const { storage: _none, ...unnamed } = aCluster({ replicas: 3 }).spec;
+  kube.put(NACOS_CLUSTERS, { ...aCluster(), spec: unnamed } as NacosCluster);
+  await workloads.run(60_000);
+  kube.calls.length = 0;
+  kube.put(NACOS_CLUSTERS, {
+    ...(kube.read(NACOS_CLUSTERS, 'shop/demo') as NacosCluster),
+    spec: { ...unnamed, image: { tag: '0.2.0' } },
+  } as NacosCluster);
+  await workloads.run(200_000);
+  const replaced = kube.calls.flatMap((call) => /^delete pods shop\/(.*)/.exec(call)?.[1] ?? []);
+  assert.deepEqual(replaced, ['demo-2', 'demo-1', 'demo-0', 'demo-etcd-2', 'demo-etcd-1', 'demo-etcd-0']);
+  assert.deepEqual(workloads.etcd.orders.at(-1), '/v3/maintenance/transfer-leadership');
+  assert.equal(reason(), 'AllMembersReady');
   await running.stop();
 });
 

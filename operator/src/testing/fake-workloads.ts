@@ -5,6 +5,8 @@ import { httpAnswer } from '@nacos-kube/core/testing/fake-host.ts';
 import type { ConfigMap, Pod, StatefulSet } from '../kube/objects.ts';
 import { objectKey } from '../kube/objects.ts';
 import { CONFIG_MAPS, PODS, STATEFUL_SETS } from '../kube/resource-types.ts';
+import { COMPONENT_ETCD, COMPONENT_LABEL } from '../resources/names.ts';
+import { FakeEtcd } from './fake-etcd.ts';
 import type { FakeKube } from './fake-kube.ts';
 
 interface Template {
@@ -21,14 +23,19 @@ export class FakeWorkloads {
   readonly broken = new Set<string>();
   /** Starts of pods by name. */
   readonly starts = new Map<string, number>();
+  readonly etcd: FakeEtcd;
   #ips = 10;
 
   constructor(host: FakeHost, kube: FakeKube) {
     this.#host = host;
     this.#kube = kube;
+    this.etcd = new FakeEtcd(() =>
+      this.pods().filter((pod) => pod.metadata.labels?.[COMPONENT_LABEL] === COMPONENT_ETCD),
+    );
     host.network.answer = (request) => {
       const pod = kube.readAll<Pod>(PODS).find((one) => one.status?.podIP === request.address);
       if (!pod) throw new Error('no such pod');
+      if (request.path.startsWith('/v3/')) return this.etcd.answer(request);
       if (request.path.endsWith('/readiness')) return httpAnswer('OK');
       return httpAnswer({ code: 200, data: this.#members(pod).map((address) => ({ address, state: 'UP' })) });
     };
@@ -54,6 +61,7 @@ export class FakeWorkloads {
     const replicas = set.spec.replicas ?? 0;
     for (let ordinal = 0; ordinal < replicas; ordinal++) this.#start(set, template, ordinal, revision);
     for (const pod of this.pods()) {
+      if (pod.metadata.ownerReferences?.[0]?.uid !== set.metadata.uid) continue;
       if (Number(pod.metadata.name.split('-').at(-1)) >= replicas) this.#kube.remove(PODS, objectKey(pod.metadata));
       else this.#becomeReady(pod);
     }
