@@ -1,28 +1,27 @@
 /** Members that are restarted in turn while clients go on, and all of them killed at once. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { missingForJava } from '../clients/java/build.ts';
-import type { ClientProgram, Instance } from '../clients/program.ts';
-import { startClient } from '../clients/start.ts';
 import { delay, until } from '../kubernetes/processes.ts';
 import { requireOrFail } from '../kubernetes/require.ts';
 import { KeepAliveCaller } from './keep-alive.ts';
 import { type LocalCluster, type Member, startLocalCluster } from './local-cluster.ts';
+import { BusyClient } from './rolling-clients.ts';
 import { beat, ipOf, register, Traffic } from './traffic.ts';
 
-const CALM_MS = 5_000;
+const withoutJava = requireOrFail('the Java client', missingForJava());
+
+const CALM_MS = 2_000;
 const RESTART_MS_MAX = 300_000;
 const READY_MS_MAX = 60_000;
 const SERVICES = 100;
 const OF_EACH = 100;
 const BEATERS = 40;
 const BEAT_PERIOD_MS = 5_000;
-const WATCH_MS = 25_000;
+/** A time-out, and a while. */
+const WATCH_MS = 18_000;
 
-describe('a rolling restart', () => {
+describe('three members behind the VIP', () => {
   let cluster: LocalCluster;
   before(async () => {
     cluster = await startLocalCluster(3);
@@ -31,14 +30,20 @@ describe('a rolling restart', () => {
     await cluster?.stop();
   });
 
-  test('loses no request of clients that know the VIP alone, and no instance that beats', async (context) => {
+  test('a rolling restart loses no request of clients that know the VIP alone, and no instance that beats', async (context) => {
     const pids = cluster.members.map(({ name }) => cluster.pidOf(name));
+    const target = { name: 'the VIP', servers: [cluster.vip], contextPath: '/nacos' };
+    await using npm = await BusyClient.start('npm', target, '10.77.0.2');
+    await using java = withoutJava === false ? await BusyClient.start('java', target, '10.77.0.1') : undefined;
     const traffic = await Traffic.start(cluster.vip);
     await delay(CALM_MS);
     const { code, output, tookMs } = await cluster.command(['restart'], RESTART_MS_MAX);
     await delay(CALM_MS);
-    await traffic.stop();
+    const clients = [npm, ...(java === undefined ? [] : [java])];
+    await Promise.all([traffic, ...clients].map((one) => one.stop()));
     context.diagnostic(`${traffic.describe()}; the restart took ${(tookMs / 1_000).toFixed(1)} s`);
+    for (const client of clients) context.diagnostic(client.describe());
+    if (withoutJava !== false) context.diagnostic(`without the Java client: ${withoutJava}`);
     assert.equal(code, 0, output);
     assert.match(output, /restarted 3 members, all are up\n$/);
     const after = cluster.members.map(({ name }) => cluster.pidOf(name));
@@ -49,102 +54,39 @@ describe('a rolling restart', () => {
     assert.ok(traffic.total > 2_000, traffic.describe());
     assert.deepEqual(traffic.short, []);
     assert.deepEqual(traffic.failures, []);
-  });
-
-  const withoutJava = requireOrFail('the Java client', missingForJava());
-  test('is not seen by the Java client', { skip: withoutJava }, async (context) => {
-    const home = await mkdtemp(join(tmpdir(), 'nacos-kube-java-'));
-    let java: ClientProgram | undefined;
-    try {
-      java = await startClient('java', { name: 'the VIP', servers: [cluster.vip], contextPath: '/nacos' }, home);
-      const traffic = javaTraffic(java);
-      await delay(CALM_MS);
-      const { code, output } = await cluster.command(['restart'], RESTART_MS_MAX);
-      await delay(CALM_MS);
-      const { calls, failures } = await traffic.stop();
-      context.diagnostic(`${calls} calls of the Java client, ${failures.length} failed`);
-      assert.equal(code, 0, output);
-      assert.ok(calls > 50, `${calls} calls`);
-      assert.deepEqual(failures, []);
-    } finally {
-      await java?.stop();
-      await rm(home, { recursive: true, force: true });
+    for (const client of clients) {
+      assert.ok(client.calls > 50, client.describe());
+      assert.deepEqual(client.failures, []);
     }
   });
+
+  test('members that are killed all at once are ready soon, and from then on miss nobody who beats', async (context) => {
+    const beating = await Beating.start(cluster);
+    const listers = cluster.members.map((member) => new Lister(member));
+    for (const lister of listers) await until(`${lister.name} lists all`, async () => (await lister.missing()) === 0);
+
+    const killedMs = performance.now();
+    const killed = cluster.members.map((_, i) => cluster.kill9Member(i, READY_MS_MAX));
+    const watched = listers.map((lister) => lister.watch());
+    await Promise.all(killed.map(({ back }) => back()));
+    const readyMs = performance.now() - killedMs;
+    await delay(WATCH_MS);
+    const seen = await Promise.all(watched.map((stop) => stop()));
+    const looks = seen.reduce((sum, one) => sum + one.looks, 0);
+    await beating.stop();
+    context.diagnostic(
+      `${SERVICES * OF_EACH} beating instances: all ready ${(readyMs / 1_000).toFixed(1)} s after the kill, first lists ` +
+        `after ${seen.map(({ firstMs }) => ((firstMs - killedMs) / 1_000).toFixed(1)).join(', ')} s; ${looks} lists, ` +
+        `0 short; each beat once in ${(beating.periodMs / 1_000).toFixed(1)} s`,
+    );
+    assert.ok(looks > 3 * SERVICES, `only ${looks} lists`);
+    assert.deepEqual(
+      seen.flatMap(({ short }) => short),
+      [],
+    );
+    assert.ok(readyMs < READY_MS_MAX);
+  });
 });
-
-test('members that are killed all at once are ready soon, and from then on miss nobody who beats', async (context) => {
-  await using cluster = await startLocalCluster(3);
-  const beating = await Beating.start(cluster);
-  const listers = cluster.members.map((member) => new Lister(member));
-  for (const lister of listers) await until(`${lister.name} lists all`, async () => (await lister.missing()) === 0);
-
-  const killedMs = performance.now();
-  const killed = cluster.members.map((_, i) => cluster.kill9Member(i, READY_MS_MAX));
-  const watched = listers.map((lister) => lister.watch());
-  await Promise.all(killed.map(({ back }) => back()));
-  const readyMs = performance.now() - killedMs;
-  await delay(WATCH_MS);
-  const seen = await Promise.all(watched.map((stop) => stop()));
-  const looks = seen.reduce((sum, one) => sum + one.looks, 0);
-  await beating.stop();
-  context.diagnostic(
-    `${SERVICES * OF_EACH} beating instances: all ready ${(readyMs / 1_000).toFixed(1)} s after the kill, first lists ` +
-      `after ${seen.map(({ firstMs }) => ((firstMs - killedMs) / 1_000).toFixed(1)).join(', ')} s; ${looks} lists, ` +
-      `0 short; each beat once in ${(beating.periodMs / 1_000).toFixed(1)} s`,
-  );
-  assert.ok(looks > 3 * SERVICES, `only ${looks} lists`);
-  assert.deepEqual(
-    seen.flatMap(({ short }) => short),
-    [],
-  );
-  assert.ok(readyMs < READY_MS_MAX);
-});
-
-/** Registers, reads and publishes by the Java client, whose instance beats by itself. */
-function javaTraffic(java: ClientProgram) {
-  const failures: string[] = [];
-  let calls = 0;
-  let isStopped = false;
-  const [service, group] = ['java-beats', 'ROLLING'];
-  const own: Instance = { ip: '10.77.0.1', port: 8080 };
-  const named = { service, group, subscribe: false };
-  const attempt = async (call: string, parameters: Readonly<Record<string, unknown>>): Promise<unknown> => {
-    try {
-      const value = await java.call(call, parameters);
-      calls += 1;
-      return value;
-    } catch (error) {
-      failures.push(`${new Date().toISOString()} ${(error as Error).message}`);
-      return undefined;
-    }
-  };
-  const running = (async () => {
-    await attempt('naming.register', { service, group, instance: own });
-    await until('it is listed', async () => {
-      const list = await java.call<Instance[]>('naming.instances', named);
-      return list.length === 1;
-    });
-    for (let turn = 0; !isStopped; turn += 1) {
-      const list = (await attempt('naming.instances', named)) as Instance[] | undefined;
-      if (list !== undefined && !list.some(({ ip, healthy }) => ip === own.ip && healthy !== false)) {
-        failures.push(`${new Date().toISOString()} the list is ${JSON.stringify(list)}`);
-      }
-      const published = await attempt('config.publish', { dataId: 'java', group, content: `${turn}` });
-      if (published === false) failures.push(`${new Date().toISOString()} a publish was answered false`);
-      await attempt('config.get', { dataId: 'java', group });
-      // Within the five equal requests a second that the client allows itself.
-      await delay(250);
-    }
-  })();
-  return {
-    async stop() {
-      isStopped = true;
-      await running;
-      return { calls, failures };
-    },
-  };
-}
 
 /** Instances of many services, registered and beaten by the members' own addresses. */
 class Beating {
