@@ -37,7 +37,7 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   },
   store: {
     summary: 'move, back up and restore the central store',
-    load: async () => (await import('../server/src/store/move/main.ts')).storeCommand(),
+    load: async () => (await import('../server/src/rebuild/main.ts')).storeCommandWithRebuild(),
   },
   version: { summary: 'print the version', load: versionCommand },
 };

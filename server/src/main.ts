@@ -9,7 +9,7 @@ import { createMembership } from './members/create.ts';
 import { createNacosServer } from './server.ts';
 import { loadNodeSettings } from './settings/settings.ts';
 import { SERVER_SETTINGS } from './settings/table.ts';
-import { openStore } from './store/open.ts';
+import { openStore, type StorageSettings } from './store/open.ts';
 
 const LOOP_CHECK_MS = 1_000;
 
@@ -30,6 +30,7 @@ async function runServer(flags: Record<string, string>): Promise<void> {
   const secrets = mysqlPassword === undefined ? [] : [mysqlPassword];
   const host = createNodeHost({ name: 'node', logLevel, logFormat, secrets });
   const settings = await loadNodeSettings(host, sources, problems);
+  await rebuildIfAsked(host, settings.storage);
   const store = await openStore(host, settings.storage);
   const membership = createMembership(host, settings);
   const mysqlProbe = mysqlChecks === true ? await mysqlProbeOf(host) : undefined;
@@ -52,6 +53,16 @@ async function runServer(flags: Record<string, string>): Promise<void> {
   host.log.warn('accounts are off: whoever reaches the public port may read and write');
   await lifecycle.start();
   reportReadiness(host, () => lifecycle.notReadyReasons());
+}
+
+/** Only a file that is damaged, and only when told to: whoever does not know why it is had better look first. */
+async function rebuildIfAsked(host: Host, storage: StorageSettings): Promise<void> {
+  if (storage.kind !== 'sqlite' || storage.rebuildsFrom === undefined) return;
+  // The first start finds no file either, and nothing to make one of.
+  if ((await host.disk.stat(storage.path)) === undefined) return;
+  const { rebuildSqlite } = await import('./rebuild/rebuild.ts');
+  const rebuilt = await rebuildSqlite({ host, path: storage.path, data: storage.rebuildsFrom });
+  if (rebuilt !== undefined) host.log.error('the sqlite file was damaged and has been made anew', { ...rebuilt });
 }
 
 /** The library is loaded only where it is used. */

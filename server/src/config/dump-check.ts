@@ -31,7 +31,7 @@ export async function loadDump(
   isOvertaken: () => boolean,
 ): Promise<{ readonly wasWhole: boolean; readonly configs: number }> {
   let configs = 0;
-  await walk(host, dump, async (name, bytes) => {
+  await walk(host, dump.directory, async (name, bytes) => {
     const file = readDumpFile(name, bytes);
     if (file === undefined) dump.noteDamaged(name);
     else if (!isOvertaken() && viewOf(cache, file.config) === undefined) {
@@ -49,7 +49,7 @@ export async function loadDump(
 export async function checkDump(host: Host, dump: Dump, cache: ConfigCache): Promise<void> {
   const good = new Set<DumpName>();
   const damaged = new Set<DumpName>();
-  await walk(host, dump, async (name, bytes) => {
+  await walk(host, dump.directory, async (name, bytes) => {
     const file = readDumpFile(name, bytes);
     if (file === undefined) {
       dump.noteDamaged(name);
@@ -75,6 +75,23 @@ export async function checkDump(host: Host, dump: Dump, cache: ConfigCache): Pro
   for (const name of damaged) dump.enqueueStray(name);
   await dump.flush();
   if (dump.metrics().dumpQueue === 0) await markWhole(host, dump, cache.size);
+}
+
+/** Every whole file of a dump, one at a time. Tells how many were damaged. */
+export async function readDump(
+  host: Host,
+  directory: string,
+  take: (config: DumpedConfig, content: Uint8Array) => Promise<void>,
+): Promise<{ readonly wasWhole: boolean; readonly damaged: number }> {
+  let damaged = 0;
+  let last = Promise.resolve();
+  await walk(host, directory, async (name, bytes) => {
+    const file = readDumpFile(name, bytes);
+    if (file === undefined) damaged += 1;
+    else last = last.then(() => take(file.config, file.content));
+    await last;
+  });
+  return { wasWhole: (await host.disk.stat(`${directory}/${MARK}`)) !== undefined, damaged };
 }
 
 function* views(cache: ConfigCache): Generator<CachedView> {
@@ -111,10 +128,9 @@ async function markWhole(host: Host, dump: Dump, configs: number): Promise<void>
 
 async function walk(
   host: Host,
-  dump: Dump,
+  root: string,
   visit: (name: DumpName, bytes: Uint8Array) => Promise<void>,
 ): Promise<void> {
-  const root = dump.directory;
   for (const first of await names(host, root)) {
     if (!isPart(first)) continue;
     const seconds = (await names(host, `${root}/${first}`)).filter(isPart);

@@ -29,6 +29,14 @@ export const STORAGE_SETTINGS = {
     help: 'file of the embedded store (default: store.sqlite below --data)',
     parse: anyText,
   },
+  sqliteRebuild: {
+    flag: 'sqlite-rebuild',
+    value: 'on|off',
+    env: ['NACOS_KUBE_SQLITE_REBUILD'],
+    default: 'off',
+    help: 'make a damaged file of the embedded store anew at the start, from what can be read of it and the copies below --data; for the only node that uses it',
+    parse: yesOrNo,
+  },
   mysqlHost: {
     flag: 'mysql-host',
     value: 'HOST',
@@ -221,7 +229,10 @@ export async function storageOf(
 ): Promise<StorageSettings> {
   switch (read.storage) {
     case 'sqlite':
-      return { kind: 'sqlite', path: read.sqliteFile ?? `${read.data}/store.sqlite` };
+      return {
+        ...{ kind: 'sqlite', path: read.sqliteFile ?? `${read.data}/store.sqlite` },
+        ...(read.sqliteRebuild && { rebuildsFrom: read.data }),
+      };
     case 'etcd':
       return etcdOf(host, read, wrong, problems);
     case 'mysql':

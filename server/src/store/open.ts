@@ -5,7 +5,8 @@ import type { RedisSettings } from './redis/settings.ts';
 import type { Store } from './store.ts';
 
 export type StorageSettings =
-  | { readonly kind: 'sqlite'; readonly path: string }
+  /** `rebuildsFrom`: a damaged file is made anew before it is opened, with the copies in that data directory. */
+  | { readonly kind: 'sqlite'; readonly path: string; readonly rebuildsFrom?: string }
   | ({ readonly kind: 'etcd' } & EtcdSettings)
   | ({ readonly kind: 'redis' } & RedisSettings)
   | ({ readonly kind: 'mysql' } & Omit<MysqlSettings, 'changesKept' | 'lookEveryMs' | 'forgetEveryMs'>)

@@ -14,7 +14,12 @@ export const CHECK_WITHIN_MS = 2_000;
  */
 export async function checkAtStart(host: Host, path: string, reader: SqliteThread): Promise<void> {
   const bytes = (await host.disk.stat(path))?.bytes ?? 0;
-  if (bytes === 0) return;
+  if (bytes === 0) {
+    // Made anew, it would be taken for a store in which nothing stands.
+    if ((await host.disk.stat(rebuiltPath(path))) === undefined) return;
+    const message = `it is missing and ${rebuiltPath(path)} is there: a rebuild was broken off, rename that file to it`;
+    throw new StoreError('misconfigured', `sqlite file ${path}: ${message}`);
+  }
   const isSmall = bytes <= SMALL_FILE_BYTES;
   const thread = isSmall ? reader : new SqliteThread(host, { path, role: 'reader', changesKept: 0 });
   const found = thread.askOnce('check').finally(() => (isSmall ? undefined : thread.stop()));
@@ -30,6 +35,11 @@ export async function checkAtStart(host: Host, path: string, reader: SqliteThrea
   } finally {
     timer.cancel();
   }
+}
+
+/** What a rebuild makes before the damaged file is set aside. */
+export function rebuiltPath(path: string): string {
+  return `${path}.rebuilt`;
 }
 
 async function tellLate(host: Host, path: string, found: Promise<string | null>): Promise<void> {

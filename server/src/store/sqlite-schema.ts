@@ -126,6 +126,11 @@ function requireVersion(database: DatabaseSync, known: readonly number[]): numbe
   return version;
 }
 
+/** Of this program's own version, so that its statements fit. */
+export function hasOwnSchema(database: DatabaseSync): boolean {
+  return versionOf(database) === SCHEMA_VERSION;
+}
+
 function versionOf(database: DatabaseSync): number {
   return (database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version;
 }
