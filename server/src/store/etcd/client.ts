@@ -6,7 +6,7 @@ import { EtcdFailure, failureOf } from './failure.ts';
 import type { Calls, Streams } from './protocol.ts';
 import type { EtcdSettings } from './settings.ts';
 
-/** Of an operation of several calls, each of which may take `OPERATION_DEADLINE_MS`. */
+/** Of an operation of several calls, of which each is answered within `OPERATION_DEADLINE_MS`. */
 const PATIENCE_MS = 5000;
 /** Where there are others to ask, a member gets no longer for its answer. */
 const MEMBER_TIMEOUT_MS = 1200;
@@ -14,18 +14,24 @@ const RETRY_WAIT_MS = 25;
 const RETRY_WAIT_MS_MAX = 200;
 const LOGINS_PER_CALL_MAX = 2;
 
-/** How long one operation of the store may take in all. */
+/** How long one operation of the store may take: in all, and without any answer. */
 export class Patience {
   readonly #clock: Clock;
   readonly #endMs: number;
+  #silentSinceMs: number;
 
   constructor(clock: Clock, patienceMs = PATIENCE_MS) {
     this.#clock = clock;
-    this.#endMs = clock.monotonic() + patienceMs;
+    this.#silentSinceMs = clock.monotonic();
+    this.#endMs = this.#silentSinceMs + patienceMs;
   }
 
   get leftMs(): number {
-    return this.#endMs - this.#clock.monotonic();
+    return Math.min(this.#endMs, this.#silentSinceMs + OPERATION_DEADLINE_MS) - this.#clock.monotonic();
+  }
+
+  answered(): void {
+    this.#silentSinceMs = this.#clock.monotonic();
   }
 }
 
@@ -117,17 +123,16 @@ export class EtcdClient {
     isRepeated: (failure: EtcdFailure) => boolean,
   ): Promise<Calls[Name][1]> {
     const { clock, random } = this.#host;
-    const endMs = clock.monotonic() + Math.min(OPERATION_DEADLINE_MS, patience.leftMs);
     let waitMs = RETRY_WAIT_MS;
     for (let logins = 0; ; ) {
       this.#requireOpen();
       const endpoint = this.#endpoint;
       try {
         const metadata = name === 'Auth/Authenticate' ? new Metadata() : await this.#metadata(patience);
-        const leftMs = endMs - clock.monotonic();
-        if (leftMs <= 0) throw lateFailure(this.place);
-        const timeoutMs = Math.min(leftMs, this.answerTimeoutMs);
-        return await endpoint.call(name, request, metadata, timeoutMs);
+        if (patience.leftMs <= 0) throw lateFailure(this.place);
+        const answer = await endpoint.call(name, request, metadata, Math.min(patience.leftMs, this.answerTimeoutMs));
+        patience.answered();
+        return answer;
       } catch (error) {
         const failure = failureOf(error, this.place);
         if (!this.#isOpen) throw closedFailure(this.place, failure.mayBeDone);
@@ -137,8 +142,7 @@ export class EtcdClient {
           continue;
         }
         if (failure.isPassing) this.#leave(endpoint);
-        const leftMs = endMs - clock.monotonic();
-        if (!isRepeated(failure) || leftMs <= waitMs) throw failure;
+        if (!isRepeated(failure) || patience.leftMs <= waitMs) throw failure;
         await clock.sleep(waitMs * (0.5 + random.float()));
         waitMs = Math.min(waitMs * 2, RETRY_WAIT_MS_MAX);
       }

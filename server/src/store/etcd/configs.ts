@@ -8,6 +8,7 @@ import {
   COMPARES_MAX,
   get,
   isAbsent,
+  isEmpty,
   isUnchanged,
   put,
   type Read,
@@ -34,7 +35,7 @@ export async function putConfig(etcd: EtcdContext, write: ConfigWrite): Promise<
   const key = keyOf(write);
   const name = nameOf(write);
   const { blob, operations } = await etcd.blobs.upload(write.content);
-  return writeChecked(etcd, key, ({ head: old, revision, floor }): Step<ConfigWritten> => {
+  return writeChecked(etcd, key, blob.bytes, ({ head: old, revision, floor }): Step<ConfigWritten> => {
     if (!isExpected(write.expectedMd5, old?.md5)) return { done: { outcome: 'conflict' } };
     const nowMs = host.clock.now();
     const nid = ids.next(revision, floor);
@@ -55,6 +56,7 @@ export async function putConfig(etcd: EtcdContext, write: ConfigWrite): Promise<
         ...pastOperations(etcd, past),
         put(keys.head, writeChanges([{ what: { kind: 'config', key }, removed: false }])),
       ],
+      head: { ...key, ...rest },
       finish: (revision) => ({ outcome: 'written', revision }),
     };
   });
@@ -62,12 +64,12 @@ export async function putConfig(etcd: EtcdContext, write: ConfigWrite): Promise<
 
 export async function removeConfig(etcd: EtcdContext, { dataId, group, namespaceId }: ConfigKey, by: Operator) {
   const key = { dataId, group, namespaceId };
-  return writeChecked(etcd, key, ({ head, modRevision, revision, floor }): Step<boolean> => {
+  return writeChecked(etcd, key, 0, ({ head, modRevision, revision, floor }): Step<boolean> => {
     if (modRevision === 0) return { done: false };
     const nid = etcd.ids.next(revision, floor);
     const changes = writeChanges([{ what: { kind: 'config', key }, removed: true }]);
     const operations = [...removal(etcd, key, head, nid, by), put(etcd.keys.head, changes)];
-    return { nid, compare: [], operations, finish: () => true };
+    return { nid, compare: [], operations, head: undefined, finish: () => true };
   });
 }
 
@@ -107,6 +109,7 @@ interface Seen {
   readonly modRevision: number;
   readonly revision: number;
   readonly floor: number;
+  readonly floorRevision: number;
   /** The revision of the first attempt that turns out to have been carried out. */
   readonly done: { readonly nid: string; readonly revision: Revision } | undefined;
 }
@@ -119,41 +122,80 @@ type Step<T> =
       readonly nid: string;
       readonly compare: readonly Compare[];
       readonly operations: readonly RequestOp[];
+      /** What stands then. */
+      readonly head: ConfigHead | undefined;
       finish(revision: Revision): T;
     };
 
+/** A large content is not sent for a guess. */
+const GUESS_BYTES_MAX = 16 * 1024;
+
 /**
  * Writes over what it has found and nothing else, again until that holds. So it may be repeated when the answer is lost:
- * an attempt that was carried out has left its past write, and none that comes late can be carried out as well.
+ * an attempt that was carried out has left its past write, and none that comes late can be carried out as well. And it
+ * may begin with a guess: what this process wrote last, or that there is and was nothing under the name. Only what is
+ * written counts on it: that there is nothing to do is said of what was read.
  */
-async function writeChecked<T>(etcd: EtcdContext, key: ConfigKey, step: (seen: Seen) => Step<T>): Promise<T> {
-  const { client, keys } = etcd;
-  const config = keys.config(nameOf(key));
+async function writeChecked<T>(
+  etcd: EtcdContext,
+  key: ConfigKey,
+  bytes: number,
+  step: (seen: Seen) => Step<T>,
+): Promise<T> {
+  const { client, keys, known } = etcd;
+  const name = nameOf(key);
+  const config = keys.config(name);
   const open = new Map<string, (revision: Revision) => T>();
   const reads = () => [get(config), get(keys.floor), ...[...open.keys()].map((nid) => get(keys.nid(nid)))];
   const seenIn = (answer: TxnResponse) => readSeen(etcd, key, [...open.keys()], answer);
   const patience = client.patience();
-  let seen = seenIn(await client.repeat('KV/Txn', { success: reads() }, patience));
-  for (;;) {
+  const read = async () => seenIn(await client.repeat('KV/Txn', { success: reads() }, patience));
+  let guess = bytes > GUESS_BYTES_MAX ? undefined : guessOf(etcd, name);
+  for (let seen = guess ?? (await read()); ; ) {
     if (seen.done !== undefined) return open.get(seen.done.nid)!(seen.done.revision);
     const next = step(seen);
-    if ('done' in next) return next.done;
-    const compare = [isUnchanged(config, seen.modRevision), isAbsent(keys.nid(next.nid)), ...next.compare];
+    if ('done' in next) {
+      if (guess === undefined) return next.done;
+      guess = undefined;
+      seen = await read();
+      continue;
+    }
+    const compare = [
+      ...[isUnchanged(config, seen.modRevision), isUnchanged(keys.floor, seen.floorRevision)],
+      ...[isAbsent(keys.nid(next.nid)), ...next.compare],
+    ];
+    // Else its past could have a number from after the revision that is known here.
+    if (guess !== undefined && seen.head === undefined) compare.push(isEmpty(keys.historyOf(name)));
+    guess = undefined;
     try {
       const answer = await client.once('KV/Txn', transactionOf(compare, next.operations, reads()), patience);
-      if (answer.succeeded) return next.finish(revisionOf(answer));
+      const revision = revisionOf(answer);
+      if (answer.succeeded) {
+        known.revision = Math.max(known.revision, revision);
+        if (next.head === undefined) known.forget(name);
+        else known.wrote(name, { head: next.head, modRevision: revision });
+        return next.finish(revision);
+      }
       seen = seenIn(answer);
       requireTime(etcd, patience);
     } catch (error) {
       if (!(error instanceof EtcdFailure) || !error.mayBeDone || patience.leftMs <= 0) throw error;
       open.set(next.nid, next.finish);
-      seen = seenIn(await client.repeat('KV/Txn', { success: reads() }, patience).catch(() => Promise.reject(error)));
+      seen = await read().catch(() => Promise.reject(error));
     }
   }
 }
 
+/** Undefined before anything is known. */
+function guessOf({ known }: EtcdContext, name: string): Seen | undefined {
+  if (known.floor === undefined) return undefined;
+  const { head, modRevision = 0 } = known.config(name) ?? {};
+  const { value: floor, modRevision: floorRevision } = known.floor;
+  return { head, modRevision, revision: known.revision, floor, floorRevision, done: undefined };
+}
+
 function readSeen(etcd: EtcdContext, key: ConfigKey, open: readonly string[], answer: TxnResponse): Seen {
-  const [config, floor, ...pasts] = answer.responses.map((response) => readOf(response.response_range!)) as [
+  const [config, floorRead, ...pasts] = answer.responses.map((response) => readOf(response.response_range!)) as [
     Read,
     Read,
     ...Read[],
@@ -162,12 +204,15 @@ function readSeen(etcd: EtcdContext, key: ConfigKey, open: readonly string[], an
   const done = pasts.flatMap(({ kvs }, i) =>
     kvs.map((kv) => ({ nid: open[i]!, revision: Number(kv.mod_revision) })),
   )[0];
+  const { known } = etcd;
+  const revision = revisionOf(answer);
+  const [floor, floorRevision] = [floorOf(floorRead), modRevisionOf(floorRead)];
+  known.revision = Math.max(known.revision, revision);
+  known.floor = { value: floor, modRevision: floorRevision };
   return {
     head: value === undefined ? undefined : headOf(etcd, key, value),
     modRevision: modRevisionOf(config),
-    revision: revisionOf(answer),
-    floor: floorOf(floor),
-    done,
+    ...{ revision, floor, floorRevision, done },
   };
 }
 

@@ -4,6 +4,7 @@ import type { EtcdClient, Patience } from './client.ts';
 import { EtcdFailure } from './failure.ts';
 import type { Ids } from './ids.ts';
 import type { Keys } from './keys.ts';
+import type { Known } from './known.ts';
 
 /** What every operation of the store works with. */
 export interface EtcdContext {
@@ -12,6 +13,7 @@ export interface EtcdContext {
   readonly keys: Keys;
   readonly blobs: Blobs;
   readonly ids: Ids;
+  readonly known: Known;
 }
 
 /** Before a write that others came in between of is tried again. */

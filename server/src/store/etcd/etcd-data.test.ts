@@ -9,6 +9,7 @@ import {
   eventually,
   historyOf,
   keyOf,
+  md5,
   queryOf,
   variantOf,
   writeOf,
@@ -77,6 +78,37 @@ describe('the data of the etcd store', { skip: (await etcdMissing()) ?? false },
     );
     await store.stop();
     way.close();
+  });
+
+  it('numbers past writes in order though a node begins with less than there is', async () => {
+    const prefix = newPrefix();
+    const [behind, ahead] = [await open(prefix), await open(prefix)];
+    await behind.putConfig(writeOf('shared', '1'));
+    for (const content of ['2', '3']) {
+      await ahead.putConfig(writeOf('shared', content));
+      await ahead.putConfig(writeOf('unseen', content));
+    }
+    await ahead.removeConfig(keyOf('unseen'), by);
+    await ahead.removeConfig(keyOf('shared'), by);
+    // Of the first it knows an old state, of the second nothing at all.
+    await behind.putConfig(writeOf('shared', '4'));
+    await behind.putConfig(writeOf('unseen', '4'));
+    const pastOf = async (dataId: string) => {
+      const past = await historyOf(behind, keyOf(dataId), 10);
+      const nids = past.map(({ nid }) => Number(nid));
+      assert.deepEqual(
+        nids,
+        [...nids].sort((a, b) => b - a),
+      );
+      return past.map(({ operation, content }) => operation + content).join(' ');
+    };
+    assert.equal(await pastOf('shared'), 'I4 D3 U2 U1 I1');
+    assert.equal(await pastOf('unseen'), 'I4 D3 U2 I2');
+    assert.equal(await ahead.removeConfig(keyOf('unseen'), by), true);
+    assert.equal(await behind.removeConfig(keyOf('unseen'), by), false);
+    assert.equal((await behind.putConfig(writeOf('shared', 'x', { expectedMd5: '' }))).outcome, 'conflict');
+    await ahead.putConfig(writeOf('shared', '5'));
+    assert.equal((await behind.putConfig(writeOf('shared', '6', { expectedMd5: md5('5') }))).outcome, 'written');
   });
 
   it('tells a gap when what a reader asks for was compacted, and goes on from there', async () => {

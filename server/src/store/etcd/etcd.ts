@@ -45,6 +45,7 @@ import { EtcdFeed } from './feed.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Ids, isOurs } from './ids.ts';
 import { Keys } from './keys.ts';
+import { Known } from './known.ts';
 import { getKey, isAbsent, put } from './kv.ts';
 import { putMoved } from './moved.ts';
 import * as past from './past.ts';
@@ -84,7 +85,8 @@ class EtcdStore implements Required<Store> {
     const client = new EtcdClient(host, settings);
     const keys = new Keys(settings.prefix);
     this.#client = client;
-    this.#etcd = { host, client, keys, blobs: new Blobs(host, client, keys), ids: new Ids(host.random) };
+    const [blobs, ids, known] = [new Blobs(host, client, keys), new Ids(host.random), new Known()];
+    this.#etcd = { host, client, keys, blobs, ids, known };
     this.#feed = new EtcdFeed(host, client, keys, changesKept);
     this.#housekeeping = new Housekeeping(this.#etcd, {
       changesKept,

@@ -82,6 +82,10 @@ export function isAbsent(key: Buffer): Compare {
   return { key, result: 'EQUAL', target: 'CREATE', create_revision: 0 };
 }
 
+export function isEmpty(range: KeyRange): Compare {
+  return { ...range, result: 'EQUAL', target: 'CREATE', create_revision: 0 };
+}
+
 export function isPresent(key: Buffer): Compare {
   return { key, result: 'GREATER', target: 'CREATE', create_revision: 0 };
 }

@@ -61,7 +61,11 @@ export interface ResponseOp {
   readonly response_delete_range?: { readonly deleted: string };
 }
 
-export type Compare = { readonly key: Uint8Array; readonly result: 'EQUAL' | 'GREATER' } & (
+export type Compare = {
+  readonly key: Uint8Array;
+  readonly range_end?: Uint8Array;
+  readonly result: 'EQUAL' | 'GREATER';
+} & (
   | { readonly target: 'CREATE'; readonly create_revision: number }
   | { readonly target: 'MOD'; readonly mod_revision: number }
 );
