@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { makeEtcdCertificates } from '../../../../e2e/engines/etcd-certificates.ts';
 import { type RedisServer, redisMissing, startRedis } from '../../../../e2e/engines/redis.ts';
+import { freePort } from '../../../../e2e/processes/ports.ts';
 import { assertRefused, changesSince, eventually, keyOf, queryOf, variantOf, writeOf } from '../contract-tools.ts';
 import { createTestHost } from '../host-for-tests.ts';
 import type { Store } from '../store.ts';
@@ -152,6 +154,9 @@ describe('the redis store on a server that fails', { skip: (await redisMissing()
     const master = await another('min-replicas-to-write 0', 'repl-diskless-sync-delay 0');
     const store = await stores.openOn(master);
     await store.putConfig(writeOf('a', '1'));
+    await store.putConfig(writeOf('freed', 'x'));
+    const freed = await store.getConfig(keyOf('freed'));
+    await store.putRecord({ kind: 'switch', key: 'freed', value: '{}' });
     const refused = async (writer: Store, pattern: RegExp) => {
       const error = await assertRefused('read-only', writer.putConfig(writeOf('a', '2')));
       assert.match(error.message, pattern);
@@ -159,6 +164,9 @@ describe('the redis store on a server that fails', { skip: (await redisMissing()
     };
     await master.command('CONFIG', 'SET', 'maxmemory', '1');
     await refused(store, /its memory is full/);
+    assert.equal(await store.removeConfig(keyOf('freed'), by), true);
+    assert.equal((await store.previousHistory(freed!.id))!.content, 'x');
+    assert.equal(await store.removeRecord('switch', 'freed'), true);
     await master.command('CONFIG', 'SET', 'maxmemory', '0', 'min-replicas-to-write', '1');
     await refused(store, /too few replicas are connected/);
     await master.command('CONFIG', 'SET', 'min-replicas-to-write', '0');
@@ -299,5 +307,26 @@ describe('the redis store on a server that fails', { skip: (await redisMissing()
     assert.equal(await store.removeConfig(keyOf('a'), by), true);
     const foreign = assertRefused('misconfigured', stores.openOn(server, { ...login, prefix: 'theirs:' }));
     assert.match((await foreign).message, /the user may not do what the store needs/);
+  });
+
+  it('speaks TLS with a server whose certificate it can check, and with no other', async () => {
+    const certificates = await makeEtcdCertificates(server.directory);
+    const file = (name: string) => join(server.directory, name);
+    const port = await freePort();
+    const secure = await startRedis({
+      port,
+      lines: [
+        ...['port 0', `tls-port ${port}`, `tls-cert-file ${file('member.pem')}`, `tls-key-file ${file('member.key')}`],
+        ...[`tls-ca-cert-file ${certificates.caFile}`, 'tls-auth-clients no'],
+      ],
+    });
+    servers.push(secure);
+    const store = await stores.openOn(secure, { tls: { caFile: certificates.caFile } });
+    await store.putConfig(writeOf('a', '1'));
+    const unknown = await assertRefused('misconfigured', stores.openOn(secure, { tls: { caFile: undefined } }));
+    assert.match(unknown.message, /certificate/);
+    const noFile = assertRefused('misconfigured', stores.openOn(secure, { tls: { caFile: '/no/such/file' } }));
+    assert.match((await noFile).message, /the certificates for Redis cannot be read: \/no\/such\/file/);
+    await assertRefused('unavailable', stores.openOn(secure));
   });
 });

@@ -57,6 +57,8 @@ const FORGET_EVERY_MS = 10 * 60 * 1000;
 const FORGOTTEN_AT_ONCE = 200;
 /** What is beyond them is left to the next time. */
 const FORGET_BATCHES_MAX = 2500;
+/** So that no page of small rows holds Redis up for more than a few milliseconds. */
+const ROWS_PER_STEP_MAX = 250;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** On Redis with an append-only file: each write is one script, each change an entry of a stream. */
@@ -205,7 +207,7 @@ class RedisStore implements Store {
   }
 
   async scanHistory(limit: number, after?: string): Promise<Page<ConfigHistory>> {
-    const args = [pageStart(after), pageSize(limit, ITEMS_PER_PAGE_MAX)];
+    const args = [pageStart(after), pageSize(limit, ROWS_PER_STEP_MAX)];
     return this.#pageOf(await this.#calls.read<[string, ...rows.Row[]]>(reads.SCAN_HISTORY, args), rows.readHistory);
   }
 
@@ -288,7 +290,7 @@ class RedisStore implements Store {
     after: string | undefined,
     read: (row: rows.Row) => T,
   ): Promise<Page<T>> {
-    const args = [...names, pageStart(after), pageSize(limit, ITEMS_PER_PAGE_MAX)];
+    const args = [...names, pageStart(after), pageSize(limit, ROWS_PER_STEP_MAX)];
     return this.#pageOf(await this.#calls.read<[string, ...rows.Row[]]>(reads.SCAN, args), read);
   }
 

@@ -60,13 +60,14 @@ end
 local function remember(operation, configId, name, md5, app, by)
   return keepPast(newId(), operation, configId, name, md5, app, by, text(now))
 end
+-- First what frees memory: a script that has begun is not stopped when there is none left.
 local function removeConfig(id, name, by)
   local fields = row('c', id)
+  call('HDEL', P .. 'k', name)
   begin()
   local past = remember('D', id, name, fields[5] or '', fields[7] or '', by)
   if call('EXISTS', P .. 't:' .. id) == 1 then call('RENAME', P .. 't:' .. id, past) end
   call('DEL', P .. 'c:' .. id)
-  call('HDEL', P .. 'k', name)
   call('ZREM', P .. 'configs', id)
   call('ZREM', P .. 'ns:' .. (fields[3] or ''), id .. ' ' .. name)
   return note('config', 1, name)
@@ -170,8 +171,8 @@ export const REMOVE_VARIANT = write(
   `
 local id = call('HGET', P .. 'vk', ARGV[5] .. ' ' .. ARGV[6])
 if not id then return {0, 0} end
-begin()
 call('HDEL', P .. 'vk', ARGV[5] .. ' ' .. ARGV[6])
+begin()
 call('UNLINK', P .. 'v:' .. id, P .. 'w:' .. id)
 call('ZREM', P .. 'variants', id)
 call('ZREM', P .. 'vo:' .. ARGV[5], id)
@@ -199,8 +200,8 @@ export const REMOVE_RECORD = write(
   'removeRecord',
   `
 if call('HEXISTS', P .. 'r:' .. ARGV[5], ARGV[6]) == 0 then return {0, 0} end
-begin()
 call('HDEL', P .. 'r:' .. ARGV[5], ARGV[6])
+begin()
 call('ZREM', P .. 'rk:' .. ARGV[5], ARGV[6])
 return {replicas(), note(ARGV[5], 1, ARGV[6])}
 `,
