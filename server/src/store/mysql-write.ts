@@ -5,7 +5,7 @@ import { ID_VALUE, type MysqlSession, type Row, type SqlValue } from './mysql-se
 import { type ConfigWrite, type ConfigWritten, type Operator, type Revision, StoreError } from './store.ts';
 
 /** Beside the content, in one packet. */
-const PACKET_BYTES_SPARE = 256 * 1024;
+export const PACKET_BYTES_SPARE = 256 * 1024;
 export const ROWS_PER_STATEMENT = 50;
 const BY_KEY = 'c.data_id = ? AND c.group_id = ? AND c.tenant_id = ?';
 
@@ -92,12 +92,12 @@ export async function requireWritable(session: MysqlSession): Promise<void> {
   refuseReadOnly(session, await session.row('SELECT @@global.read_only AS read_only'));
 }
 
-function refuseReadOnly(session: MysqlSession, row: Row | undefined): void {
+export function refuseReadOnly(session: MysqlSession, row: Row | undefined): void {
   if (Number(row?.['read_only']) === 0) return;
   throw new StoreError('read-only', `${session.place}: the server is read-only, a replica or one that is failing over`);
 }
 
-async function insertConfig(session: MysqlSession, write: ConfigWrite): Promise<string> {
+export async function insertConfig(session: MysqlSession, write: ConfigWrite): Promise<string> {
   requirePacket(session, write.content);
   const { id } = await session.change(
     `INSERT INTO config_info (data_id, group_id, tenant_id, content, md5, src_ip, src_user, app_name,

@@ -20,6 +20,7 @@ import {
 import type { ConfigHistory, HistoryEntry } from './history.ts';
 import { HOLD_MS, MysqlFeed } from './mysql-feed.ts';
 import { MysqlForeign } from './mysql-foreign.ts';
+import { MysqlGroups } from './mysql-group.ts';
 import * as moved from './mysql-moved.ts';
 import { MysqlPool } from './mysql-pool.ts';
 import * as read from './mysql-read.ts';
@@ -68,6 +69,7 @@ class MysqlStore implements Store {
   readonly #host: Host;
   readonly #settings: MysqlSettings;
   readonly #pool: MysqlPool;
+  readonly #groups: MysqlGroups;
   readonly #feed: MysqlFeed;
   readonly #foreign: MysqlForeign;
   readonly #hintReaders: (() => void)[] = [];
@@ -81,6 +83,7 @@ class MysqlStore implements Store {
     this.#host = host;
     this.#settings = settings;
     this.#pool = new MysqlPool(host, settings);
+    this.#groups = new MysqlGroups(host, this.#pool);
     this.#feed = new MysqlFeed(host.clock);
     this.#foreign = new MysqlForeign(host.clock);
   }
@@ -111,7 +114,7 @@ class MysqlStore implements Store {
   async putConfig(config: ConfigWrite): Promise<ConfigWritten> {
     checkConfigWrite(config);
     refusePadded(config);
-    return this.#pool.transact((session) => write.putConfig(session, config));
+    return this.#groups.put(config);
   }
 
   async removeConfig(key: ConfigKey, by: Operator): Promise<boolean> {
