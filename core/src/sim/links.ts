@@ -20,7 +20,8 @@ export class Links {
   readonly #qualities = new Map<string, LinkQuality>();
   readonly #cut = new Set<string>();
   readonly #holdRates = new Map<string, number>();
-  readonly #streams = new Map<string, Prng>();
+  /** From where, and to where. */
+  readonly #streams = new Map<string, Map<string, Prng>>();
   #ordinary: LinkQuality = LAN;
 
   constructor(prng: Prng) {
@@ -56,12 +57,12 @@ export class Links {
   }
 
   isCut(from: string, to: string): boolean {
-    return this.#cut.has(wayOf(from, to));
+    return this.#cut.size > 0 && this.#cut.has(wayOf(from, to));
   }
 
   quality(from: string, to: string): LinkQuality {
     if (from === to) return LOOPBACK;
-    return this.#qualities.get(wayOf(from, to)) ?? this.#ordinary;
+    return (this.#qualities.size > 0 ? this.#qualities.get(wayOf(from, to)) : undefined) ?? this.#ordinary;
   }
 
   /** Whether a packet sent now arrives. */
@@ -82,11 +83,15 @@ export class Links {
   }
 
   #stream(from: string, to: string): Prng {
-    const way = wayOf(from, to);
-    let stream = this.#streams.get(way);
+    let streams = this.#streams.get(from);
+    if (streams === undefined) {
+      streams = new Map();
+      this.#streams.set(from, streams);
+    }
+    let stream = streams.get(to);
     if (stream === undefined) {
-      stream = this.#prng.split(`link ${way}`);
-      this.#streams.set(way, stream);
+      stream = this.#prng.split(`link ${wayOf(from, to)}`);
+      streams.set(to, stream);
     }
     return stream;
   }

@@ -129,7 +129,8 @@ export class SimProcess implements EventOwner {
 
   #createLog(area: string): Log {
     const at = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, facts?: LogFacts) => {
-      if (!this.#isAlive || level === 'debug') return;
+      const isRead = level === 'error' || !this.#kernel.trace.isOff;
+      if (!this.#isAlive || level === 'debug' || !isRead) return;
       const timeMs = this.clock.now();
       const shown = facts === undefined ? undefined : Object.fromEntries(Object.entries(facts).map(withoutStack));
       const line = textLine({ timeMs, level, process: this.name, area, message, facts: shown });

@@ -14,6 +14,7 @@ const FINISH_MS_MAX = 600_000;
 export interface WorldSettings {
   readonly seed: number;
   readonly startMs?: number;
+  /** With 0 there is no trace at all, which makes a run that nobody looks at faster. */
   readonly traceLinesMax?: number;
   /** Gets each line of the trace as it comes. */
   readonly echo?: (line: string) => void;

@@ -9,7 +9,7 @@ export type SeedAnswer = { readonly report: SeedReport } | { readonly seed: numb
 const port = workerPort<ScenarioSettings, SeedAnswer>();
 
 port.onMessage((settings) => {
-  runScenario(settings).then(
+  runScenario({ ...settings, isTraceOff: true }).then(
     ({ trace: _, ...report }) => port.post({ report }),
     (error: unknown) => port.post({ seed: settings.seed, broke: error instanceof Error ? error.stack! : `${error}` }),
   );
