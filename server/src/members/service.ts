@@ -98,7 +98,11 @@ export class Members implements Part {
       this.#step({ kind: 'list', list });
       this.#listed.resolve();
     });
-    this.#timer = this.#host.clock.every(TICK_MS, () => this.#step({ kind: 'tick', isReady: this.#isReady() }));
+    this.#timer = this.#host.clock.every(TICK_MS, () => {
+      // Only what is starting waits for it, and all parts are asked for it.
+      const isReady = this.#machine.phase === 'starting' && this.#isReady();
+      this.#step({ kind: 'tick', isReady });
+    });
   }
 
   notReadyReason(): string | undefined {
