@@ -19,6 +19,7 @@ export const MUTANTS = [
   'digests delete',
   'no freeze',
   'dump cleared',
+  'forgets writes',
 ] as const;
 
 /** Those that no fault is needed for: hours of ordinary life show them. */
@@ -66,7 +67,8 @@ export function breakNode({ naming, distro }: NacosServer, { peers }: Membership
     }
     case 'no follow':
     case 'dump cleared':
-      return; // its store is deaf, its disk empty
+    case 'forgets writes':
+      return; // its store is deaf, its disk empty, its store forgets
     case 'no digests':
       distro.verify.round = () => {};
       return;
@@ -125,4 +127,13 @@ export function breakDisk(disk: Disk, data: string): Promise<void> {
 export function breakStore(store: Store, mutant: Mutant): void {
   // F9: whoever was not told by the publisher itself never looks.
   if (mutant === 'no follow') store.changes = async (from) => ({ gap: false, changes: [], upTo: from });
+  if (mutant === 'forgets writes') {
+    // P2, P5: one write in ten is acknowledged before it is stored, and then never is.
+    let count = 0;
+    const isForgotten = () => ++count % 10 === 0;
+    const [putConfig, putRecord] = [store.putConfig.bind(store), store.putRecord.bind(store)];
+    store.putConfig = async (write) =>
+      isForgotten() ? { outcome: 'written', revision: await store.revision() } : putConfig(write);
+    store.putRecord = async (record) => (isForgotten() ? store.revision() : putRecord(record));
+  }
 }
