@@ -47,6 +47,8 @@ export interface Etcd {
   start(): Promise<void>;
   /** All members killed, and started without their data on the same ports, as if an older state was put back. */
   startEmpty(): Promise<void>;
+  /** Another authority and other certificates, in the same files; members take them when they start. */
+  renewCertificates(): Promise<void>;
   /** SIGSTOP of all: they hold their connections and answer nothing. */
   pause(): void;
   resume(): void;
@@ -202,6 +204,10 @@ class EtcdCluster implements Etcd {
     await this.kill();
     for (const { name } of this.members) await rm(join(this.#directory, name), { recursive: true });
     await this.start();
+  }
+
+  async renewCertificates(): Promise<void> {
+    await makeEtcdCertificates(this.#directory);
   }
 
   pause(): void {

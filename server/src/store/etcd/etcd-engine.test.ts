@@ -144,15 +144,24 @@ describe('the etcd store on members that fail', { skip: (await etcdMissing()) ??
 
   it('needs a login where etcd does, and logs in anew when its token is worth nothing any more', async () => {
     const etcd = await start({ auth: true });
-    const store = await open(etcd);
-    await store.putConfig(writeOf('login', '1'));
+    const store = await open(etcd, {}, { changesKept: 10, housekeepingMs: 50 });
+    const from = await store.revision();
+    let hints = 0;
+    store.onHint(() => {
+      hints += 1;
+    });
+    const load = startLoad([store], 4);
+    await load.acknowledges(20);
     // A member that was started anew knows no token.
     await etcd.kill();
     await etcd.start();
-    const load = startLoad([store], 4);
     await load.acknowledges(20);
+    hints = 0;
+    await eventually(async () => assert.ok(hints > 0, 'the watch is not back'));
     await load.end();
     await load.verify(store);
+    // Compaction needs no right of its own.
+    await eventually(async () => assert.equal((await store.changes(from, 10)).gap, true));
     await assertRefused('misconfigured', create({ ...etcd.settings(), password: 'wrong' }).start());
     await assertRefused('misconfigured', create({ ...etcd.settings(), user: undefined }).start());
     const error = await assertRefused('misconfigured', create({ ...etcd.settings(), prefix: '/others/' }).start());
@@ -166,6 +175,7 @@ describe('the etcd store on members that fail', { skip: (await etcdMissing()) ??
     const store = await open(etcd);
     await store.putConfig(writeOf('tls', '1'));
     await etcd.kill();
+    await etcd.renewCertificates();
     await etcd.start();
     await within(HEALED_WITHIN_MS, async () => void (await store.putConfig(writeOf('tls', '2'))));
     const { caFile } = other.certificates!;

@@ -92,6 +92,7 @@ function canceled(client: EtcdClient, { cancel_reason, compact_revision }: Watch
   const isCompacted = Number(compact_revision) > 0;
   const why = isCompacted ? 'required revision has been compacted' : cancel_reason;
   const failure = failureSaid(why, client.place);
-  if (failure.reason === 'token') client.forgetToken();
+  // Of a token that is worth nothing any more etcd says here that it permits nothing.
+  if (failure.reason === 'token' || failure.kind === 'misconfigured') client.forgetToken();
   return failure;
 }
