@@ -23,6 +23,21 @@ const FIRST_HOST = 11;
 const HOSTS_MAX = 200;
 const UP_MS_MAX = 10_000;
 
+/** Tried in a namespace that ends with the attempt. */
+const KERNEL_NEEDS = [
+  { what: 'links between namespaces (VETH of the kernel)', command: 'ip link add one type veth peer name other' },
+  {
+    what: 'rules that lose packets (IP_MULTIPLE_TABLES of the kernel)',
+    command: 'ip rule add from 10.77.0.2 blackhole',
+  },
+  {
+    what: 'filters that lose a share of them (NET_SCH_INGRESS and NET_CLS_BPF of the kernel)',
+    command:
+      'tc qdisc add dev lo clsact && ' +
+      `tc filter add dev lo ingress protocol ip bpf direct-action bytecode "1,6 0 0 ${0xffff_ffff}"`,
+  },
+] as const;
+
 /** What this machine lacks. */
 export function missingForNamespaces(): string[] {
   const programs = {
@@ -36,8 +51,11 @@ export function missingForNamespaces(): string[] {
     .filter(([program]) => findProgram(program) === undefined)
     .map(([program, of]) => `${program} (apt-get install ${of})`);
   if (process.getuid?.() !== 0) return [...missing, 'root, for network namespaces'];
-  if (missing.length === 0 && spawnSync('unshare', ['-n', 'true']).status !== 0) return ['the right to unshare -n'];
-  return missing;
+  if (missing.length > 0) return missing;
+  if (spawnSync('unshare', ['-n', 'true']).status !== 0) return ['the right to unshare -n'];
+  return KERNEL_NEEDS.filter(({ command }) => spawnSync('unshare', ['-n', 'sh', '-c', command]).status !== 0).map(
+    ({ what }) => what,
+  );
 }
 
 export class Network implements AsyncDisposable {
