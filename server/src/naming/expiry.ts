@@ -2,7 +2,7 @@ import { BEAT_INTERVAL_MS } from '@nacos-kube/core/model/instance.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Registry } from './registry.ts';
 import type { RegistryChange } from './registry-change.ts';
-import { deadlineMs, type Ephemeral } from './service-entry.ts';
+import { deadlineMs, type Ephemeral, wholeMs } from './service-entry.ts';
 
 export const EXPIRY_PERIOD_MS = 1_000;
 /** A third of the default time-out: whoever slept longer cannot tell the dead from the unheard. */
@@ -82,7 +82,7 @@ export class Expiry {
     const own: Ephemeral[] = [];
     for (const ephemeral of this.#registry.takeOverdue(nowMs)) {
       // Judged elsewhere? If this member inherits it, the time counts from then on anyway.
-      if (!this.#judges(ephemeral.entry.key)) ephemeral.aliveMs = nowMs;
+      if (!this.#judges(ephemeral.entry.key)) ephemeral.aliveMs = wholeMs(nowMs);
       // The question itself may have shown that the service is newly ours, which grants it a time-out.
       if ((deadlineMs(ephemeral) ?? 0) <= nowMs) own.push(ephemeral);
       else this.#registry.putBack(ephemeral);

@@ -9,7 +9,7 @@ import { mergeProbe } from './probe-merge.ts';
 import { type ProbeVerdict, probed } from './probe-verdicts.ts';
 import type { Merged, MergeRoles, RegistryChange, Verdict } from './registry-change.ts';
 import type { Ephemeral, ServiceEntry, ServiceView } from './service-entry.ts';
-import { deadlineMs, isHeard, newEphemeral } from './service-entry.ts';
+import { deadlineMs, isHeard, newEphemeral, noteHeard, wholeMs } from './service-entry.ts';
 import { Services } from './services.ts';
 import { SharedValues } from './shared-values.ts';
 
@@ -92,11 +92,10 @@ export class Registry {
     const known = entry.ephemeral.get(key);
     if (known === undefined) {
       const ephemeral = this.#add(entry, key, wanted, entry.nextStamp(this.#writer), nowMs);
-      ephemeral.heardMs = nowMs;
+      noteHeard(ephemeral, nowMs);
       return this.#changed(entry, [key], 'here', true);
     }
-    known.aliveMs = nowMs;
-    known.heardMs = nowMs;
+    noteHeard(known, nowMs);
     // Registering again neither heals nor renames: only a beat heals (spec/naming.md 7.7, 1.1.2).
     if (sameRegistration(known.instance, wanted)) return undefined;
     const instance = { ...wanted, healthy: known.instance.healthy, instanceId: known.instance.instanceId };
@@ -115,13 +114,13 @@ export class Registry {
     const known = this.#services.get(service)?.ephemeral.get(key);
     if (known === undefined) return 'unknown';
     const heardBeforeMs = known.heardMs ?? Number.NEGATIVE_INFINITY;
-    known.aliveMs = nowMs;
-    known.heardMs = nowMs;
+    noteHeard(known, nowMs);
     if (known.instance.healthy) {
-      const isSecond = nowMs - heardBeforeMs <= IN_A_ROW_MS && nowMs - known.toldMs >= RETELL_MS;
+      const isSecond =
+        nowMs - heardBeforeMs <= IN_A_ROW_MS && nowMs - (known.toldMs ?? Number.NEGATIVE_INFINITY) >= RETELL_MS;
       const isToBeTold = heardBy === 'this member alone' || (heardBy === 'one of several' && isSecond);
       if (!isToBeTold) return 'known';
-      known.toldMs = nowMs;
+      known.toldMs = wholeMs(nowMs);
       return this.#restamp(known, known.instance);
     }
     known.isUnhealthyByVerdict = false;
@@ -131,7 +130,7 @@ export class Registry {
   /** A beat that came here at `cameMs` was taken by the owner: no other one's verdict counts against it. */
   passedOn(service: ServiceKey, key: InstanceKey, cameMs: number): void {
     const known = this.#services.get(service)?.ephemeral.get(key);
-    if (known !== undefined) known.passedOnMs = cameMs;
+    if (known !== undefined) known.passedOnMs = wholeMs(cameMs);
   }
 
   deregister(service: ServiceKey, key: InstanceKey, nowMs: number): RegistryChange | undefined {
@@ -149,10 +148,7 @@ export class Registry {
   ): RegistryChange | 'same' | 'unknown' {
     const known = this.#services.get(service)?.ephemeral.get(key);
     if (known === undefined) return 'unknown';
-    if (isSignOfLife) {
-      known.aliveMs = nowMs;
-      known.heardMs = nowMs;
-    }
+    if (isSignOfLife) noteHeard(known, nowMs);
     const instance = make(known.instance);
     if (sameInstance(known.instance, instance)) return 'same';
     known.isUnhealthyByVerdict = false;
@@ -187,7 +183,7 @@ export class Registry {
     let granted = 0;
     for (const entry of this.#services.all()) {
       if (entry.ephemeral.size === 0 || !isNewlyOwn(entry.key)) continue;
-      for (const ephemeral of entry.ephemeral.values()) ephemeral.aliveMs = nowMs;
+      for (const ephemeral of entry.ephemeral.values()) ephemeral.aliveMs = wholeMs(nowMs);
       granted += entry.ephemeral.size;
     }
     return granted;
@@ -397,7 +393,7 @@ export class Registry {
         }
         known.isUnhealthyByVerdict = datum.kind === 'unhealthy';
         // A live one was written on a sign of life that some member has heard.
-        if (datum.kind === 'live') known.aliveMs = nowMs;
+        if (datum.kind === 'live') known.aliveMs = wholeMs(nowMs);
         return this.#replace(known, datum.instance, datum.stamp, 'peer');
       }
     }

@@ -22,7 +22,10 @@ export interface ServiceView {
   readonly settings: ServiceSettings;
 }
 
-/** A registered ephemeral instance and what this member knows of its beats. */
+/**
+ * A registered ephemeral instance and what this member knows of its beats. Its times are whole (`wholeMs`) and undefined
+ * where there was nothing yet: V8 keeps each other number in an object of its own, made anew with each beat.
+ */
 export interface Ephemeral extends Queued {
   readonly entry: ServiceEntry;
   readonly key: InstanceKey;
@@ -35,9 +38,9 @@ export interface Ephemeral extends Queued {
   /** Monotonic ms of the last sign of life that came to this member itself; undefined: none ever. */
   heardMs: number | undefined;
   /** Monotonic ms of the last beat that this member passed on to the owner, who took it; it too is a sign of life. */
-  passedOnMs: number;
+  passedOnMs: number | undefined;
   /** Monotonic ms at which a beat of it was last told to all for being contested. */
-  toldMs: number;
+  toldMs: number | undefined;
   isGone: boolean;
 }
 
@@ -142,13 +145,24 @@ export function newEphemeral(
     instance,
     stamp,
     isUnhealthyByVerdict: false,
-    aliveMs: nowMs,
+    aliveMs: wholeMs(nowMs),
     heardMs: undefined,
-    passedOnMs: Number.NEGATIVE_INFINITY,
-    toldMs: Number.NEGATIVE_INFINITY,
+    passedOnMs: undefined,
+    toldMs: undefined,
     isGone: false,
     queuedFor: undefined,
   };
+}
+
+/** A sign of life came to this very member. */
+export function noteHeard(ephemeral: Ephemeral, nowMs: number): void {
+  ephemeral.aliveMs = wholeMs(nowMs);
+  ephemeral.heardMs = ephemeral.aliveMs;
+}
+
+/** Never earlier: nobody's time-out is shortened by it. */
+export function wholeMs(ms: number): number {
+  return Math.ceil(ms);
 }
 
 /** When the next verdict on it is due, in monotonic ms. */
@@ -169,6 +183,6 @@ export function isHeard(known: Ephemeral, nowMs: number): boolean {
   const beatTimeoutMs = preservedMs(metadata, BEAT_TIMEOUT_KEY, BEAT_TIMEOUT_MS);
   const deleteTimeoutMs = preservedMs(metadata, DELETE_TIMEOUT_KEY, DELETE_TIMEOUT_MS);
   const timeoutMs = Math.min(beatTimeoutMs, deleteTimeoutMs);
-  if (nowMs - known.passedOnMs <= timeoutMs * PASSED_ON_SHARE) return true;
+  if (known.passedOnMs !== undefined && nowMs - known.passedOnMs <= timeoutMs * PASSED_ON_SHARE) return true;
   return known.heardMs !== undefined && nowMs - known.heardMs <= timeoutMs;
 }
