@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { parentPort, type Transferable, Worker, workerData } from 'node:worker_threads';
 
 /** A thread of its own for work that would hold up the loop, e.g. the writer of the sqlite store. */
@@ -50,6 +51,8 @@ export interface WorkerPort<ToWorker, FromWorker> {
 export function workerPort<ToWorker, FromWorker>(): WorkerPort<ToWorker, FromWorker> {
   const port = parentPort;
   if (port === null) throw new Error('not inside a worker');
+  // As the main thread does: a worker has what it compiled for itself, and may be cut.
+  flushCompileCache();
   return {
     data: workerData,
     post: (message, transfer = []) => port.postMessage(message, [...transfer]),
