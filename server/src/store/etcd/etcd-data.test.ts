@@ -278,6 +278,7 @@ describe('the data of the etcd store', { skip: (await etcdMissing()) ?? false },
     stores.push(store);
     await store.start();
     for (let i = 0; i < 10; i += 1) await store.putRecord({ kind: 'switch', key: 'k', value: `${i}` });
+    await store.putConfig(writeOf('back', '1'));
     const from = await store.revision();
     await own.startEmpty();
     await eventually(async () => {
@@ -285,6 +286,11 @@ describe('the data of the etcd store', { skip: (await etcdMissing()) ?? false },
     });
     await store.putRecord({ kind: 'switch', key: 'k', value: 'new' });
     assert.equal((await changesSince(store, 0)).length, 1);
+    await store.putConfig(writeOf('back', '2'));
+    assert.deepEqual(
+      (await historyOf(store, keyOf('back'), 10)).map(({ operation, content }) => operation + content),
+      ['I2'],
+    );
     await store.stop();
     await own.stop();
   });

@@ -87,7 +87,7 @@ class EtcdStore implements Required<Store> {
     this.#client = client;
     const [blobs, ids, known] = [new Blobs(host, client, keys), new Ids(host.random), new Known()];
     this.#etcd = { host, client, keys, blobs, ids, known };
-    this.#feed = new EtcdFeed(host, client, keys, changesKept);
+    this.#feed = new EtcdFeed(host, client, keys, changesKept, () => known.forgetAll());
     this.#housekeeping = new Housekeeping(this.#etcd, {
       changesKept,
       historyKeptDays: options.historyKeptDays ?? HISTORY_KEPT_DAYS,

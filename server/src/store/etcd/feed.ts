@@ -35,6 +35,7 @@ export class EtcdFeed {
   readonly #client: EtcdClient;
   readonly #keys: Keys;
   readonly #keptMax: number;
+  readonly #onPutBack: () => void;
   readonly #hintReaders: (() => void)[] = [];
   readonly #waiting = new Set<() => void>();
   /** In order of revision; all of ours after `#from` and up to `#upTo`. */
@@ -47,10 +48,12 @@ export class EtcdFeed {
   #failuresInRow = 0;
   #isRunning = false;
 
-  constructor(host: Host, client: EtcdClient, keys: Keys, changesKept: number) {
+  /** `onPutBack`: etcd has an older state than it had. */
+  constructor(host: Host, client: EtcdClient, keys: Keys, changesKept: number, onPutBack: () => void) {
     this.#host = host;
     this.#client = client;
     this.#keys = keys;
+    this.#onPutBack = onPutBack;
     this.#keptMax = Math.min(changesKept, CHANGES_KEPT_HERE);
   }
 
@@ -92,9 +95,14 @@ export class EtcdFeed {
   }
 
   async #newest(patience: Patience): Promise<Newest> {
+    // The watch may be ahead of the answer, never of the question.
+    const upTo = this.#upTo;
     const { kvs, revision } = await getKey(this.#client, patience, this.#keys.head);
     // A database that was put back: nothing would come for long, and what is kept here never was.
-    if (this.#isRunning && revision < this.#upTo) this.#begin(revision);
+    if (this.#isRunning && revision < upTo) {
+      this.#onPutBack();
+      this.#begin(revision);
+    }
     return { last: Number(kvs[0]?.mod_revision ?? 0), now: revision };
   }
 

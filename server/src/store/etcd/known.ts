@@ -34,6 +34,12 @@ export class Known {
     }
   }
 
+  forgetAll(): void {
+    this.revision = 0;
+    this.floor = undefined;
+    this.#configs.clear();
+  }
+
   forget(name: string): void {
     this.#configs.delete(name);
   }
