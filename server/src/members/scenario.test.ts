@@ -262,6 +262,26 @@ test('a node with another key is nobody, to either side', async () => {
   assert.ok((cluster.node('n-0').membership.counts().denied ?? 0) > 0);
 });
 
+test('the cluster key is changed by three rounds of restarts, in which all see all', async () => {
+  const next = KEY.split('').reverse().join('');
+  const keys = new Map(NAMES.map((name) => [name, [KEY]]));
+  const cluster = new Cluster(13, { keys: (name) => keys.get(name) as string[] });
+  await cluster.write(1, NAMES);
+  await cluster.allUp(NAMES);
+  for (const round of [[KEY, next], [next, KEY], [next]]) {
+    for (const name of NAMES) {
+      keys.set(name, round);
+      cluster.world.kill(name);
+      cluster.restart(name);
+      await cluster.allUp(NAMES, 10_000);
+    }
+  }
+  assert.deepEqual(
+    NAMES.map((name) => cluster.node(name).membership.counts().denied),
+    [0, 0, 0],
+  );
+});
+
 test('a hint reaches the peers', async () => {
   const cluster = await Cluster.started(11);
   const hinted: string[] = [];
