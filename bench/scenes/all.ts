@@ -7,9 +7,11 @@ import { lag, traffic } from './replication.ts';
 import { joining, threeMembers } from './replication-members.ts';
 import { rolling } from './replication-rolling.ts';
 import { storeScenes } from './store.ts';
+import { catchingUp, fullDump } from './store-catching-up.ts';
 
 export const SCENES: readonly Scene[] = [
   ...[listeners, push, beating, coldStart],
   ...[lag, traffic, joining, threeMembers, rolling],
   ...(await storeScenes()),
+  ...[fullDump, catchingUp],
 ];
