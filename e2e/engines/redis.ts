@@ -264,7 +264,7 @@ export async function startRedisSentinels(options: SentinelsOptions = {}): Promi
       `sentinel monitor ${MASTER_NAME} ${first.address} ${first.port} ${quorum}`,
       ...(options.password === undefined ? [] : [`sentinel auth-pass ${MASTER_NAME} ${options.password}`]),
       ...[`sentinel down-after-milliseconds ${MASTER_NAME} ${downAfterMs}`],
-      ...[`sentinel failover-timeout ${MASTER_NAME} 5000`],
+      ...[`sentinel failover-timeout ${MASTER_NAME} 3000`],
     ];
     for (let i = 0; i < sentinels; i += 1) watchers.push(await launch(login, watched, true));
     await until('the Sentinels know each other and the replicas', async () => {

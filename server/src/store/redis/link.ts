@@ -39,6 +39,7 @@ export class RedisLink {
   readonly #locator: RedisLocator;
   readonly #check: ServerCheck;
   readonly #place: string;
+  readonly #isTelling: boolean;
   readonly #waiting = new Set<PromiseWithResolvers<RedisConnection>>();
   readonly #readyReaders: ((connection: RedisConnection) => Promise<void>)[] = [];
   #connection: RedisConnection | undefined;
@@ -46,14 +47,17 @@ export class RedisLink {
   #isOpen = false;
   #isConnecting = false;
   #failuresInRow = 0;
+  #acceptedAt = 0;
   #calls = 0;
 
-  constructor(host: Host, settings: RedisSettings, locator: RedisLocator, check: ServerCheck) {
+  /** `isTelling`: of several links of one store, the one whose outages are logged. */
+  constructor(host: Host, settings: RedisSettings, locator: RedisLocator, check: ServerCheck, isTelling: boolean) {
     this.#host = host;
     this.#settings = settings;
     this.#locator = locator;
     this.#check = check;
     this.#place = placeOf(settings);
+    this.#isTelling = isTelling;
   }
 
   /** The server it is connected to. */
@@ -86,7 +90,10 @@ export class RedisLink {
     connection.close();
     if (connection !== this.#connection) return;
     this.#connection = undefined;
-    if (this.#isOpen) this.#connect();
+    if (!this.#isOpen) return;
+    // One that lasted is replaced at once; a server that takes connections only to end them is not asked all the time.
+    if (this.#host.clock.monotonic() - this.#acceptedAt > RETRY_MS_MAX) this.#connect();
+    else this.#connectLater();
   }
 
   /** Rejects with `StoreError`. */
@@ -194,7 +201,8 @@ export class RedisLink {
 
   #accept(connection: RedisConnection): void {
     this.#connection = connection;
-    if (this.#failuresInRow > 0) {
+    this.#acceptedAt = this.#host.clock.monotonic();
+    if (this.#failuresInRow > 0 && this.#isTelling) {
       this.#host.log.info('Redis is back', { server: addressOf(connection), failures: this.#failuresInRow });
     }
     this.#failuresInRow = 0;
@@ -205,10 +213,14 @@ export class RedisLink {
 
   #failed(error: StoreError): void {
     this.#failuresInRow += 1;
-    if (this.#failuresInRow === 1 && this.#isOpen) this.#host.log.warn('Redis cannot be used', { error });
+    if (this.#failuresInRow === 1 && this.#isOpen && this.#isTelling)
+      this.#host.log.warn('Redis cannot be used', { error });
     this.#refuse(error);
-    if (!this.#isOpen) return;
-    const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** Math.min(this.#failuresInRow - 1, 10));
+    if (this.#isOpen) this.#connectLater();
+  }
+
+  #connectLater(): void {
+    const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** Math.min(Math.max(0, this.#failuresInRow - 1), 10));
     this.#retry?.cancel();
     this.#retry = this.#host.clock.after(waitMs * (0.75 + this.#host.random.float() / 4), () => this.#connect());
   }

@@ -81,8 +81,8 @@ class RedisStore implements Store {
     this.#place = placeOf(settings);
     this.#locator = new RedisLocator(host, settings);
     const check = new ServerCheck(host, settings);
-    const link = () => new RedisLink(host, settings, this.#locator, check);
-    const [forReads, forWrites, forHints] = [link(), link(), link()];
+    const link = (isTelling: boolean) => new RedisLink(host, settings, this.#locator, check, isTelling);
+    const [forReads, forWrites, forHints] = [link(false), link(true), link(false)];
     this.#links = [forReads, forWrites, forHints];
     this.#calls = new RedisCalls(host, settings, forReads, forWrites);
     this.#watch = new ChangeWatch(host, forHints, this.#calls, () => {
@@ -261,6 +261,7 @@ class RedisStore implements Store {
    */
   async changes(from: Revision, limit: number): Promise<ChangePage> {
     const size = pageSize(limit, CHANGES_PER_PAGE_MAX);
+    if (!Number.isSafeInteger(from) || from < 0) return { gap: true, upTo: await this.revision() };
     const changes: Change[] = [];
     for (let upTo = from; ; ) {
       const wanted = size - changes.length;

@@ -66,14 +66,12 @@ export class TestWriters {
   readonly acknowledged = new Map<string, number>();
   readonly #writing: Promise<void>[];
   #isRunning = true;
+  /** Acknowledged writes. */
+  total = 0;
   lastFailure: unknown;
 
   constructor(store: Store, count: number) {
     this.#writing = Array.from({ length: count }, (_, i) => this.#write(store, `writer.${i}`));
-  }
-
-  get total(): number {
-    return [...this.acknowledged.values()].reduce((sum, n) => sum + n, 0);
   }
 
   async end(): Promise<void> {
@@ -86,6 +84,7 @@ export class TestWriters {
       try {
         await store.putConfig(writeOf(dataId, `${n}`));
         this.acknowledged.set(dataId, n);
+        this.total += 1;
       } catch (error) {
         this.lastFailure = error;
         await clock.sleep(AFTER_FAILURE_MS);

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { StoreError } from '../store.ts';
+import { readAddress } from './connection.ts';
+import { storeErrorOf } from './errors.ts';
+import { readChange } from './rows.ts';
+import { placeOf, type RedisSettings, tagged } from './settings.ts';
+
+describe('the parts of the redis store', () => {
+  it('put what decides the slot into the prefix, unless it is there', () => {
+    const cases = [
+      ['nacos-kube:', '{nacos-kube:}'],
+      ['{own}:nacos:', '{own}:nacos:'],
+      ['team:{own}', 'team:{own}'],
+      // Redis takes these for no tag.
+      ['a{}b', '{a{}b}'],
+      ['{}{own}', '{{}{own}}'],
+      ['open{', '{open{}'],
+    ];
+    for (const [prefix, expected] of cases) assert.equal(tagged(prefix!), expected);
+  });
+
+  it('read addresses, also of IPv6', () => {
+    assert.deepEqual(readAddress('redis.svc:6379'), { host: 'redis.svc', port: 6379 });
+    assert.deepEqual(readAddress('[::1]:7000'), { host: '::1', port: 7000 });
+  });
+
+  it('know what an answer of Redis means, as old and new servers put it', () => {
+    const reply = (message: string) =>
+      Object.assign(new Error(message), { name: 'ReplyError', command: { args: ['x'] } });
+    const cases: [string, string][] = [
+      ["READONLY You can't write against a read only replica. script: 7ac7, on @user_script:1.", 'read-only'],
+      ["ERR Error running script (call to f_7ac7): @user_script:9: @user_script: 9: -READONLY You can't", 'read-only'],
+      ["OOM command not allowed when used memory > 'maxmemory'.", 'read-only'],
+      ['MISCONF Errors writing to the AOF file: No space left on device', 'read-only'],
+      ['NOREPLICAS Not enough good replicas to write.', 'read-only'],
+      ['CLUSTERDOWN Hash slot not served', 'unavailable'],
+      ['MOVED 5961 127.0.0.1:7002', 'unavailable'],
+      ['LOADING Redis is loading the dataset in memory', 'unavailable'],
+      ['WRONGPASS invalid username-password pair or user is disabled.', 'misconfigured'],
+      ["NOPERM this user has no permissions to run the 'evalsha' command", 'misconfigured'],
+      ["ERR ACL failure in script: User x has no permissions to run the 'info' command script", 'misconfigured'],
+      ["ERR unknown command 'EVALSHA', with args beginning with: 'x'", 'misconfigured'],
+      ['ERR something nobody has heard of', 'unavailable'],
+    ];
+    for (const [message, kind] of cases) {
+      const told = storeErrorOf(reply(message), 'redis here');
+      assert.equal(told.kind, kind, message);
+      assert.match(told.message, /^redis here: /);
+      assert.ok(!('command' in (told.cause as object)), 'a command may hold contents and passwords');
+    }
+    const own = new StoreError('invalid', 'as it is');
+    assert.equal(storeErrorOf(own, 'redis here'), own);
+    const cut = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' });
+    assert.equal(storeErrorOf(cut, 'redis here').kind, 'unavailable');
+    const tls = Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+    assert.equal(storeErrorOf(tls, 'redis here').kind, 'misconfigured');
+  });
+
+  it('read changes, with any text in a key', () => {
+    assert.deepEqual(readChange(['7-0', ['c', 'switch 1 a 0 b\nc']]), {
+      ...{ revision: 7, what: { kind: 'switch', key: 'a 0 b\nc' }, removed: true },
+    });
+    assert.deepEqual(readChange(['8-0', ['c', 'config 0 ["n","g","d\\n"]']]), {
+      ...{
+        revision: 8,
+        what: { kind: 'config', key: { namespaceId: 'n', group: 'g', dataId: 'd\n' } },
+        removed: false,
+      },
+    });
+    assert.equal(readChange(['9-0', ['c', '']]), undefined);
+  });
+
+  it('name the place without the password', () => {
+    const settings: RedisSettings = {
+      ...{ mode: 'sentinel', addresses: ['a:1', 'b:2'], master: 'm', database: 3, prefix: 'p:' },
+      ...{ user: 'ann', password: 'pass-word', tls: undefined, allowsLoss: false },
+    };
+    assert.equal(placeOf(settings), 'redis master m of Sentinels a:1,b:2/3 as ann');
+  });
+});
