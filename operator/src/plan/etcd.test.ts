@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NacosClusterSpec, NacosClusterStatus } from '../generated/nacos-cluster.ts';
 import type { ConfigMap, StatefulSet } from '../kube/objects.ts';
+import { etcdLoginSecret } from '../resources/etcd.ts';
 import { memberListConfigMap } from '../resources/member-list.ts';
 import type { EtcdSnapshot, Snapshot } from '../snapshot.ts';
 import {
@@ -153,6 +154,19 @@ test('a store that formed once never begins anew, be its ConfigMap lost and nobo
   assert.equal(condition(actions, 'Ready'), 'False QuorumLost');
 });
 
+test('a NacosCluster that is made anew goes on with the volumes of the one before it', () => {
+  const none = { settings: undefined, statefulSet: undefined, members: undefined, pods: [], reports: new Map() };
+  const { status: _none, ...cluster } = anEtcdCluster();
+  const claim = (name: string) => ({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name }, spec: {} });
+  const stateWith = (...names: string[]) => {
+    const actions = planned(aSnapshot(cluster, { etcd: anEtcd(3, none), claims: names.map(claim) }));
+    return applied<ConfigMap>(actions, 'ConfigMap', 'demo-etcd')?.data?.['state'];
+  };
+  assert.equal(stateWith('data-demo-0'), 'new');
+  assert.equal(stateWith('data-demo-0', 'data-demo-etcd-1'), 'existing');
+  assert.equal(etcdLoginSecret(cluster, 'p').metadata?.ownerReferences, undefined, 'the login stays with them');
+});
+
 test('a steady store costs nothing, and each member stands in the status', () => {
   const actions = planned(steady());
   assert.deepEqual([orders(actions), deletions(actions)], [[], []]);
@@ -208,7 +222,10 @@ test('while a member is down no other is replaced, but one that serves nobody is
   const down = [etcdPod(0), etcdPod(1, { isReady: false, revision: 'r2' }), etcdPod(2)];
   assert.deepEqual(deletions(planned(steady({ statefulSet: etcdSet(3, 'r2'), pods: down }))), []);
   const broken = [etcdPod(0), etcdPod(1, { isReady: false }), etcdPod(2)];
-  assert.deepEqual(deletions(planned(steady({ statefulSet: etcdSet(3, 'r2'), pods: broken }))), ['demo-etcd-1']);
+  const statefulSet = etcdSet(3, 'r2');
+  assert.deepEqual(deletions(planned(steady({ statefulSet, pods: broken }))), [], 'it answers, so it may still vote');
+  const reports = new Map([...etcdReports(3)].filter(([name]) => name !== 'demo-etcd-1'));
+  assert.deepEqual(deletions(planned(steady({ statefulSet, pods: broken, reports }))), ['demo-etcd-1']);
 });
 
 test('more members: a pod more each, which adds itself', () => {

@@ -1,5 +1,7 @@
+import { isTerminating } from '../kube/objects.ts';
 import { ETCD_STATE_KEY } from '../resources/etcd.ts';
 import { etcdQuotaBytes } from '../resources/etcd-pod.ts';
+import { childNames, DATA_VOLUME, ordinalOf } from '../resources/names.ts';
 import { isManaged, type ManagedEtcd, storageOf } from '../resources/storage.ts';
 import type { EtcdSnapshot, Snapshot } from '../snapshot.ts';
 import type { Action, EtcdOrder } from './actions.ts';
@@ -47,7 +49,10 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
   const views = etcd ? etcdViews(cluster.metadata.name, etcd) : [];
   const isServing = etcd?.members !== undefined;
   const isFormed =
-    isServing || cluster.status?.storage?.formed === true || etcd?.settings?.data?.[ETCD_STATE_KEY] === 'existing';
+    isServing ||
+    cluster.status?.storage?.formed === true ||
+    etcd?.settings?.data?.[ETCD_STATE_KEY] === 'existing' ||
+    hasOldVolumes(snapshot);
   const alarms = (etcd?.alarms ?? []).map(({ alarm }) => alarm);
   const common = { managed, isFormed, isServing, guard: etcd?.guard ?? ('unknown' as const), members: views, alarms };
 
@@ -76,6 +81,15 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
   const all = [...orders, ...upkeep];
   const isUnderWay = all.length > 0 || scale.phase === 'starting' || scale.phase === 'in';
   return { ...progress, rollout, orders: all, recheckMs: isUnderWay ? SOON_MS : undefined };
+}
+
+/** Volumes outlive their NacosCluster: one that is made anew under the same name goes on with what they hold. */
+function hasOldVolumes({ cluster, claims, etcd }: Snapshot): boolean {
+  if (etcd === undefined || etcd.settings !== undefined || etcd.statefulSet !== undefined) return false;
+  const { etcd: base } = childNames(cluster.metadata.name);
+  return claims.some(
+    (claim) => ordinalOf(claim.metadata.name, base, `${DATA_VOLUME}-`) !== undefined && !isTerminating(claim),
+  );
 }
 
 /** Until it asks for its login everybody who reaches it could do anything. */
@@ -135,7 +149,8 @@ function planReplacing(
   if (outdated.length === 0) return { kind: 'done' };
   const leaving = views.find((view) => view.isTerminating);
   if (leaving) return { kind: 'wait', why: `${leaving.name} is stopping`, recheckMs: 5_000 };
-  const broken = outdated.find((view) => !view.isReady);
+  // One that answers may still vote, ready or not: it waits for its turn, lest the others lose their quorum by it.
+  const broken = outdated.find((view) => !view.isReady && view.address === undefined);
   if (broken) return { kind: 'replace', pod: broken };
   if (!areNodesSettled) return { kind: 'wait', why: 'the nodes come before the members of etcd', recheckMs: 10_000 };
 

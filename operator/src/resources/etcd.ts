@@ -31,13 +31,17 @@ function etcdMeta(cluster: NacosCluster, name: string = childNames(cluster.metad
   return childMeta(cluster, name, undefined, COMPONENT_ETCD);
 }
 
-/** Made once: etcd keeps a hash of the password, and the nodes read it when they start. */
+/**
+ * Made once: etcd keeps a hash of the password, and the nodes read it when they start. It has no owner, so that it stays
+ * as long as the volumes, which nobody could open without it.
+ */
 export function etcdLoginSecret(cluster: NacosCluster, password: string): V1Secret {
+  const { ownerReferences: _none, ...metadata } = etcdMeta(cluster, childNames(cluster.metadata.name).etcdLogin);
   return {
     apiVersion: 'v1',
     kind: 'Secret',
     type: 'Opaque',
-    metadata: etcdMeta(cluster, childNames(cluster.metadata.name).etcdLogin),
+    metadata,
     stringData: { user: ETCD_USER, password },
   };
 }
