@@ -22,8 +22,8 @@ const blocks = PAGES.flatMap((page) => blocksOf(page));
 const marked = (kind: string) => blocks.filter(({ marks }) => marks.get('test') === kind);
 const placeOf = ({ page, line }: Block) => `${page}:${line}`;
 
-/** `node` and `up` blocks are run by e2e/processes/docs.e2e.ts. */
-const KINDS = ['help', 'node', 'up', 'manifest', 'yaml', 'prometheus-config', 'prometheus-rules'];
+/** `node`, `up` and `store` blocks are run by e2e/processes/docs.e2e.ts. */
+const KINDS = ['help', 'node', 'up', 'store', 'manifest', 'yaml', 'prometheus-config', 'prometheus-rules'];
 
 test('every example of the documentation is tried, or says why not', () => {
   for (const block of blocks.filter(({ language }) => language === 'sh' || language === 'yaml')) {

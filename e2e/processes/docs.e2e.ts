@@ -8,6 +8,7 @@ import { blocksOf, commandsOf, NOT_RUN, PAGES } from '../../scripts/docs/blocks.
 import { findProgram, run, until } from '../kubernetes/processes.ts';
 import { requireOrFail } from '../kubernetes/require.ts';
 import { type LocalCluster, startLocalCluster } from './local-cluster.ts';
+import { startNode } from './node.ts';
 import { CHECKOUT } from './program.ts';
 
 /** Where the documentation finds a node. */
@@ -51,6 +52,24 @@ describe('the documentation', { skip }, () => {
         assert.ok(output.includes(prints), output);
       });
   }
+
+  describe('commands on a store', () => {
+    const name = `"${process.execPath}" "${join(CHECKOUT, 'bin/nacos-kube.ts')}"`;
+    before(async () => {
+      await using node = await startNode({ data: join(folder, 'data') });
+      const published = await fetch(node.url('/v1/cs/configs?dataId=a&group=g&content=x'), { method: 'POST' });
+      assert.equal(await published.text(), 'true');
+    });
+    for (const block of blocks.filter(({ marks }) => marks.get('test') === 'store')) {
+      for (const { text, prints = '' } of commandsOf(block))
+        test(`${block.page}:${block.line} ${text}`, async () => {
+          const output = await run('bash', ['-euo', 'pipefail', '-c', text.replace('npx nacos-kube', name)], {
+            cwd: folder,
+          });
+          assert.ok(output.includes(prints), output);
+        });
+    }
+  });
 
   test('what is not run says why', (context) => {
     for (const [reason, why] of Object.entries(NOT_RUN)) {
