@@ -13,8 +13,8 @@ What each row means: docs/operating/performance.md
   --quick           everything small and short: whether it works, not how fast it is
   --json FILE       writes all figures
   --readme          writes the tables of README.md, for which the run must be whole
-  --target URL      another Nacos 1.x server, e.g. http://10.0.0.7:8848/nacos: the same rows but the cold start, no bare
-                    servers. What is made there has names of this run and is taken away again
+  --target URL      another Nacos 1.x server, e.g. http://10.0.0.7:8848/nacos: the same rows but those that start nodes of
+                    their own, no bare servers. What is made there has names of this run and is taken away again
   --target-pid PID  its process, if it runs on this machine: CPU and memory are read from it
   --help`;
 
