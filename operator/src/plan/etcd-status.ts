@@ -49,6 +49,17 @@ export function judgeEtcd(cluster: NacosCluster, etcd: EtcdProgress): EtcdVerdic
     };
   }
   if (!isServing) {
+    // Their readiness is a linearizable read: a quorum of ready pods serves, whether it was heard just now or not.
+    const ready = wanted.filter((member) => member.isReady).length;
+    if (ready >= quorumOf(managed.members)) {
+      const message = `${ready} of ${managed.members} members of etcd are ready, but none answered the operator`;
+      const isSettled = etcd.phase === 'steady' && etcd.rollout.kind === 'done';
+      return {
+        isWhole: isSettled && ready === managed.members,
+        isBroken: ready < managed.members,
+        condition: { status: 'Unknown', reason: 'MembersNotHeard', message },
+      };
+    }
     return bad(
       'QuorumLost',
       `no member of etcd answers with a quorum, ${quorumOf(managed.members)} of ${managed.members} are needed`,

@@ -154,6 +154,15 @@ test('a store that formed once never begins anew, be its ConfigMap lost and nobo
   assert.equal(condition(actions, 'Ready'), 'False QuorumLost');
 });
 
+test('members that are ready but were not heard lose nobody the quorum', () => {
+  const silent = { members: undefined, guard: 'unknown', reports: new Map() } as const;
+  const all = planned(steady(silent));
+  assert.equal(condition(all, 'DatabaseReady'), 'Unknown MembersNotHeard');
+  assert.equal(condition(all, 'Ready'), 'True AllMembersReady');
+  const pods = [etcdPod(0), etcdPod(1, { isReady: false }), etcdPod(2, { isReady: false })];
+  assert.equal(condition(planned(steady({ ...silent, pods })), 'DatabaseReady'), 'False QuorumLost');
+});
+
 test('a NacosCluster that is made anew goes on with the volumes of the one before it', () => {
   const none = { settings: undefined, statefulSet: undefined, members: undefined, pods: [], reports: new Map() };
   const { status: _none, ...cluster } = anEtcdCluster();

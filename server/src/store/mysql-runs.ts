@@ -1,0 +1,26 @@
+import type { ServerRun } from './mysql-session.ts';
+
+/** Seconds by which the start that a server tells may differ from one time to the next. */
+const ROUNDING_S = 3;
+const SERVERS_MAX = 32;
+
+/**
+ * Notices that a server was started again, or that another one answers. InnoDB shows a commit before it is on disk, and a
+ * replica that takes over may lack some; so after a crash what was read may be gone, and its ids are given to others.
+ * Nothing that was read before can be gone on from then.
+ */
+export class MysqlRuns {
+  /** Since when each one runs that was met. */
+  readonly #startedS = new Map<string, number>();
+
+  /** True once for each: all has to be read again. */
+  isAnother({ name, startedS }: ServerRun): boolean {
+    const known = this.#startedS.get(name);
+    if (known !== undefined && Math.abs(known - startedS) <= ROUNDING_S) return false;
+    const isFirst = this.#startedS.size === 0;
+    // Behind a balancer there may be several; more than these are not told apart.
+    if (known === undefined && this.#startedS.size >= SERVERS_MAX) return false;
+    this.#startedS.set(name, startedS);
+    return !isFirst;
+  }
+}
