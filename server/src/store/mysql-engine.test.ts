@@ -14,6 +14,9 @@ import { ABANDONED_AFTER_S, MysqlSession, Patience } from './mysql-session.ts';
 import { type MysqlSettings, readParameters } from './mysql-settings.ts';
 import type { Store } from './store.ts';
 
+/** Beyond what the start of a server is told exactly. */
+const CRASH_AFTER_MS = 4_000;
+
 describe('the mysql store beside other writers and on a failing server', {
   skip: (await mariadbMissing()) ?? false,
 }, () => {
@@ -406,6 +409,29 @@ describe('the mysql store beside other writers and on a failing server', {
       await server.query(`SET GLOBAL read_only = 0; REVOKE ALL ON *.* FROM 'nacos'@'%'`);
     }
     await store.putConfig(writeOf('ro', 'after'));
+  });
+
+  it('has everything read again after a crash, for what was read may be gone and its id taken by another change', async () => {
+    const database = await newDatabase();
+    const quiet = { lookEveryMs: 600_000 };
+    const [reader, writer] = [await open(database, quiet), await open(database, quiet)];
+    await reader.putConfig(writeOf('kept', '1'));
+    const { revision } = (await writer.putConfig(writeOf('shown', '1'))) as { readonly revision: number };
+    await changesSince(reader, revision - 1);
+    // As when the server dies between showing a commit and writing it to disk.
+    await createTestHost().clock.sleep(CRASH_AFTER_MS);
+    await server.kill();
+    await server.start();
+    const other = await connect(database);
+    await other.query('DELETE FROM nk_change WHERE id = ?', [revision]);
+    await other.query(`DELETE FROM config_info WHERE data_id = 'shown'`);
+    await other.query(`ALTER TABLE nk_change AUTO_INCREMENT = ${revision}`);
+    const again = (await writer.putConfig(writeOf('instead', '1'))) as { readonly revision: number };
+    assert.equal(again.revision, revision);
+    const page = await reader.changes(revision, 10);
+    assert.ok(page.gap);
+    assert.equal(page.upTo, revision);
+    assert.deepEqual(await reader.changes(page.upTo, 10), { gap: false, changes: [], upTo: revision });
   });
 
   it('loses no acknowledged write when the server is killed, and goes on when it is back', {

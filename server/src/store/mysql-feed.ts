@@ -1,5 +1,6 @@
 import type { Clock } from '@nacos-kube/core/host/host.ts';
 import { readKey, readRecordKey } from './mysql-read.ts';
+import { MysqlRuns } from './mysql-runs.ts';
 import { ABANDONED_AFTER_S, type MysqlSession, type Row } from './mysql-session.ts';
 import type { Change, ChangedThing, ChangePage, Revision } from './store.ts';
 
@@ -28,12 +29,16 @@ export class MysqlFeed {
   /** Ids that were passed, with the time when they were. */
   readonly #holes = new Map<number, number>();
 
+  readonly #runs = new MysqlRuns();
+
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /** `waits`: rows follow that cannot be told yet. */
   async changes(session: MysqlSession, from: Revision, limit: number): Promise<{ page: ChangePage; waits: boolean }> {
+    if (this.#runs.isAnother(session.server))
+      return { page: { gap: true, upTo: await this.revision(session) }, waits: false };
     const rows = await session.rows(
       `SELECT id, kind, removed, data_id, group_id, tenant_id, record_key, ${AGE}
        FROM nk_change WHERE id > ? ORDER BY id LIMIT ${limit}`,

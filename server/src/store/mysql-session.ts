@@ -21,6 +21,12 @@ export type SqlValue = string | number | null;
 /** A parameter that is an id as text; as it is, it would be compared as a floating point number. */
 export const ID_VALUE = 'CAST(? AS UNSIGNED)';
 
+/** Which server answers, and since when it runs, by its own clock. */
+export interface ServerRun {
+  readonly name: string;
+  readonly startedS: number;
+}
+
 /** How much longer one call may take. */
 export class Patience {
   readonly #clock: Clock;
@@ -66,6 +72,7 @@ export class MysqlSession {
   /** Between two ids of one insert; Galera takes more than 1. */
   autoIncrementStep = 1;
   packetBytesMax = 0;
+  server: ServerRun = { name: '', startedS: 0 };
 
   private constructor(connection: Connection, place: string, patience: Patience) {
     this.#connection = connection;
@@ -148,8 +155,11 @@ export class MysqlSession {
 
   async #setUp(timeZone: string): Promise<void> {
     const server = await this.row(
-      'SELECT @@auto_increment_increment AS step, @@max_allowed_packet AS packet, @@log_bin AS logs, @@binlog_format AS format',
+      `SELECT @@auto_increment_increment AS step, @@max_allowed_packet AS packet, @@log_bin AS logs,
+         @@binlog_format AS format, CONCAT_WS(':', @@hostname, @@port, @@server_id) AS name, UNIX_TIMESTAMP() AS now`,
     );
+    const uptime = (await this.rowsOfText("SHOW GLOBAL STATUS LIKE 'Uptime'"))[0];
+    this.server = { name: String(server?.['name']), startedS: Number(server?.['now']) - Number(uptime?.['Value']) };
     this.autoIncrementStep = Number(server?.['step']);
     this.packetBytesMax = Number(server?.['packet']);
     // Read committed takes no locks between keys; a log of statements allows only the stricter level.
