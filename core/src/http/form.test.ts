@@ -126,6 +126,24 @@ test('bad input is refused with a text that names the parameter', () => {
 
 const wellFormed = fc.string({ unit: 'binary' });
 
+test('long values equal what decodeURIComponent makes of them, and are refused where it refuses', () => {
+  const part = fc.constantFrom('%', '%4', '%41', '%E4%B8%AD', '%E4%B8', '+', 'a', '{', 'x'.repeat(300));
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 12 }), (parts) => {
+      const raw = parts.join('');
+      let expected: string | undefined;
+      try {
+        expected = decodeURIComponent(raw.replaceAll('+', ' '));
+      } catch {
+        assert.throws(() => decodeComponent(raw), ProtocolError);
+        return;
+      }
+      assert.equal(decodeComponent(raw), expected);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
 test('whatever a URL escapes comes back', () => {
   fc.assert(fc.property(wellFormed, (text) => decodeComponent(encodeURIComponent(text)) === text));
   const unescaped = wellFormed.map((text) => text.replaceAll(/[%+]/g, ''));
