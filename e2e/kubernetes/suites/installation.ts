@@ -1,9 +1,11 @@
 /** The product on a Kubernetes as its users put it there: the chart by Helm, then NacosClusters by kubectl. */
 import { join } from 'node:path';
 import { type Cluster, type OpenOptions, openCluster, until } from '../cluster.ts';
+import { ETCD_IMAGE } from '../etcd-image.ts';
 import { CHECKOUT } from '../product-image.ts';
 
 export const CHART = join(CHECKOUT, 'charts/nacos-kube');
+export const CLUSTER_CHART = join(CHECKOUT, 'charts/nacos-cluster');
 export const EXAMPLES = join(CHECKOUT, 'examples/kubernetes');
 export const CRD = 'nacosclusters.nacos-kube.dev';
 export const OPERATOR_NAMESPACE = 'nacos-kube-system';
@@ -55,6 +57,8 @@ export class Installation {
       'image.repository': this.image.slice(0, colon),
       'image.tag': this.image.slice(colon + 1),
       'image.pullPolicy': this.pullPolicy,
+      // On a given cluster upstream's is pulled.
+      ...(this.cluster.kind === 'own' ? { 'etcd.image': ETCD_IMAGE } : {}),
     };
     const sets = Object.entries(values).map(([name, value]) => `--set-string=${name}=${value}`);
     await this.helm('upgrade', '--install', RELEASE, CHART, ...sets, '--wait', '--timeout=120s');
@@ -147,6 +151,16 @@ export interface NacosClusterObject {
     readonly readyReplicas: number;
     readonly memberList: { readonly generation: number; readonly hash: string };
     readonly members: readonly { readonly name: string; readonly state: string; readonly listAgrees?: boolean }[];
+    readonly storage?: {
+      readonly kind: string;
+      readonly managed: boolean;
+      readonly members?: readonly {
+        readonly name: string;
+        readonly id?: string;
+        readonly state?: string;
+        readonly leader?: boolean;
+      }[];
+    };
     readonly endpoints: { readonly vip: string };
     readonly conditions: readonly { readonly type: string; readonly status: string; readonly reason: string }[];
   };

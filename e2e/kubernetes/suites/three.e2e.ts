@@ -5,6 +5,7 @@ import { mariadbMissing } from '../../engines/mariadb.ts';
 import { missingForCluster, requireOrFail, until } from '../cluster.ts';
 import { findProgram } from '../processes.ts';
 import { clients } from './clients.ts';
+import { managedEtcd } from './etcd.ts';
 import { OPERATOR_NAMESPACE } from './installation.ts';
 import { memberLists } from './member-lists.ts';
 import { members } from './members.ts';
@@ -47,6 +48,12 @@ describe('three replicas on Kubernetes', { skip }, () => {
       return true;
     };
     await until('nothing else is left', left, { timeoutMs: 90_000, everyMs: 1_000 });
+  });
+
+  managedEtcd(() => three);
+
+  test('uninstalling leaves nothing of the operator', async () => {
+    const { installation } = three;
     await installation.uninstall();
     const none = async () => {
       assert.deepEqual(await installation.leftovers(OPERATOR_NAMESPACE), []);
