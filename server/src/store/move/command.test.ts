@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { movedConfig } from '../contract-moved.ts';
 import { keyOf, writeOf } from '../contract-tools.ts';
 import { createTestHost } from '../host-for-tests.ts';
 import { createSqliteStore } from '../sqlite.ts';
 import { fillStore, rowsOf } from './store-for-tests.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../../../bin/nacos-kube.ts');
+const SIGINT_ONCE_COPYING = 'SIGINT once copying';
 const host = createTestHost();
 
 describe('nacos-kube store', () => {
@@ -82,6 +85,25 @@ describe('nacos-kube store', () => {
     }
   });
 
+  it('stops when it is told to, and the same command goes on', async () => {
+    const store = sqliteAt('many.sqlite');
+    await store.start();
+    for (let page = 0; page < 40; page += 1) {
+      const rows = Array.from({ length: 200 }, (_, i) =>
+        movedConfig(`m.${page}.${i}`, 'x', { id: `${page * 200 + i + 1}` }),
+      );
+      await store.putMoved!(rows.map((row) => ({ what: 'config', row })));
+    }
+    await store.stop();
+    const args = ['copy', '--from', `sqlite:${at('many.sqlite')}`, '--to', `sqlite:${at('stopped.sqlite')}`];
+    const stopped = await run(...args, SIGINT_ONCE_COPYING);
+    assert.equal(stopped.code, 130, stopped.output);
+    assert.match(stopped.output, /stopped: the same command goes on from here/);
+    const { code, output } = await run(...args);
+    assert.equal(code, 0, output);
+    assert.match(output, /going on where .*has all 8000 rows/s);
+  });
+
   it('says what is damaged: it takes the rest, and fails', async () => {
     const store = sqliteAt('damaged.sqlite');
     await store.start();
@@ -120,7 +142,9 @@ describe('nacos-kube store', () => {
   });
 
   /** In a folder of its own: state files are made where it runs. */
-  async function run(...args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  async function run(...given: readonly string[]): Promise<{ code: number | null; output: string }> {
+    const isToBeStopped = given.at(-1) === SIGINT_ONCE_COPYING;
+    const args = isToBeStopped ? given.slice(0, -1) : given;
     const child = spawn(process.execPath, [PROGRAM, 'store', ...args], {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -128,6 +152,14 @@ describe('nacos-kube store', () => {
     let output = '';
     child.stdout.on('data', (piece: Buffer) => (output += piece));
     child.stderr.on('data', (piece: Buffer) => (output += piece));
+    if (isToBeStopped) {
+      const watch = setInterval(() => {
+        if (!readdirSync(folder).some((name) => name.startsWith('nacos-kube-copy'))) return;
+        clearInterval(watch);
+        child.kill('SIGINT');
+      }, 5);
+      child.on('close', () => clearInterval(watch));
+    }
     const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
     return { code, output };
   }

@@ -11,7 +11,7 @@ import { type Store, StoreError } from '../store.ts';
 import { type CopyOptions, type CopyResult, copyStore } from './copy.ts';
 import { Patience } from './patience.ts';
 import { Progress } from './progress.ts';
-import { fillStore, INSTANCE, rowsOf } from './store-for-tests.ts';
+import { fillStore, INSTANCE, md5, rowsOf } from './store-for-tests.ts';
 import { StoreSource } from './store-source.ts';
 import { StoreTarget } from './store-target.ts';
 
@@ -169,6 +169,23 @@ describe('a copy of a store', () => {
     const present = async (store: Store) =>
       (await rowsOf(store, false)).filter((row) => (row as { what: string }).what !== 'history');
     assert.deepEqual(await present(to), await present(from));
+  });
+
+  it('does not mind a target that forgets what is old', async () => {
+    await fillStore(from);
+    const past = { nid: '5', configId: '0', operation: 'U', ...keyOf('old'), content: 'x', md5: md5('x') } as const;
+    const row = { ...past, appName: '', sourceIp: '', sourceUser: null, atMs: 0 };
+    await from.putMoved!([{ what: 'history', row }]);
+    const forgetful = new Proxy(to, {
+      get: (store, name) => {
+        if (name !== 'getHistory') return bound(store, name);
+        return async (nid: string) => {
+          const found = await store.getHistory(nid);
+          return found?.dataId === 'old' ? undefined : found;
+        };
+      },
+    });
+    assert.deepEqual((await copy(from, forgetful)).wrong, []);
   });
 
   it('waits for a store that is away for a moment', async () => {

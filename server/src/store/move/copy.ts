@@ -1,4 +1,5 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
+import { HISTORY_KEPT_DAYS } from '../bounds.ts';
 import type { Revision } from '../store.ts';
 import { readState, writeState } from './copy-state.ts';
 import { MoveError, MoveStoppedError } from './move-error.ts';
@@ -25,6 +26,7 @@ export interface CopyResult {
 }
 
 const COMPARED_AT_ONCE = 16;
+const HISTORY_KEPT_MS = HISTORY_KEPT_DAYS * 24 * 3600 * 1000;
 /** More differences than this are no exception, and each costs memory. */
 const WRONG_MAX = 10_000;
 
@@ -102,8 +104,12 @@ async function compare(options: CopyOptions, revision: Revision | null, end: str
     if (row.what === 'gone') for (const other of wrong.keys()) if (isGone(row.row, other)) wrong.delete(other);
     if (row.what === 'history') {
       if (target.pastLeftOut > 0) return;
-      // Of a source that is written, the newest came after they were copied.
-      if (source.changes !== undefined && !(await target.has(row))) await target.put([row]);
+      if (!(await target.has(row))) {
+        // The target may have forgotten it already, as it does with all that are so old.
+        if (row.row.atMs < options.host.clock.now() - HISTORY_KEPT_MS) return;
+        // Of a source that is written, the newest came after they were copied.
+        if (source.changes !== undefined) await target.put([row]);
+      }
     }
     if (await target.has(row)) wrong.delete(name);
     else if (!target.refused.has(name)) wrong.set(name, 'it differs');
