@@ -21,7 +21,7 @@ type Written<T> = readonly [replicas: number, result: T];
  * waited in a hung server would else come over what was written since.
  */
 export class RedisCalls {
-  readonly key: string;
+  readonly #keys: readonly [meta: string, ...string[]];
   readonly #host: Host;
   readonly #settings: RedisSettings & RedisLimits;
   readonly #place: string;
@@ -38,7 +38,8 @@ export class RedisCalls {
     this.#settings = settings;
     this.#place = placeOf(settings);
     this.#prefix = tagged(settings.prefix);
-    this.key = `${this.#prefix}meta`;
+    // Where others may take over, an old master must not answer as if it were the master still.
+    this.#keys = [this.keyOf('meta'), ...(settings.mode === 'single' ? [] : [this.keyOf('master')])];
     this.#reads = reads;
     this.#writes = writes;
     writes.onReady((connection) => this.#readClock(connection).then(() => undefined));
@@ -59,7 +60,7 @@ export class RedisCalls {
       if (!(error instanceof StoreError) || error.kind !== 'read-only') throw error;
       found = (await this.#reads.call({
         isWrite: false,
-        send: (connection) => connection.command('HMGET', this.key, 'dataset', 'format'),
+        send: (connection) => connection.command('HMGET', this.#keys[0], 'dataset', 'format'),
       })) as (string | null)[];
     }
     const [dataset, format] = found;
@@ -75,7 +76,7 @@ export class RedisCalls {
   async read<T>(script: Script, args: readonly RedisArgument[]): Promise<T> {
     return this.#reads.call({
       isWrite: false,
-      send: (connection) => connection.script(script, this.key, [this.#prefix, this.#dataset, ...args]) as Promise<T>,
+      send: (connection) => connection.script(script, this.#keys, [this.#prefix, this.#dataset, ...args]) as Promise<T>,
     });
   }
 
@@ -88,7 +89,7 @@ export class RedisCalls {
         const until = Math.floor(clock.now() + leftMs);
         const kept = (this.#settings.changesKept ?? CHANGES_KEPT) + 1;
         const all = [this.#prefix, this.#dataset, until, kept, ...args];
-        const [replicas, result] = (await connection.script(script, this.key, all)) as Written<T>;
+        const [replicas, result] = (await connection.script(script, this.#keys, all)) as Written<T>;
         if (replicas > 0) await this.#confirm(connection);
         return result;
       },

@@ -17,7 +17,7 @@ export interface RedisConnection {
   readonly address: RedisAddress;
   command(name: string, ...args: RedisArgument[]): Promise<unknown>;
   /** By its hash; with its text where the server does not know it yet. */
-  script(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown>;
+  script(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown>;
   onEnd(run: (error: Error) => void): void;
   close(): void;
 }
@@ -119,12 +119,12 @@ class IoredisConnection implements RedisConnection {
     }
   }
 
-  async script(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
+  async script(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
     try {
-      return await this.#redis.call('EVALSHA', script.sha, 1, key, ...args);
+      return await this.#redis.call('EVALSHA', script.sha, keys.length, ...keys, ...args);
     } catch (error) {
       if (!/^NOSCRIPT/.test((error as Error).message)) throw this.#told(error);
-      return this.command('EVAL', script.lua, 1, key, ...args);
+      return this.command('EVAL', script.lua, keys.length, ...keys, ...args);
     }
   }
 

@@ -52,7 +52,7 @@ export function createRedisStore(host: Host, settings: RedisSettings & RedisLimi
 }
 
 /** How soon a fail-over is noticed that left the old master's connections alone. */
-const MASTER_EVERY_MS = 2000;
+const MASTER_EVERY_MS = 1000;
 const FORGET_EVERY_MS = 10 * 60 * 1000;
 const FORGOTTEN_AT_ONCE = 200;
 /** What is beyond them is left to the next time. */
@@ -85,6 +85,7 @@ class RedisStore implements Store {
     const [forReads, forWrites, forHints] = [link(false), link(true), link(false)];
     this.#links = [forReads, forWrites, forHints];
     this.#calls = new RedisCalls(host, settings, forReads, forWrites);
+    forWrites.onReady(async ({ address }) => this.#leaveOthers(`${address.host}:${address.port}`));
     this.#watch = new ChangeWatch(host, forHints, this.#calls, () => {
       for (const run of this.#hintReaders) run();
     });
@@ -332,16 +333,19 @@ class RedisStore implements Store {
     this.#isLooking = true;
     try {
       const { host, port } = await this.#locator.find();
-      const master = `${host}:${port}`;
-      for (const link of this.#links) {
-        if (link.address === undefined || link.address === master) continue;
-        this.#host.log.info('another Redis is the master now', { master, before: link.address });
-        link.drop();
-      }
+      this.#leaveOthers(`${host}:${port}`);
     } catch {
       // Without Sentinels the master is the one that is known.
     } finally {
       this.#isLooking = false;
+    }
+  }
+
+  #leaveOthers(master: string): void {
+    for (const link of this.#links) {
+      if (link.address === undefined || link.address === master) continue;
+      this.#host.log.info('another Redis is the master now', { master, before: link.address });
+      link.drop();
     }
   }
 

@@ -20,13 +20,16 @@ export interface Script {
   readonly isWrite: boolean;
 }
 
-/** ARGV: prefix, the data set that is expected or the empty text, then what each script takes. */
+/** KEYS[2] is there where only a master may answer. ARGV: prefix, the data set that is expected or the empty text, then what each script takes. */
 export const COMMON = `
 local P, meta = ARGV[1], KEYS[1]
 local call = redis.call
 if ARGV[2] ~= '' then
   local dataset = call('HGET', meta, 'dataset')
   if dataset ~= ARGV[2] then return redis.error_reply('DATASET ' .. (dataset and 'another' or 'none')) end
+end
+if KEYS[2] and string.find(call('INFO', 'replication'), 'role:slave', 1, true) then
+  return redis.error_reply('READONLY it has become a replica')
 end
 local function text(number) return string.format('%.0f', number) end
 local FIELDS = {'key', 'ns', 'variant', 'md5', 'facts', 'app', 'tags', 'created', 'modified'}

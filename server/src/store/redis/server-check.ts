@@ -47,14 +47,25 @@ export class ServerCheck {
   }
 
   async #checkSync(connection: RedisConnection): Promise<void> {
-    try {
-      const [, sync] = (await connection.command('CONFIG', 'GET', 'appendfsync')) as string[];
-      if (sync === undefined || sync === 'always') return;
-      this.#warn(`Redis may lose the last writes when its machine fails: appendfsync is ${sync}, not always`);
-    } catch (error) {
-      // A user or a service that does not allow it is none the worse; the connection is another matter.
-      if (!isAnswer(error)) throw error;
+    const sync = await this.#setting(connection, 'appendfsync');
+    if (sync === undefined) {
       this.#warn('Redis does not say how often it writes to disk (CONFIG GET appendfsync): it should be always');
+    } else if (sync !== 'always') {
+      this.#warn(`Redis may lose the last writes when its machine fails: appendfsync is ${sync}, not always`);
+    }
+    if (this.#settings.mode !== 'single' && (await this.#setting(connection, 'min-replicas-to-write')) === '0') {
+      this.#warn('a master of Redis without replicas may lose writes by a fail-over: min-replicas-to-write is 0');
+    }
+  }
+
+  /** Undefined where a user or a service does not allow it, which is none the worse. */
+  async #setting(connection: RedisConnection, name: string): Promise<string | undefined> {
+    try {
+      const [, value] = (await connection.command('CONFIG', 'GET', name)) as string[];
+      return value;
+    } catch (error) {
+      if (!isAnswer(error)) throw error;
+      return undefined;
     }
   }
 
