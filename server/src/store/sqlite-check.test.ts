@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
-import { assertRefused, keyOf, writeOf } from './contract-tools.ts';
+import { assertRefused, eventually, keyOf, writeOf } from './contract-tools.ts';
+import { destroyPages, leavesOf } from './damage-for-tests.ts';
 import { createTestHost } from './host-for-tests.ts';
 import { createSqliteStore } from './sqlite.ts';
 import { backupSqlite } from './sqlite-backup.ts';
+import { CHECK_WITHIN_MS } from './sqlite-check.ts';
 
 const PAGE_BYTES = 4096;
 const CONFIGS = 60;
@@ -75,6 +77,30 @@ describe('a sqlite file at the start', () => {
       assert.ok(before.equals(await readFile(path)), 'the file was left as it is');
     });
   }
+
+  it('is looked through behind the start when it is large, and the log has what was found', async () => {
+    await damaged(async () => {});
+    const grown = createSqliteStore(host, { path });
+    await grown.start();
+    for (let i = 0; i < 9; i += 1) await grown.putConfig(writeOf(`large.${i}`, 'x'.repeat(2 * 1024 * 1024)));
+    await grown.stop();
+    const slow = createTestHost();
+    // As if it took too long, whatever the machine.
+    const after = (ms: number, run: () => void) => slow.clock.after(ms === CHECK_WITHIN_MS ? 0 : ms, run);
+    const started = async () => {
+      const store = createSqliteStore({ ...slow, clock: { ...slow.clock, after } }, { path });
+      await store.start();
+      return store;
+    };
+    const told = (what: string) => eventually(async () => assert.ok(slow.lines.some((line) => line.includes(what))));
+    const whole = await started();
+    await told('info the sqlite file was checked behind the start');
+    await whole.stop();
+    await destroyPages(path, leavesOf('config_history', path).slice(0, 1));
+    const hurt = await started();
+    await told('error sqlite file');
+    await hurt.stop();
+  });
 
   it('serves all but the rows whose content was altered', async () => {
     await damaged(async (file) => {
