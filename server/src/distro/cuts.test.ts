@@ -110,3 +110,18 @@ test('a peer that takes more than a second is counted as slow', async () => {
   assert.ok(cluster.node('s2')!.server.distro.slowCalls > 0);
   assert.equal(cluster.node('s1')!.server.distro.slowCalls, 0);
 });
+
+test('a member that drains is unready first, then owns nothing, and in the end has told all that it knows', async () => {
+  const { world, cluster, naming, id, ask, beat, isListed } = await start();
+  const { lifecycle } = cluster.node('s2')!.server;
+  world.link({ delayMinMs: 300, delayMaxMs: 400 }, 's2', 's3');
+  assert.equal(await ask('s2', 'POST', 'instance'), '200 ok');
+  const drained = lifecycle.drain();
+  assert.equal(lifecycle.isReady(), false);
+  assert.ok(naming('s2').isOwn(id));
+  assert.ok(!isListed('s3'));
+  await world.finish(drained);
+  assert.ok(isListed('s1') && isListed('s3'));
+  assert.deepEqual([naming('s2').isOwn(id), naming('s1').isOwn(id) !== naming('s3').isOwn(id)], [false, true]);
+  for (const member of cluster.names) assert.equal(await beat(member), 10_200, member);
+});
