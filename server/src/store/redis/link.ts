@@ -7,7 +7,7 @@ import type { RedisLocator } from './locate.ts';
 import type { ServerCheck } from './server-check.ts';
 import { placeOf, type RedisSettings } from './settings.ts';
 
-/** Connecting and looking whether the server is fit; a server that hangs takes connections too. */
+/** For connecting, and for looking whether the server is fit; one that hangs takes connections too. */
 const CONNECT_MS = 1500;
 const RETRY_MS = 50;
 const RETRY_MS_MAX = 1000;
@@ -181,10 +181,8 @@ export class RedisLink {
   }
 
   async #dial(): Promise<RedisConnection> {
-    const until = this.#host.clock.monotonic() + CONNECT_MS;
     const address = await this.#locator.find();
-    const leftMs = Math.max(RETRY_MS, until - this.#host.clock.monotonic());
-    const connection = await connect(this.#host, this.#settings, address, { withLogin: true, withinMs: leftMs });
+    const connection = await connect(this.#host, this.#settings, address, { withLogin: true, withinMs: CONNECT_MS });
     try {
       await this.#within(this.#host.clock.monotonic() + CONNECT_MS, this.#prove(connection));
       return connection;

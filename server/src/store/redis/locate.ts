@@ -38,15 +38,20 @@ export class RedisLocator {
   /** All of them at once: one alone may hang, or may be cut off and still name the old master. */
   async #askSentinels(): Promise<RedisAddress> {
     const { addresses, master } = this.#settings;
-    const answers = await Promise.allSettled(addresses.map((place) => this.#askSentinel(readAddress(place))));
     const votes = new Map<string, number>();
-    for (const answer of answers) {
-      if (answer.status === 'rejected' || answer.value === undefined) continue;
-      votes.set(answer.value, (votes.get(answer.value) ?? 0) + 1);
-    }
+    const { promise: agreed, resolve: agree } = Promise.withResolvers<void>();
+    const asked = addresses.map(async (place) => {
+      const named = await this.#askSentinel(readAddress(place));
+      if (named === undefined) return;
+      votes.set(named, (votes.get(named) ?? 0) + 1);
+      // What most of them say is not changed by those that do not answer.
+      if (votes.get(named)! > addresses.length / 2) agree();
+    });
+    const all = Promise.allSettled(asked);
+    await Promise.race([agreed, all]);
     const [named] = [...votes].sort((a, b) => b[1] - a[1]);
     if (named !== undefined) return readAddress(named[0]);
-    const failure = answers.find((answer) => answer.status === 'rejected');
+    const failure = (await all).find((answer) => answer.status === 'rejected');
     if (failure !== undefined) throw storeErrorOf(failure.reason, this.#place);
     throw new StoreError('misconfigured', `${this.#place}: the Sentinels watch no master of this name: ${master}`);
   }
