@@ -159,8 +159,9 @@ function rate(value: number | null): string {
 
 function figure(value: number | null): string {
   if (value === null) return '';
+  if (value === 0) return '0';
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en');
-  return value.toFixed(Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 0.1 || value === 0 ? 2 : 3);
+  return value.toFixed(Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 0.1 ? 2 : 3);
 }
 
 export function machineOf(): Pick<Report, 'commit' | 'commitDate' | 'cpu' | 'cores' | 'node'> {
