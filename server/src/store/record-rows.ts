@@ -67,9 +67,11 @@ export class RecordRows {
 
   /** `reading`: the store is answering just now, and knows better. */
   async showCopy(): Promise<'shown' | 'none' | 'reading'> {
+    const isAnswering = () => this.isRead || this.#readings > 0;
+    if (isAnswering()) return 'reading';
     const records = await this.#copy?.read();
     if (records === undefined) return 'none';
-    if (this.isRead || this.#readings > 0) return 'reading';
+    if (isAnswering()) return 'reading';
     this.#state = 'copied';
     for (const record of records) this.#show(record, false);
     return 'shown';
