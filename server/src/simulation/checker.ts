@@ -2,6 +2,7 @@ import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
 import type { World } from '@nacos-kube/core/sim/world.ts';
 import type { SimulatedClient } from './client.ts';
 import type { SimulatedCluster, SimulatedNode } from './cluster.ts';
+import { VIP } from './vip.ts';
 
 const TTL_MS = 15_000;
 /** How far back an instance's signs of life decide whether it must be listed. */
@@ -138,7 +139,10 @@ export class ListChecker {
     }
   }
 
+  /** Of what came by way of a proxy nobody knows which node took it. */
   #couldHear(a: string, b: string, nowMs: number): boolean {
+    const { names } = this.#cluster;
+    if (b === VIP) return names.every((name) => this.#couldHear(a, name, nowMs));
     return a === b || nowMs - (this.#lastCutMs.get(`${a} ${b}`) ?? Number.NEGATIVE_INFINITY) > HEAL_MS + WINDOW_MS;
   }
 

@@ -19,7 +19,7 @@ test(
 );
 
 for (const mutant of SLOW_MUTANTS) {
-  test(`the fault "${mutant}" shows within a quarter of an hour`, async () => {
+  test(`the fault "${mutant}" shows within a quarter of an hour`, PATIENT, async () => {
     const { violations } = await runChurn({ seed: 1, hours: 0.25, mutant });
     assert.notDeepEqual(violations, []);
   });

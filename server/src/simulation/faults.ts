@@ -80,12 +80,12 @@ interface Active {
 export class Faults {
   readonly story: string[] = [];
   readonly #stage: FaultStage;
-  readonly #which: 'first' | 'all';
+  readonly #which: 'first' | readonly FaultKind[];
   readonly #random: Prng;
   readonly #cuts: Cuts;
   #active: Active[] = [];
 
-  constructor(stage: FaultStage, which: 'first' | 'all') {
+  constructor(stage: FaultStage, which: 'first' | readonly FaultKind[]) {
     this.#stage = stage;
     this.#which = which;
     this.#random = stage.world.random('faults');
@@ -104,7 +104,8 @@ export class Faults {
   next(): void {
     const { world, cluster } = this.#stage;
     const going = this.#active.map(({ kind }) => kind);
-    const kinds = this.#which === 'first' ? FIRST_FAULTS : ALL_FAULTS.filter((kind) => !going.includes(kind));
+    const kinds = this.#which === 'first' ? FIRST_FAULTS : this.#which.filter((kind) => !going.includes(kind));
+    if (kinds.length === 0) return;
     const kind = this.#pick<FaultKind>(kinds);
     const victim = this.#pick(cluster.names);
     if (going.length === 0) world.link(QUICK);

@@ -3,9 +3,10 @@ import { ListChecker } from './checker.ts';
 import { SimulatedClient } from './client.ts';
 import { type ClockFault, SimulatedCluster } from './cluster.ts';
 import { ConfigChecker } from './configs.ts';
-import { Faults } from './faults.ts';
+import { ALL_FAULTS, type FaultKind, Faults } from './faults.ts';
 import type { Mutant } from './mutants.ts';
 import { PersistentChecker } from './persistent.ts';
+import { startVip, VIP } from './vip.ts';
 
 export interface ScenarioSettings {
   readonly seed: number;
@@ -14,9 +15,9 @@ export interface ScenarioSettings {
   readonly mutant?: Mutant;
   /**
    * `all` unless told. `first`: only the kinds of fault that there were at first, and nothing is published: seeds of that
-   * time run as they did then.
+   * time run as they did then. Else only these.
    */
-  readonly faults?: 'first' | 'all';
+  readonly faults?: 'first' | 'all' | readonly FaultKind[];
   /** Makes the run faster; what happens is the same. */
   readonly isTraceOff?: boolean;
   /** Gets each line of the trace as it comes. */
@@ -71,20 +72,26 @@ export async function runScenario({
   echo,
 }: ScenarioSettings): Promise<ScenarioResult> {
   const world = new World({ seed, ...(echo !== undefined && { echo }), ...(isTraceOff && { traceLinesMax: 0 }) });
-  const isAll = which === 'all';
+  const isAll = which !== 'first';
   const nodes = wanted ?? (isAll ? SIZES[world.random('size').int(SIZES.length)]! : 3);
   const cluster = new SimulatedCluster(world, nodes, {
     mutant,
     hasFiles: isAll,
     clocks: isAll ? wrongClocks(world, nodes + 1) : [],
   });
-  const clients = createClients(world, cluster);
+  // In one world of four a third of the clients knows one address only.
+  const isBehindVip = isAll && seed % 4 === 3;
+  if (isBehindVip) {
+    const vip = world.process(VIP, { address: '10.0.3.1' });
+    vip.background('serve the address', startVip(vip, cluster));
+  }
+  const clients = createClients(world, cluster, isBehindVip);
   const checker = new ListChecker(cluster, clients);
   const nowMs = () => world.nowMs;
   const configs = new ConfigChecker({ cluster, hosts: createCallers(world), nowMs });
   const persistent = new PersistentChecker(world.process('w4', { address: '10.0.2.4' }), cluster, nowMs);
   world.process('chaos', { address: '10.0.9.1' });
-  const faults = new Faults({ world, cluster, clients, checker, configs }, which);
+  const faults = new Faults({ world, cluster, clients, checker, configs }, which === 'all' ? ALL_FAULTS : which);
 
   const run = async (durationMs: number): Promise<void> => {
     const endMs = world.nowMs + durationMs;
@@ -149,13 +156,14 @@ function createCallers(world: World) {
   return { callers: [first!, second!], listeners: listeners! };
 }
 
-function createClients(world: World, cluster: SimulatedCluster): SimulatedClient[] {
+function createClients(world: World, cluster: SimulatedCluster, isBehindVip: boolean): SimulatedClient[] {
   const hosts = Array.from({ length: CLIENT_HOSTS }, (_, n) =>
     world.process(`c${n + 1}`, { address: `10.0.1.${n + 1}` }),
   );
   return Array.from({ length: CLIENTS }, (_, n) => {
     const host = hosts[n % CLIENT_HOSTS]!;
-    return new SimulatedClient(host, cluster.names, `demo-${n % SERVICES}`, `10.1.0.${n + 1}`, () => world.nowMs);
+    const servers = isBehindVip && n % 3 === 0 ? [VIP] : cluster.names;
+    return new SimulatedClient(host, servers, `demo-${n % SERVICES}`, `10.1.0.${n + 1}`, () => world.nowMs);
   });
 }
 
