@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { runChurn } from './churn.ts';
+import { ALL_FAULTS, type FaultKind } from './faults.ts';
 import { MUTANTS, type Mutant, SLOW_MUTANTS } from './mutants.ts';
 import { runScenario } from './scenario.ts';
 import { hasFailed, type SeedReport, Seeds, type SeedTotals } from './seeds.ts';
@@ -11,6 +12,7 @@ const HELP = `npm run sim -- --seeds N   N runs with faults on all cores; a fail
            -- --json      the result as one line of JSON
            -- --trace     prints every line of what happens, one seed after the other
            -- --nodes N   members, else 3 to 7 by the seed
+           -- --faults F  these kinds alone, with commas between them
            -- --mutant M  with a fault switched on, to see it caught: ${MUTANTS.join(', ')}; with --churn ${SLOW_MUTANTS.join(', ')}
            -- --churn H   instead: H virtual hours of programs that come and go, with clocks that are wrong`;
 const PROBLEMS_SHOWN = 5;
@@ -24,6 +26,7 @@ const { values } = parseArgs({
     threads: { type: 'string', default: String(availableParallelism()) },
     nodes: { type: 'string' },
     mutant: { type: 'string' },
+    faults: { type: 'string' },
     churn: { type: 'string' },
     trace: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -34,6 +37,7 @@ const startedMs = performance.now();
 const settings = {
   ...(values.mutant !== undefined && { mutant: mutantOf(values.mutant) }),
   ...(values.nodes !== undefined && { nodes: number('nodes', values.nodes, 1) }),
+  ...(values.faults !== undefined && { faults: values.faults.split(',').map(faultOf) }),
 };
 
 if (values.help) console.log(HELP);
@@ -94,9 +98,11 @@ function explained({ seed, nodes, violations, problems, story }: SeedReport): st
 }
 
 function replay(seed: number): string {
-  const { nodes, mutant } = values;
-  const more = `${nodes === undefined ? '' : ` --nodes ${nodes}`}${mutant === undefined ? '' : ` --mutant '${mutant}'`}`;
-  return `npm run sim -- --from ${seed} --seeds 1${more} --trace`;
+  const more = (['nodes', 'mutant', 'faults'] as const).map((name) => {
+    const value = values[name];
+    return value === undefined ? '' : ` --${name} '${value}'`;
+  });
+  return `npm run sim -- --from ${seed} --seeds 1${more.join('')} --trace`;
 }
 
 function summary({ failed, ...totals }: SeedTotals) {
@@ -142,6 +148,12 @@ function number(name: string, text: string, min: number): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < min) throw new Error(`--${name} is a whole number from ${min} on`);
   return value;
+}
+
+function faultOf(name: string): FaultKind {
+  const found = ALL_FAULTS.find((one) => one === name.trim());
+  if (found === undefined) throw new Error(`there is no fault ${name}; there are: ${ALL_FAULTS.join(', ')}`);
+  return found;
 }
 
 function mutantOf(name: string): Mutant {
