@@ -12,7 +12,7 @@ function member(ordinal: number, hasStarted = true): EtcdMember {
 }
 
 function step(facts: Partial<StartFacts> = {}) {
-  const none = { hasData: false, isFormed: true, wanted: WANTED, members: undefined };
+  const none = { hasData: false, isFormed: true, wanted: WANTED, joining: undefined, members: undefined };
   return nextStartStep({ name: 'e-1', peerUrl: 'http://e-1:2380', ...none, ...facts });
 }
 
@@ -32,7 +32,8 @@ test('the first start of all begins anew, alone or when the others were quicker'
 
 test('a lost volume costs the member its number: removed, added, then it joins', () => {
   assert.deepEqual(step({ members: [member(0), member(1), member(2)] }), { kind: 'remove', id: '101' });
-  assert.deepEqual(step({ members: [member(0), member(2)] }), { kind: 'add' });
+  const initialCluster = 'e-0=http://e-0:2380,e-2=http://e-2:2380,e-1=http://e-1:2380';
+  assert.deepEqual(step({ members: [member(0), member(2)] }), { kind: 'add', initialCluster });
   assert.deepEqual(step({ members: [member(0), member(1, false), member(2)] }), {
     kind: 'start',
     clusterState: 'existing',
@@ -51,6 +52,13 @@ test('an empty volume never begins anew once the members had found together', ()
   assert.match(waiting.kind === 'wait' ? waiting.why : '', /no quorum/);
   const alone = step({ name: 'e-0', wanted: WANTED.slice(0, 1) });
   assert.match(alone.kind === 'wait' ? alone.why : '', /only member is empty/);
+});
+
+test('the second of two is the quorum that is missing: it starts by its note, but a quorum that answers knows better', () => {
+  const joining = 'e-0=http://e-0:2380,e-1=http://e-1:2380';
+  assert.deepEqual(step({ joining }), { kind: 'start', clusterState: 'existing', initialCluster: joining });
+  assert.equal(step({ joining, members: [member(0)] }).kind, 'add');
+  assert.equal(step({ joining, members: [member(0), member(1)] }).kind, 'remove');
 });
 
 test('who shall be no member any more does not add itself again', () => {

@@ -10,6 +10,8 @@ export interface StartFacts {
   readonly isFormed: boolean;
   /** Who shall be a member. */
   readonly wanted: readonly { readonly name: string; readonly peerUrl: string }[];
+  /** The members it was about to join, noted on its volume before it was added; undefined when it never was. */
+  readonly joining: string | undefined;
   /** As one that has a quorum says; undefined when none of the others does. */
   readonly members: readonly EtcdMember[] | undefined;
 }
@@ -18,7 +20,8 @@ export type StartStep =
   | { readonly kind: 'start'; readonly clusterState: 'new' | 'existing'; readonly initialCluster: string }
   /** Its number is of a member that had a log, which is lost. */
   | { readonly kind: 'remove'; readonly id: string }
-  | { readonly kind: 'add' }
+  /** The note is what it is started with when nobody answers any more after that. */
+  | { readonly kind: 'add'; readonly initialCluster: string }
   | { readonly kind: 'wait'; readonly why: string };
 
 /**
@@ -29,12 +32,16 @@ export type StartStep =
  *   empty, a quorum answers: known, never started ------------------> start, state existing
  *                            known, it ran before --> remove --> add --> start, state existing
  *                            not known ------------------------> add --> start, state existing
+ *   empty, formed, no quorum answers, it was about to join ---------> start, state existing
  *   empty, formed, no quorum answers -------------------------------> wait
+ *
+ * The second of two members is itself the quorum that is missing once it was added: hence the note.
  *
  * A member that has lost its volume must never come back under its old number: it would have forgotten for whom it
  * voted and what it acknowledged, and with it two of three could lose what they promised to keep.
  */
-export function nextStartStep({ name, peerUrl, hasData, isFormed, wanted, members }: StartFacts): StartStep {
+export function nextStartStep(facts: StartFacts): StartStep {
+  const { name, peerUrl, hasData, isFormed, wanted, joining, members } = facts;
   const planned = wanted.map((one) => `${one.name}=${one.peerUrl}`).join();
   if (hasData) return { kind: 'start', clusterState: 'existing', initialCluster: planned };
   if (!wanted.some((one) => one.name === name)) {
@@ -42,6 +49,7 @@ export function nextStartStep({ name, peerUrl, hasData, isFormed, wanted, member
   }
   if (members === undefined) {
     if (!isFormed) return { kind: 'start', clusterState: 'new', initialCluster: planned };
+    if (joining !== undefined) return { kind: 'start', clusterState: 'existing', initialCluster: joining };
     const why =
       wanted.length === 1
         ? 'the volume of the only member is empty: what it held is lost, restore a backup or make the NacosCluster anew'
@@ -49,7 +57,10 @@ export function nextStartStep({ name, peerUrl, hasData, isFormed, wanted, member
     return { kind: 'wait', why };
   }
   const self = members.find((member) => member.peerUrls.includes(peerUrl));
-  if (self === undefined) return { kind: 'add' };
+  if (self === undefined) {
+    const initialCluster = `${current(name, wanted, members)},${name}=${peerUrl}`;
+    return { kind: 'add', initialCluster };
+  }
   if (self.clientUrls.length > 0) return { kind: 'remove', id: self.id };
   // One that was added since has no name before its first start; those of the first hour have.
   const clusterState = isFormed || self.name === '' ? 'existing' : 'new';

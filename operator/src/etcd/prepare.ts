@@ -1,5 +1,5 @@
 import type { Endpoint, Host } from '@nacos-kube/core/host/host.ts';
-import { NetworkError } from '@nacos-kube/core/host/host.ts';
+import { DiskError, NetworkError } from '@nacos-kube/core/host/host.ts';
 import { EtcdError, EtcdGateway, type EtcdLogin, type EtcdMember } from './gateway.ts';
 import { nextStartStep, type StartStep } from './member-start.ts';
 
@@ -45,11 +45,13 @@ const SAY_EVERY_MS = 30_000;
 export async function prepareMember(host: Host, options: PrepareOptions, isOver = () => false): Promise<boolean> {
   const gateway = new EtcdGateway(host);
   const hasData = await hasLog(host, options.dataDirectory);
+  const noteFile = `${options.dataDirectory}.joining`;
+  if (hasData) await host.disk.remove(noteFile);
   // What lies beside a log that is lost belongs to a number that is given up.
   if (!hasData) await host.disk.remove(`${options.dataDirectory}/member`);
   let saidMs = Number.NEGATIVE_INFINITY;
   while (!isOver()) {
-    const { step, at } = await look(host, gateway, options, hasData);
+    const { step, at } = await look(host, gateway, options, hasData, await noteIn(host, noteFile));
     if (step.kind === 'start') {
       await host.disk.write(options.configFile, etcdConfigFile(options, step));
       return true;
@@ -61,6 +63,7 @@ export async function prepareMember(host: Host, options: PrepareOptions, isOver 
         continue;
       }
       if (step.kind === 'add' && at) {
+        await host.disk.write(noteFile, step.initialCluster, { sync: true });
         await gateway.addMember(at, options.login, options.self.peerUrl);
         host.log.info(`${options.self.name} was added`);
         continue;
@@ -82,9 +85,15 @@ export async function prepareMember(host: Host, options: PrepareOptions, isOver 
   }
 }
 
-async function look(host: Host, gateway: EtcdGateway, options: PrepareOptions, hasData: boolean) {
+async function look(
+  host: Host,
+  gateway: EtcdGateway,
+  options: PrepareOptions,
+  hasData: boolean,
+  joining: string | undefined,
+) {
   const { self, wanted, isFormed, login } = options;
-  const facts = { name: self.name, peerUrl: self.peerUrl, hasData, isFormed, wanted };
+  const facts = { name: self.name, peerUrl: self.peerUrl, hasData, isFormed, wanted, joining };
   if (hasData) return { step: nextStartStep({ ...facts, members: undefined }) };
   const others = wanted.filter(({ name }) => name !== self.name);
   const answers = await Promise.all(others.map(({ client }) => membersBy(host, gateway, client, login)));
@@ -106,6 +115,15 @@ async function membersBy(host: Host, gateway: EtcdGateway, at: Endpoint, login: 
 
 function isExpected(error: unknown): boolean {
   return error instanceof NetworkError || error instanceof EtcdError;
+}
+
+async function noteIn(host: Host, file: string): Promise<string | undefined> {
+  try {
+    return new TextDecoder().decode(await host.disk.read(file));
+  } catch (error) {
+    if (error instanceof DiskError && error.kind === 'missing') return undefined;
+    throw error;
+  }
 }
 
 /** As etcd itself decides whether it has run before. */
