@@ -15,6 +15,8 @@ export interface EtcdMemberView extends RolloutPod {
   readonly isUp: boolean;
   /** Where it answered. */
   readonly address: string | undefined;
+  /** Since when its pod is not ready; undefined while it is, or has not said so yet. */
+  readonly unreadySinceMs: number | undefined;
   readonly version: string | undefined;
   readonly dbBytes: number | undefined;
   readonly dbBytesInUse: number | undefined;
@@ -62,6 +64,7 @@ export function etcdViews(clusterName: string, etcd: EtcdSnapshot): readonly Etc
       isLeader: report !== undefined && report.leaderId === report.memberId,
       isUp: isReady && isStarted && report !== undefined,
       address: report?.address,
+      unreadySinceMs: pod && readySinceMs(pod, 'False'),
       version: report?.version,
       dbBytes: report?.dbBytes,
       dbBytesInUse: report?.dbBytesInUse,

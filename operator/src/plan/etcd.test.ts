@@ -235,6 +235,24 @@ test('while a member is down no other is replaced, but one that serves nobody is
   assert.deepEqual(deletions(planned(steady({ statefulSet, pods: broken }))), [], 'it answers, so it may still vote');
   const reports = new Map([...etcdReports(3)].filter(([name]) => name !== 'demo-etcd-1'));
   assert.deepEqual(deletions(planned(steady({ statefulSet, pods: broken, reports }))), ['demo-etcd-1']);
+  const justNow = [etcdPod(0), etcdPod(1, { isReady: false, readySinceMs: NOW - 3_000 }), etcdPod(2)];
+  assert.deepEqual(deletions(planned(steady({ statefulSet, pods: justNow, reports }))), []);
+  const away = { isReady: false, readySinceMs: NOW - 30_000 };
+  const two = [etcdPod(0), etcdPod(1, away), etcdPod(2), etcdPod(3), etcdPod(4, away)];
+  const five = { ...anEtcd(5), statefulSet: etcdSet(5, 'r2'), pods: two, reports };
+  assert.deepEqual(
+    deletions(planned({ ...steady({}, 5), etcd: five })),
+    [],
+    'with two away it takes longer to be sure',
+  );
+});
+
+test('an image of etcd that never started can be put right', () => {
+  const pods = [0, 1, 2].map((ordinal) => etcdPod(ordinal, { isReady: false }));
+  const never = { settings: undefined, members: undefined, guard: 'unknown', reports: new Map(), pods } as const;
+  const { status: _none, ...young } = anEtcdCluster();
+  const actions = planned(aSnapshot(young, { etcd: anEtcd(3, { ...never, statefulSet: etcdSet(3, 'r2') }) }));
+  assert.deepEqual(deletions(actions), ['demo-etcd-0']);
 });
 
 test('more members: a pod more each, which adds itself', () => {

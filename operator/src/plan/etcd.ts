@@ -33,6 +33,8 @@ const SOON_MS = 1_000;
 /** Below this nothing is won by it. */
 export const DEFRAGMENT_BYTES_MIN = 64 * 1024 * 1024;
 const DEFRAGMENT_FACTOR = 2;
+const BROKEN_ALONE_MS = 20_000;
+const BROKEN_AMONG_OTHERS_MS = 60_000;
 /** An alarm is lifted when so much of the bound is free again. */
 const DISARM_SHARE = 0.8;
 
@@ -57,8 +59,7 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
   const common = { managed, isFormed, isServing, guard: etcd?.guard ?? ('unknown' as const), members: views, alarms };
 
   const scale = planMembers(managed.members, etcd, views, isFormed);
-  const rollout: RolloutPlan<EtcdMemberView> =
-    scale.phase === 'steady' ? planReplacing(managed.members, views, areNodesSettled, nowMs) : { kind: 'done' };
+  const rollout = rolloutIn(scale.phase);
   const isWhole =
     isServing && scale.phase === 'steady' && rollout.kind === 'done' && alarms.length === 0 && areAllUp(managed, views);
   const orders = [...guardOrders(common.guard, views), ...scale.orders];
@@ -81,6 +82,12 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
   const all = [...orders, ...upkeep];
   const isUnderWay = all.length > 0 || scale.phase === 'starting' || scale.phase === 'in';
   return { ...progress, rollout, orders: all, recheckMs: isUnderWay ? SOON_MS : undefined };
+
+  function rolloutIn(phase: EtcdProgress['phase']): RolloutPlan<EtcdMemberView> {
+    if (phase === 'steady') return planReplacing(managed.members, views, areNodesSettled, nowMs);
+    // Before the first quorum there is only what never started: an image that cannot be pulled must be put right.
+    return phase === 'starting' ? replaceBroken(managed.members, views, nowMs) : { kind: 'done' };
+  }
 }
 
 /** Volumes outlive their NacosCluster: one that is made anew under the same name goes on with what they hold. */
@@ -149,9 +156,8 @@ function planReplacing(
   if (outdated.length === 0) return { kind: 'done' };
   const leaving = views.find((view) => view.isTerminating);
   if (leaving) return { kind: 'wait', why: `${leaving.name} is stopping`, recheckMs: 5_000 };
-  // One that answers may still vote, ready or not: it waits for its turn, lest the others lose their quorum by it.
-  const broken = outdated.find((view) => !view.isReady && view.address === undefined);
-  if (broken) return { kind: 'replace', pod: broken };
+  const broken = replaceBroken(wanted, views, nowMs);
+  if (broken.kind === 'replace') return broken;
   if (!areNodesSettled) return { kind: 'wait', why: 'the nodes come before the members of etcd', recheckMs: 10_000 };
 
   const next = outdated.toSorted((a, b) => Number(a.isLeader) - Number(b.isLeader) || b.ordinal - a.ordinal)[0];
@@ -165,6 +171,24 @@ function planReplacing(
     }
   }
   return { kind: 'replace', pod: next as EtcdMemberView };
+}
+
+/**
+ * An outdated member that serves nobody goes without waiting for the others, else a broken image could never be put
+ * right. One that answers may still vote, and so may one that failed a probe on a busy machine: hence the time.
+ */
+function replaceBroken(wanted: number, views: readonly EtcdMemberView[], nowMs: number): RolloutPlan<EtcdMemberView> {
+  if (views.some((view) => view.isTerminating)) return { kind: 'done' };
+  const ready = views.filter((view) => view.isReady && view.ordinal < wanted).length;
+  const afterMs = ready === wanted - 1 ? BROKEN_ALONE_MS : BROKEN_AMONG_OTHERS_MS;
+  const broken = views.find(
+    (view) =>
+      view.isOutdated &&
+      !view.isReady &&
+      view.address === undefined &&
+      nowMs - (view.unreadySinceMs ?? nowMs) >= afterMs,
+  );
+  return broken === undefined ? { kind: 'done' } : { kind: 'replace', pod: broken };
 }
 
 /** Only when all are up: a member that is defragmented answers nothing meanwhile. */

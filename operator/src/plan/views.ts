@@ -72,8 +72,9 @@ export function revisionOf(statefulSet: StatefulSet | undefined): string | undef
   return status.observedGeneration === statefulSet?.metadata.generation ? status.updateRevision : undefined;
 }
 
-export function readySinceMs(pod: Pod): number | undefined {
-  const condition = pod.status?.conditions?.find(({ type, status }) => type === 'Ready' && status === 'True');
+/** Since when its readiness is as it is, if it is that. */
+export function readySinceMs(pod: Pod, wanted: 'True' | 'False' = 'True'): number | undefined {
+  const condition = pod.status?.conditions?.find(({ type, status }) => type === 'Ready' && status === wanted);
   return condition?.lastTransitionTime === undefined ? undefined : parseIsoTime(condition.lastTransitionTime);
 }
 
