@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { flushCompileCache } from 'node:module';
 import type { Host } from '@nacos-kube/core/host/host.ts';
+import { boundHeapGrowth } from '@nacos-kube/core/host/node/heap-growth.ts';
 import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
 import { createMysqlProbe } from '@nacos-kube/core/probe/mysql-check.ts';
 import { parseProperties, type SettingsSources, takeSettings } from '@nacos-kube/core/settings.ts';
@@ -52,6 +53,7 @@ async function runServer(flags: Record<string, string>): Promise<void> {
 
   host.log.info('starting', { mode: settings.mode, member: settings.member, storage: settings.storage.kind });
   host.log.warn('accounts are off: whoever reaches the public port may read and write');
+  boundHeapGrowth(host.clock);
   await lifecycle.start();
   reportReadiness(host, () => lifecycle.notReadyReasons());
 }
