@@ -213,6 +213,24 @@ test('the second contested beat in a row is told to all, and then one in five se
   assert.equal(registry.beat(demoKey, keyA, 45_000), 'known');
 });
 
+test('what the owner heals is healed by the second beat that goes to it, though word of that does not come', () => {
+  const registry = new Registry('m2');
+  registry.merge({ service: demoKey, key: keyA, stamp: stampOf('m1', 1), kind: 'live', instance: a }, FROM_OWNER, 0);
+  const sick = { ...a, healthy: false };
+  registry.merge(
+    { service: demoKey, key: keyA, stamp: stampOf('m1', 2), kind: 'unhealthy', instance: sick },
+    FROM_OWNER,
+    0,
+  );
+  assert.deepEqual(healthy(registry), [false]);
+  assert.equal(registry.passedOn(demoKey, keyA, 1_000), undefined);
+  const healed = registry.passedOn(demoKey, keyA, 6_000);
+  assert.deepEqual(healed, { service: demoKey, keys: [keyA], origin: 'here', visible: true });
+  assert.deepEqual(healthy(registry), [true]);
+  assert.equal(only(registry).kind, 'live');
+  assert.equal(registry.passedOn(demoKey, keyA, 11_000), undefined);
+});
+
 test('a beat that no owner heard is told to all at once, each of them', () => {
   const registry = new Registry('m2');
   registry.merge({ service: demoKey, key: keyA, stamp: stampOf('m1', 1), kind: 'live', instance: a }, FROM_OWNER, 0);

@@ -127,10 +127,13 @@ export class Registry {
     return this.#restamp(known, { ...known.instance, healthy: true });
   }
 
-  /** A beat that came here at `cameMs` was taken by the owner: no other one's verdict counts against it. */
-  passedOn(service: ServiceKey, key: InstanceKey, cameMs: number): void {
+  /** The owner took a beat that came here: no other's verdict counts against it, and a second one heals what it healed. */
+  passedOn(service: ServiceKey, key: InstanceKey, cameMs: number): RegistryChange | undefined {
     const known = this.#services.get(service)?.ephemeral.get(key);
-    if (known !== undefined) known.passedOnMs = wholeMs(cameMs);
+    if (known === undefined) return undefined;
+    const isSecond = cameMs - (known.passedOnMs ?? Number.NEGATIVE_INFINITY) <= IN_A_ROW_MS;
+    known.passedOnMs = wholeMs(cameMs);
+    return isSecond && !known.instance.healthy ? this.#restamp(known, { ...known.instance, healthy: true }) : undefined;
   }
 
   deregister(service: ServiceKey, key: InstanceKey, nowMs: number): RegistryChange | undefined {

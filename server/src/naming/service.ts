@@ -154,7 +154,9 @@ export class NamingService implements Part {
     const result = await this.#ownership.forward(key, operation);
     if (result === 'unreachable') return this.apply(operation, true);
     // By the time of its coming: the owner hears it later.
-    if (operation.kind === 'beat' && result.outcome === 'done') this.registry.passedOn(key, operation.key, cameMs);
+    if (operation.kind === 'beat' && result.outcome === 'done') {
+      this.#publishOne(this.registry.passedOn(key, operation.key, cameMs));
+    }
     return result;
   }
 
