@@ -115,6 +115,19 @@ test('a write whose answer was lost is found by the feed', async () => {
   assert.deepEqual(shown(await a.get('d')), [200, 'one']);
 });
 
+test('F11: a write is not acknowledged by a node that has to read it back and cannot', async () => {
+  const { a, host, database } = await twoNodes({ periodMs: NEVER_MS }, false);
+  a.slowWrites = 1_000;
+  const publishes = [a.publish('d', 'one'), a.publish('d', 'two')];
+  await host.advance(500);
+  database.faults.down = 'unavailable';
+  await host.advance(5_000);
+  const statuses = (await Promise.all(publishes)).map(({ status }) => status);
+  const served = shown(await a.get('d'))[1];
+  assert.deepEqual(statuses, [200, 503]);
+  assert.equal(served, 'one', 'which of them stands the store alone can tell');
+});
+
 test('a full read that fails half-way removes nothing', async () => {
   const { a, host, database } = await twoNodes({ periodMs: NEVER_MS });
   for (let i = 0; i < 250; i += 1) await a.publish(`d${i}`, 'text');

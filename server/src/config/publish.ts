@@ -9,7 +9,7 @@ import {
 } from '@nacos-kube/core/wire/config.ts';
 import { configError } from '@nacos-kube/core/wire/config-errors.ts';
 import { groupKey } from '@nacos-kube/core/wire/config-key.ts';
-import type { Operator, Store } from '../store/store.ts';
+import { type Operator, type Store, StoreError } from '../store/store.ts';
 import type { ConfigCache } from './cache.ts';
 import type { Capacity } from './capacity.ts';
 import { fewAtOnce } from './few-at-once.ts';
@@ -91,6 +91,7 @@ export class Publisher {
     hints.changed(revision);
     if (cache.touchedSince(text, before)) {
       // Somebody else wrote or read the row meanwhile, and which came last is not known here: the row tells.
+      if ((cache.get(text)?.revision ?? -1) >= revision) return;
       await this.#readBack(request, () => rows.read(request, revision));
       return;
     }
@@ -150,13 +151,17 @@ export class Publisher {
     return removed;
   }
 
-  /** What was committed stays so whatever happens here: the feed brings it a little later. */
+  /**
+   * What was committed stays so whatever happens here, and the feed brings it a little later. But it is not acknowledged
+   * by a node that would serve an older state after that (F11).
+   */
   async #readBack(key: ConfigKey, read: () => Promise<unknown>): Promise<void> {
     try {
       await read();
     } catch (error) {
       const { log } = this.#parts.host;
       log.area('config').warn('a config was written but cannot be read back yet', { config: groupKey(key), error });
+      if (error instanceof StoreError) throw error;
     }
   }
 
