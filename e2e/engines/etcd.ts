@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -50,7 +50,7 @@ export interface Etcd {
   /** Another authority and other certificates, in the same files; members take them when they start. */
   renewCertificates(): Promise<void>;
   /** SIGSTOP of all: they hold their connections and answer nothing. */
-  pause(): void;
+  pause(): Promise<void>;
   resume(): void;
   /** Ends all members and removes their data. */
   stop(): Promise<void>;
@@ -77,7 +77,7 @@ export interface EtcdMember {
   kill(): Promise<void>;
   /** Resolves when it answers, for which most of the members must run. */
   start(): Promise<void>;
-  pause(): void;
+  pause(): Promise<void>;
   resume(): void;
 }
 
@@ -210,8 +210,8 @@ class EtcdCluster implements Etcd {
     await makeEtcdCertificates(this.#directory);
   }
 
-  pause(): void {
-    for (const member of this.members) member.pause();
+  async pause(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.pause()));
   }
 
   resume(): void {
@@ -295,8 +295,13 @@ class Member implements EtcdMember {
     await this.#end('SIGKILL');
   }
 
-  pause(): void {
-    this.#process?.kill('SIGSTOP');
+  /** Resolves when the last thread has stopped, which on a busy machine is later than the signal. */
+  async pause(): Promise<void> {
+    const pid = this.#process?.pid;
+    if (pid === undefined) return;
+    this.#process!.kill('SIGSTOP');
+    const deadline = performance.now() + STOPPED_WITHIN_MS;
+    while (!(await isStopped(pid)) && performance.now() < deadline) await sleep(5);
   }
 
   resume(): void {
@@ -332,6 +337,12 @@ class Member implements EtcdMember {
       return undefined;
     }
   }
+}
+
+async function isStopped(pid: number): Promise<boolean> {
+  const tasks = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const stats = tasks.map((task) => readFile(`/proc/${pid}/task/${task}/stat`, 'utf8').catch(() => ') T'));
+  return (await Promise.all(stats)).every((stat) => /\) T/.test(stat));
 }
 
 function peerUrlOf({ address, peerPort }: MemberPlace): string {

@@ -124,6 +124,7 @@ export class EtcdClient {
   ): Promise<Calls[Name][1]> {
     const { clock, random } = this.#host;
     let waitMs = RETRY_WAIT_MS;
+    let before: EtcdFailure | undefined;
     for (let logins = 0; ; ) {
       this.#requireOpen();
       const endpoint = this.#endpoint;
@@ -142,7 +143,8 @@ export class EtcdClient {
           continue;
         }
         if (failure.isPassing) this.#leave(endpoint);
-        if (!isRepeated(failure) || patience.leftMs <= waitMs) throw failure;
+        if (!isRepeated(failure) || patience.leftMs <= waitMs) throw withReason(failure, before);
+        if (failure.reason !== 'late') before = failure;
         await clock.sleep(waitMs * (0.5 + random.float()));
         waitMs = Math.min(waitMs * 2, RETRY_WAIT_MS_MAX);
       }
@@ -189,6 +191,12 @@ export class EtcdClient {
 
 function closedFailure(place: string, mayBeDone: boolean): EtcdFailure {
   return new EtcdFailure(`${place}: the store is not running`, { kind: 'unavailable', mayBeDone });
+}
+
+/** That no time is left says little beside what went wrong before. */
+function withReason(failure: EtcdFailure, before: EtcdFailure | undefined): EtcdFailure {
+  if (failure.reason !== 'late' || before === undefined) return failure;
+  return new EtcdFailure(`${failure.message}; before that: ${before.message}`, failure, before);
 }
 
 function lateFailure(place: string): EtcdFailure {

@@ -21,7 +21,7 @@ storeContract(
         stores.push(store);
         return store;
       },
-      cut: async () => etcd.pause(),
+      cut: () => etcd.pause(),
       restore: async () => etcd.resume(),
       tearDown: async () => {
         for (const store of stores) await store.stop();

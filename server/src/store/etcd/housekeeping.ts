@@ -1,6 +1,6 @@
 import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
 import type { EtcdContext } from './context.ts';
-import { EtcdFailure } from './failure.ts';
+import { EtcdFailure, failureOf, failureSaid } from './failure.ts';
 import { readSortable } from './keys.ts';
 import { getKey, isAbsent, isUnchanged, readRange, remove, transactionOf } from './kv.ts';
 import type { RequestOp } from './protocol.ts';
@@ -98,21 +98,23 @@ export class Housekeeping {
     return this.#lease !== undefined;
   }
 
+  /** False when it has run out; rejects when nobody says, and the lock may be ours still. */
   async #keepAlive(lease: string): Promise<boolean> {
     const { client, host } = this.#etcd;
     const { stream, leave } = await client.stream('Lease/LeaseKeepAlive');
-    return new Promise((resolve) => {
-      const end = (isAlive: boolean) => {
+    return new Promise((resolve, reject) => {
+      const end = (isAlive: boolean | EtcdFailure) => {
         timer.cancel();
-        resolve(isAlive);
+        if (isAlive instanceof EtcdFailure) reject(isAlive);
+        else resolve(isAlive);
         stream.cancel();
       };
       const timer = host.clock.after(client.answerTimeoutMs, () => {
         leave();
-        end(false);
+        end(failureSaid('the lease was not kept alive in time', client.place));
       });
-      stream.on('error', () => end(false));
-      stream.on('end', () => end(false));
+      stream.on('error', (error) => end(failureOf(error, client.place)));
+      stream.on('end', () => end(failureSaid('the lease was not kept alive', client.place)));
       stream.on('data', ({ TTL }: { readonly TTL: string }) => end(Number(TTL) > 0));
       stream.write({ ID: lease });
     });
