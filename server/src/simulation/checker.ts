@@ -67,7 +67,7 @@ export class ListChecker {
         if (isListed && !this.#seen.has(seen)) this.#seen.set(seen, nowMs);
         if (isListed) this.#last.set(seen, nowMs);
         if (isListed) continue;
-        if (this.#seen.has(seen) && tookSigns(node, client, nowMs)) {
+        if (this.#seen.has(seen) && tookSigns(node, client, nowMs) && !this.#isHealing(node, client, nowMs)) {
           this.#violated(`${node.name} dropped ${place}, whose signs of life it takes itself`, client, nowMs);
         }
         if (!this.#mustBeListed(node, client, nowMs)) continue;
@@ -137,6 +137,16 @@ export class ListChecker {
         if (a !== b && (this.#isCut(a, b) || this.#isCut(b, a))) this.#lastCutMs.set(`${a} ${b}`, nowMs);
       }
     }
+  }
+
+  /** What it buried rightly while it was cut off comes back with the digests, and an owner takes its beats before that. */
+  #isHealing({ name, server }: SimulatedNode, client: SimulatedClient, nowMs: number): boolean {
+    const [datum] = server.naming.registry.datumsOfInstance(client.serviceKey, client.instanceKey);
+    if (datum?.kind !== 'expired') return false;
+    return this.#cluster.names.some((other) => {
+      const lastMs = this.#lastCutMs.get(`${name} ${other}`) ?? nowMs;
+      return lastMs < nowMs && nowMs - lastMs <= HEAL_MS;
+    });
   }
 
   /** Of what came by way of a proxy nobody knows which node took it. */
