@@ -20,6 +20,9 @@ import { VERIFY_PERIOD_MS, Verify } from './verify.ts';
 export const DELTA_TIMEOUT_MS = 2_000;
 /** A peer that does not answer in this time when this member starts is not waited for. */
 export const SNAPSHOT_WAIT_MS = 5_000;
+/** While nobody has answered, those that are heard are asked again: what they hold may be nowhere else. */
+const SNAPSHOT_ROUNDS_MAX = 3;
+const SNAPSHOT_PAUSE_MS = 500;
 /** What peers see changes with their reports, without a word to this part. */
 const EPOCH_CHECK_MS = 500;
 /** Members differ about owners for moments at each change; what lasts longer than their reports is a cut between some. */
@@ -274,11 +277,16 @@ export class Distro implements Part {
 
   async #load(): Promise<void> {
     await this.#peers.untilListed();
-    const peers = this.#peers.listed();
-    const outcomes = await Promise.all(peers.map((peer) => this.#loadFrom(peer)));
-    const answered = outcomes.filter((one) => one !== undefined);
-    const instances = answered.reduce((sum, one) => sum + one, 0);
-    this.#host.log.info('loaded from peers', { asked: peers.length, answered: answered.length, datums: instances });
+    let peers = this.#peers.listed();
+    for (let round = 1; peers.length > 0; round++) {
+      const outcomes = await Promise.all(peers.map((peer) => this.#loadFrom(peer)));
+      const answered = outcomes.filter((one) => one !== undefined);
+      const instances = answered.reduce((sum, one) => sum + one, 0);
+      this.#host.log.info('loaded from peers', { asked: peers.length, answered: answered.length, datums: instances });
+      if (answered.length > 0 || round === SNAPSHOT_ROUNDS_MAX || this.#state !== 'starting') break;
+      await this.#host.clock.sleep(SNAPSHOT_PAUSE_MS);
+      peers = this.#peers.healthy();
+    }
     // A node that was stopped meanwhile has written its journal for the last time.
     if (this.#state === 'stopped') return;
     if (this.#state === 'starting') this.#state = 'running';
