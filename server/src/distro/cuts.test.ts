@@ -88,6 +88,58 @@ for (const seed of [3, 4, 5]) {
   });
 }
 
+for (const [method, lastWeight] of [
+  ['POST', 7],
+  ['PATCH', 7],
+  ['DELETE', undefined],
+] as const) {
+  test(`a ${method} right after a cut stands, though its owner knows an older state`, async () => {
+    const { world, cluster, ask, naming, id, weightAt, epochAt } = await start(4);
+    assert.equal(await ask('s1', 'POST', 'instance'), '200 ok');
+    await world.advance(1_000);
+    world.partition(['s1'], ['s2', 's3']);
+    assert.ok(await world.until(() => naming('s1').isOwn(id), 30_000));
+    assert.equal(await ask('s1', 'POST', 'instance', '&weight=2'), '200 ok');
+    world.heal();
+    assert.ok(await world.until(() => !naming('s1').isOwn(id), 30_000));
+    assert.ok(epochAt('s2') < epochAt('s1'), 'the digests were quicker');
+    assert.equal(await ask('s1', method, 'instance', '&weight=7'), '200 ok');
+    await world.advance(EQUAL_MS_MAX);
+    assert.deepEqual(
+      cluster.names.map(weightAt),
+      cluster.names.map(() => lastWeight),
+    );
+  });
+}
+
+test('a deregistration right after a cut stands, though its owner has not heard of the instance yet', async () => {
+  const { world, cluster, ask, naming, id, isListed } = await start(5);
+  world.partition(['s1'], ['s2', 's3']);
+  assert.ok(await world.until(() => naming('s1').isOwn(id), 30_000));
+  assert.equal(await ask('s1', 'POST', 'instance'), '200 ok');
+  world.heal();
+  assert.ok(await world.until(() => !naming('s1').isOwn(id), 30_000));
+  assert.ok(!isListed('s2'), 'the digests were quicker');
+  assert.equal(await ask('s1', 'DELETE', 'instance'), '200 ok');
+  await world.advance(EQUAL_MS_MAX);
+  assert.deepEqual(cluster.names.filter(isListed), []);
+});
+
+test('a registration right after a cut stands, though its owner has not heard yet that the instance had left', async () => {
+  const { world, cluster, ask, naming, id, isListed } = await start(4);
+  assert.equal(await ask('s1', 'POST', 'instance'), '200 ok');
+  await world.advance(1_000);
+  world.partition(['s1'], ['s2', 's3']);
+  assert.ok(await world.until(() => naming('s1').isOwn(id), 30_000));
+  assert.equal(await ask('s1', 'DELETE', 'instance'), '200 ok');
+  world.heal();
+  assert.ok(await world.until(() => !naming('s1').isOwn(id), 30_000));
+  assert.ok(isListed('s2'), 'the digests were quicker');
+  assert.equal(await ask('s1', 'POST', 'instance'), '200 ok');
+  await world.advance(EQUAL_MS_MAX);
+  assert.deepEqual(cluster.names.filter(isListed), cluster.names);
+});
+
 test('a beat does not bring back what its client took away at another member', async () => {
   const { world, ask, beat, naming, id, cluster, isListed, areEqual } = await start();
   assert.equal(await ask('s1', 'POST', 'instance'), '200 ok');

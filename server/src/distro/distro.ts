@@ -1,5 +1,6 @@
 import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
 import type { Part } from '@nacos-kube/core/lifecycle.ts';
+import { type Instance, type InstanceKey, instanceKey } from '@nacos-kube/core/model/instance.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Datum } from '../naming/datum.ts';
 import type { Operation, OperationResult, Ownership } from '../naming/operation.ts';
@@ -179,11 +180,26 @@ export class Distro implements Part {
 
   async #forward(service: ServiceKey, operation: Operation): Promise<OperationResult | 'unreachable'> {
     const owner = this.#peers.ownerOf(service);
+    if (!(await this.#introduceWritten(owner, service, operation))) return 'unreachable';
     const result = await this.#forwarder.forward(owner, operation);
     if (result === 'unreachable' || result.outcome === 'done') return result;
     if (operation.kind !== 'beat' && operation.kind !== 'change') return result;
     const isIntroduced = await this.introductions.introduce(owner, { service, key: operation.key });
     return isIntroduced ? this.#forwarder.forward(owner, operation) : result;
+  }
+
+  /**
+   * Carried out on an older state, or on none, a write would be stamped below what is here, and undone by it: so an owner
+   * that did not stamp that itself is told of it first. False when it did not answer.
+   */
+  async #introduceWritten(owner: string, service: ServiceKey, operation: Operation): Promise<boolean> {
+    const { registry } = this.#naming;
+    const isOfOther = ({ stamp }: Datum) => !stamp.owner.startsWith(`${owner}~`);
+    const untold = writtenKeys(operation, () => registry.view(service)?.instances ?? []).filter((key) =>
+      registry.datumsOfInstance(service, key).some(isOfOther),
+    );
+    const told = await Promise.all(untold.map((key) => this.introductions.introduce(owner, { service, key }, 'all')));
+    return told.every((isTold) => isTold);
   }
 
   #changed(change: RegistryChange): void {
@@ -320,5 +336,20 @@ export class Distro implements Part {
 
   #now(): number {
     return this.#host.clock.monotonic();
+  }
+}
+
+/** The instances that a write is about; beats write nothing that is not there already. */
+function writtenKeys(operation: Operation, all: () => readonly Instance[]): readonly InstanceKey[] {
+  switch (operation.kind) {
+    case 'register':
+      return [instanceKey(operation.instance)];
+    case 'deregister':
+    case 'change':
+      return [operation.key];
+    case 'clear':
+      return all().map(instanceKey);
+    default:
+      return [];
   }
 }

@@ -19,8 +19,8 @@ interface Queue {
 }
 
 /**
- * Tells an owner of instances that it does not know and this member does: after a cut their beats come to it before
- * the digests do. What the owner knows better stays, so nobody is brought back who was taken away.
+ * Tells an owner of instances that it does not know, or not so well as this member: after a cut beats and writes come to
+ * it before the digests do. What the owner knows better stays, so nobody is brought back who was taken away.
  */
 export class Introductions {
   readonly #options: IntroduceOptions;
@@ -32,9 +32,12 @@ export class Introductions {
     this.#options = options;
   }
 
-  /** True when the owner was told; those that come while it is being told go together. */
-  async introduce(owner: string, place: Place): Promise<boolean> {
-    if (!this.#isLive(place)) return false;
+  /**
+   * True when the owner was told; those that come while it is being told go together. `all`: also of one that was taken
+   * away here.
+   */
+  async introduce(owner: string, place: Place, what: 'live' | 'all' = 'live'): Promise<boolean> {
+    if (what === 'live' && !this.#isLive(place)) return false;
     let queue = this.#queues.get(owner);
     if (queue === undefined) {
       queue = { places: [], next: undefined, last: Promise.resolve(true) };
