@@ -24,6 +24,7 @@ import {
   DamagedValueError,
   type PastHead,
   readConfigHead,
+  readPastMark,
   writeChanges,
   writeConfigHead,
   writePastHead,
@@ -35,7 +36,7 @@ export async function putConfig(etcd: EtcdContext, write: ConfigWrite): Promise<
   const key = keyOf(write);
   const name = nameOf(write);
   const { blob, operations } = await etcd.blobs.upload(write.content);
-  return writeChecked(etcd, key, blob.bytes, ({ head: old, revision, floor }): Step<ConfigWritten> => {
+  return writeChecked(etcd, key, blob.bytes, ({ head: old, revision, floor }, mark): Step<ConfigWritten> => {
     if (!isExpected(write.expectedMd5, old?.md5)) return { done: { outcome: 'conflict' } };
     const nowMs = host.clock.now();
     const nid = ids.next(revision, floor);
@@ -53,7 +54,7 @@ export async function putConfig(etcd: EtcdContext, write: ConfigWrite): Promise<
         ...operations,
         put(keys.config(name), writeConfigHead(key, rest)),
         ...(old === undefined ? [put(keys.id(id), Buffer.from(name))] : []),
-        ...pastOperations(etcd, past),
+        ...pastOperations(etcd, past, mark),
         put(keys.head, writeChanges([{ what: { kind: 'config', key }, removed: false }])),
       ],
       head: { ...key, ...rest },
@@ -64,11 +65,11 @@ export async function putConfig(etcd: EtcdContext, write: ConfigWrite): Promise<
 
 export async function removeConfig(etcd: EtcdContext, { dataId, group, namespaceId }: ConfigKey, by: Operator) {
   const key = { dataId, group, namespaceId };
-  return writeChecked(etcd, key, 0, ({ head, modRevision, revision, floor }): Step<boolean> => {
+  return writeChecked(etcd, key, 0, ({ head, modRevision, revision, floor }, mark): Step<boolean> => {
     if (modRevision === 0) return { done: false };
     const nid = etcd.ids.next(revision, floor);
     const changes = writeChanges([{ what: { kind: 'config', key }, removed: true }]);
-    const operations = [...removal(etcd, key, head, nid, by), put(etcd.keys.head, changes)];
+    const operations = [...removal(etcd, key, head, nid, by, mark), put(etcd.keys.head, changes)];
     return { nid, compare: [], operations, head: undefined, finish: () => true };
   });
 }
@@ -129,10 +130,11 @@ type Step<T> =
 
 /** A large content is not sent for a guess. */
 const GUESS_BYTES_MAX = 16 * 1024;
+const MARK_BYTES = 8;
 
 /**
  * Writes over what it has found and nothing else, again until that holds. So it may be repeated when the answer is lost:
- * an attempt that was carried out has left its past write, and none that comes late can be carried out as well. And it
+ * an attempt that was carried out has left its past write, with the mark of this write, and none that comes late can be carried out as well. And it
  * may begin with a guess: what this process wrote last, or that there is and was nothing under the name. Only what is
  * written counts on it: that there is nothing to do is said of what was read.
  */
@@ -140,20 +142,21 @@ async function writeChecked<T>(
   etcd: EtcdContext,
   key: ConfigKey,
   bytes: number,
-  step: (seen: Seen) => Step<T>,
+  step: (seen: Seen, mark: string) => Step<T>,
 ): Promise<T> {
   const { client, keys, known } = etcd;
   const name = nameOf(key);
   const config = keys.config(name);
+  const mark = Buffer.from(etcd.host.random.bytes(MARK_BYTES)).toString('hex');
   const open = new Map<string, (revision: Revision) => T>();
   const reads = () => [get(config), get(keys.floor), ...[...open.keys()].map((nid) => get(keys.nid(nid)))];
-  const seenIn = (answer: TxnResponse) => readSeen(etcd, key, [...open.keys()], answer);
+  const seenIn = (answer: TxnResponse) => readSeen(etcd, key, mark, [...open.keys()], answer);
   const patience = client.patience();
   const read = async () => seenIn(await client.repeat('KV/Txn', { success: reads() }, patience));
   let guess = bytes > GUESS_BYTES_MAX ? undefined : guessOf(etcd, name);
   for (let seen = guess ?? (await read()); ; ) {
     if (seen.done !== undefined) return open.get(seen.done.nid)!(seen.done.revision);
-    const next = step(seen);
+    const next = step(seen, mark);
     if ('done' in next) {
       if (guess === undefined) return next.done;
       guess = undefined;
@@ -194,7 +197,7 @@ function guessOf({ known }: EtcdContext, name: string): Seen | undefined {
   return { head, modRevision, revision: known.revision, floor, floorRevision, done: undefined };
 }
 
-function readSeen(etcd: EtcdContext, key: ConfigKey, open: readonly string[], answer: TxnResponse): Seen {
+function readSeen(etcd: EtcdContext, key: ConfigKey, mark: string, open: readonly string[], answer: TxnResponse): Seen {
   const [config, floorRead, ...pasts] = answer.responses.map((response) => readOf(response.response_range!)) as [
     Read,
     Read,
@@ -202,7 +205,9 @@ function readSeen(etcd: EtcdContext, key: ConfigKey, open: readonly string[], an
   ];
   const value = config.kvs[0]?.value;
   const done = pasts.flatMap(({ kvs }, i) =>
-    kvs.map((kv) => ({ nid: open[i]!, revision: Number(kv.mod_revision) })),
+    kvs
+      .filter((kv) => readPastMark(kv.value).write === mark)
+      .map((kv) => ({ nid: open[i]!, revision: Number(kv.mod_revision) })),
   )[0];
   const { known } = etcd;
   const revision = revisionOf(answer);
@@ -222,6 +227,7 @@ function removal(
   head: ConfigHead | undefined,
   nid: string,
   by: Operator,
+  mark?: string,
 ): readonly RequestOp[] {
   const { keys, host } = etcd;
   const name = nameOf(key);
@@ -231,21 +237,28 @@ function removal(
     remove({ key: keys.config(name) }),
     remove({ key: keys.id(configId) }),
     put(keys.gone(configId), Buffer.from(name)),
-    ...pastOperations(etcd, {
-      ...{ ...key, nid, configId, operation: 'D', blob, md5, appName },
-      ...{ sourceIp: by.ip, sourceUser: by.user, atMs: host.clock.now() },
-    }),
+    ...pastOperations(
+      etcd,
+      {
+        ...{ ...key, nid, configId, operation: 'D', blob, md5, appName },
+        ...{ sourceIp: by.ip, sourceUser: by.user, atMs: host.clock.now() },
+      },
+      mark,
+    ),
   ];
 }
 
-export function pastOperations({ keys }: EtcdContext, past: PastHead): readonly RequestOp[] {
+export function pastOperations({ keys }: EtcdContext, past: PastHead, write?: string): readonly RequestOp[] {
   const { dataId, group, namespaceId, ...rest } = past;
   const key = { dataId, group, namespaceId };
   const { nid, operation, configId, atMs, blob } = past;
   const name = nameOf(key);
   return [
     put(keys.history(name, nid), writePastHead(key, rest)),
-    put(keys.nid(nid), writePastMark({ name, operation, configId, atMs, blob: blob.id })),
+    put(
+      keys.nid(nid),
+      writePastMark({ name, operation, configId, atMs, blob: blob.id, ...(write !== undefined && { write }) }),
+    ),
   ];
 }
 

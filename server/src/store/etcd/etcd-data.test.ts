@@ -80,6 +80,36 @@ describe('the data of the etcd store', { skip: (await etcdMissing()) ?? false },
     way.close();
   });
 
+  it('does not take the past write of another for its own when the answer to a publish is lost', async () => {
+    const prefix = newPrefix();
+    const way = await MutableWay.to(etcd.members[0]!.clientPort);
+    const real = createTestHost();
+    let untilMuted = Number.POSITIVE_INFINITY;
+    const now = () => {
+      untilMuted -= 1;
+      if (untilMuted === 0) way.mute();
+      return real.clock.now();
+    };
+    const host = { ...real, clock: { ...real.clock, now }, random: { ...real.random, int: () => 0 } };
+    const settings = { ...etcd.settings(prefix), endpoints: [way.endpoint, etcd.endpoints[0]!] };
+    const store = createEtcdStore(host, settings, { housekeepingMs: 60_000 });
+    stores.push(store);
+    await store.start();
+    await eventually(async () => assert.ok((await keysBelow(`${prefix}lock`)).length > 0));
+    // Begins where the first one will be after two ids, so that both number their next past write alike.
+    const alike = { ...real, random: { ...real.random, int: (bound: number) => (bound > 2 ? 2 : 0) } };
+    const other = await open(prefix, { housekeepingMs: 60_000 }, alike);
+    await store.putConfig(writeOf('mine', '1'));
+    await other.putConfig(writeOf('theirs', '1'));
+    untilMuted = 2;
+    const written = await store.putConfig(writeOf('mine', '2'));
+    assert.ok(way.isMuted && written.outcome === 'written');
+    assert.equal((await other.getConfig(keyOf('mine')))!.content, '2');
+    assert.equal(await store.revision(), written.revision);
+    await store.stop();
+    way.close();
+  });
+
   it('numbers past writes in order though a node begins with less than there is', async () => {
     const prefix = newPrefix();
     const [behind, ahead] = [await open(prefix), await open(prefix)];

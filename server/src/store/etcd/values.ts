@@ -25,6 +25,8 @@ export interface PastMark {
   readonly configId: string;
   readonly atMs: number;
   readonly blob: string;
+  /** Of whom it is; numbers alone do not tell, since several nodes may try the same one. */
+  readonly write?: string;
 }
 
 /** A value that etcd handed out, but that is not what was written: a flipped bit, a foreign hand. */
