@@ -129,6 +129,23 @@ describe('a copy of a store', () => {
     assert.equal(await to.getRecord('instance', INSTANCE), undefined);
   });
 
+  it('that goes on tells of rows that were damaged in what was copied before', async () => {
+    await fillStore(from);
+    const damaged = new Proxy(from, {
+      get: (store, name) => {
+        if (name !== 'scanConfigs') return bound(store, name);
+        return async (limit: number, after?: string) => ({
+          ...(await store.scanConfigs(limit, after)),
+          damaged: ['config with the id 7 does not fit its checksum'],
+        });
+      },
+    });
+    await assert.rejects(copy(damaged, breaking(to, 'putMoved', 1)), { kind: 'unavailable' });
+    const progress = new Progress(host.clock, (line) => lines.push(line));
+    await copy(damaged, to, { progress });
+    assert.equal(progress.damagedRows.size, 1);
+  });
+
   it('says which rows the target does not have as they are', async () => {
     await fillStore(from);
     const wrong = onCall(to, 'getConfig', 1, async () => {

@@ -115,8 +115,10 @@ async function compare(options: CopyOptions, revision: Revision | null, end: str
     else if (!target.refused.has(name)) wrong.set(name, 'it differs');
     if (wrong.size > WRONG_MAX) throw new MoveError(`over ${WRONG_MAX} rows differ in ${target.place}, one: ${name}`);
   };
-  for await (const { rows } of source.pages()) {
+  for await (const { rows, damaged } of source.pages()) {
     requireRunning(isStopped);
+    // Of a copy that goes on, those of the pages before are told only here.
+    progress.damaged(damaged);
     for (let i = 0; i < rows.length; i += COMPARED_AT_ONCE) {
       const some = rows.slice(i, i + COMPARED_AT_ONCE);
       // Of a backup, rows of one name count in their order.
