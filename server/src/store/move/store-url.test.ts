@@ -39,7 +39,7 @@ test('a URL says which store is meant', () => {
         ...{ ...REDIS, mode: 'sentinel', addresses: ['a:26379', 'b:1'], master: 'm', prefix: 'x:', database: 0 },
         ...{ password: 'pw', tls: { caFile: undefined }, allowsLoss: true },
       },
-      'rediss+sentinel://a,b:1',
+      'rediss+sentinel://a,b:1?master=m&prefix=x%3A',
     ],
   };
   for (const [url, [settings, place]] of Object.entries(cases)) {

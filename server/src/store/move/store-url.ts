@@ -46,7 +46,7 @@ export function parseStoreUrl(text: string, givenPassword?: string): StoreAddres
     case 'rediss+sentinel':
     case 'redis+cluster':
     case 'rediss+cluster':
-      return { settings: redisOf(parts, password), place };
+      return { settings: redisOf(parts, password), place: `${place}${redisNames(parts)}` };
     default:
       throw wrong(text, `there is no store ${JSON.stringify(parts.scheme)}`);
   }
@@ -93,6 +93,12 @@ function redisOf({ scheme, user, hosts, path, query }: Parts, password: string |
     // Whoever moves data there is told by the nodes that start on it later.
     ...{ prefix, user: user === '' ? undefined : user, password, tls, allowsLoss: true },
   };
+}
+
+/** Of several stores on one Redis, or behind the same Sentinels, which one. */
+function redisNames({ query }: Parts): string {
+  const names = ['master', 'prefix'].filter((name) => query.has(name));
+  return names.map((name, i) => `${i === 0 ? '?' : '&'}${name}=${encodeURIComponent(query.get(name)!)}`).join('');
 }
 
 function partsOf(text: string): Parts {
