@@ -133,8 +133,12 @@ describe('a damaged sqlite file', () => {
       withStore(async () => {}),
       /store\.sqlite\.rebuilt is there: a rebuild was broken off/,
     );
+    // Made again it would have less: the damaged file is aside.
+    await makeCopies();
+    await assert.rejects(rebuildSqlite({ host, path, data }), { name: 'MoveError', message: /rename that file/ });
     await host.disk.rename(`${path}.rebuilt`, path);
     await requireAll();
+    await withStore(async (store) => assert.equal((await store.searchHistory(keyOf('removed'), 0, 10)).total, 2));
   });
 });
 

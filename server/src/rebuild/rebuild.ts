@@ -39,7 +39,13 @@ export interface Rebuilt {
  * file is whole. No process may have the file open.
  */
 export async function rebuildSqlite({ host, path, data }: RebuildOptions): Promise<Rebuilt | undefined> {
-  const damage = (await host.disk.stat(path)) === undefined ? 'it is missing' : damageOf(path);
+  const isMissing = (await host.disk.stat(path)) === undefined;
+  if (isMissing && (await host.disk.stat(rebuiltPath(path))) !== undefined) {
+    // Made of the copies alone it would have less than what was salvaged from the file that is aside.
+    const message = `${path} is missing and ${rebuiltPath(path)} is there: a rebuild was broken off, rename that file to it`;
+    throw new MoveError(message);
+  }
+  const damage = isMissing ? 'it is missing' : damageOf(path);
   if (damage === null) return undefined;
   const making = `${path}.rebuilding`;
   await removeDatabase(host, making);
@@ -130,9 +136,11 @@ async function rowOf(store: Store, dumped: DumpedConfig, content: string): Promi
 async function setAside(host: Host, path: string): Promise<string | undefined> {
   const stamp = isoTime(host.clock.now()).replaceAll(/[-:]|\.\d+/g, '');
   const aside = `${path}.damaged-${stamp}`;
+  // Another rebuild may have left one of the same second.
+  const isThere = (await host.disk.stat(path)) !== undefined;
   for (const end of ['-wal', '-shm', '']) {
     if ((await host.disk.stat(`${path}${end}`)) !== undefined)
       await host.disk.rename(`${path}${end}`, `${aside}${end}`);
   }
-  return (await host.disk.stat(aside)) === undefined ? undefined : aside;
+  return isThere ? aside : undefined;
 }
