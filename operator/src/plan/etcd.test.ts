@@ -279,6 +279,17 @@ test('fewer members: removed from the highest, a leader hands over before, the p
   assert.deepEqual(orders(leads), ['move-leader by 10.244.1.14']);
 });
 
+test('members that outlived their pods are no members any more: they would count for the quorum', () => {
+  const members = [0, 1, 2, 3, 4].map((ordinal) => etcdMember(ordinal));
+  const statefulSet = etcdSet(3, 'r2');
+  const left = planned(steady({ statefulSet, members }));
+  assert.deepEqual([orders(left), deletions(left)], [['remove-member by 10.244.1.10'], []]);
+  assert.equal(applied<StatefulSet>(left, 'StatefulSet', 'demo-etcd')?.spec.replicas, 3, 'their pods do not come back');
+  const last = planned(steady({ statefulSet, members: members.slice(0, 4) }));
+  assert.deepEqual([orders(last), deletions(last)], [['remove-member by 10.244.1.10'], []]);
+  assert.deepEqual(deletions(planned(steady({ statefulSet }))), ['demo-etcd-2']);
+});
+
 test('fewer members: never below the quorum of the rest', () => {
   const five = anEtcd(5);
   const pods = five.pods.map((pod, ordinal) => (ordinal < 2 ? etcdPod(ordinal, { isReady: false }) : pod));

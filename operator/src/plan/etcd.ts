@@ -124,14 +124,15 @@ function planMembers(
   const told = etcd?.statefulSet?.spec.replicas;
   if (told === undefined || !isFormed) return { replicas: told ?? wanted, phase: 'starting', orders: [] };
   if (told < wanted) return { replicas: wanted, phase: 'out', orders: [] };
-  if (told === wanted) return { replicas: wanted, phase: 'steady', orders: [] };
+  const leaving = views.filter((view) => view.ordinal >= wanted && view.id !== undefined);
+  // Old volumes may know more members than there are pods, and nobody else would ever remove those.
+  if (told === wanted && leaving.length === 0) return { replicas: wanted, phase: 'steady', orders: [] };
   // Without a quorum nobody can be removed, so nobody goes.
   if (etcd?.members === undefined) return { replicas: told, phase: 'in-blocked', orders: [] };
 
-  const leaving = views.filter((view) => view.ordinal >= wanted && view.id !== undefined);
   const next = leaving.at(-1);
   if (next === undefined) return { replicas: wanted, phase: 'in', orders: [] };
-  const replicas = Math.max(wanted, next.ordinal + 1);
+  const replicas = Math.min(told, Math.max(wanted, next.ordinal + 1));
   const rest = views.filter((view) => view.id !== undefined && view !== next);
   const up = rest.filter((view) => view.isUp);
   const asked = up[0];
