@@ -57,6 +57,27 @@ describe('publishes that share a transaction on mysql', { skip: (await mariadbMi
     assert.equal((await changesSince(store, from)).length, names.length);
   });
 
+  it('are not sent as one where all that stands beside the contents is too large for a packet', async () => {
+    const small = await startMariadb({ flags: ['--max-allowed-packet=1M'] });
+    const { address: host, port, database, user, password } = small;
+    const own = createMysqlStore(createTestHost(), { host, port, database, user, password });
+    try {
+      await own.start();
+      const put = (content: string) =>
+        Promise.all(
+          Array.from({ length: 40 }, (_, i) =>
+            own.putConfig(writeOf(`wide-${i}`, content, { schema: 's'.repeat(60_000) })),
+          ),
+        );
+      await put('1');
+      const written = await put('2');
+      assert.ok(written.every(({ outcome }) => outcome === 'written'));
+    } finally {
+      await own.stop();
+      await small.stop();
+    }
+  });
+
   it('of those for one key the last stands, and a condition is judged by what stood before', async () => {
     const others = Array.from({ length: 8 }, (_, i) => store.putConfig(writeOf(`other-${i}`, 'x')));
     const written = await Promise.all([

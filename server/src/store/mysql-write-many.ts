@@ -143,8 +143,14 @@ function textOf({ dataId, group, namespaceId }: Pick<ConfigWrite, 'dataId' | 'gr
 }
 
 function requirePacketOfAll(session: MysqlSession, writes: readonly ConfigWrite[]): void {
-  const bytes = writes.reduce((sum, { content }) => sum + Buffer.byteLength(content), PACKET_BYTES_SPARE);
+  const bytes = writes.reduce((sum, write) => sum + bytesOf(write), PACKET_BYTES_SPARE);
   if (bytes <= session.packetBytesMax) return;
   const message = `${session.place}: ${writes.length} contents of ${bytes} bytes are over the server's max_allowed_packet`;
   throw new StoreError('invalid', message);
+}
+
+/** The schema alone may have 64 KiB, of each. */
+function bytesOf({ content, schema, description, use, effect, by }: ConfigWrite): number {
+  const texts = [content, schema, description, use, effect, by.user];
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 0);
 }
