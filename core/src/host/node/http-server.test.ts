@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import type { HttpHandler, HttpListener, HttpRequest, ServeOptions } from '../host.ts';
 import { createHttpClient } from './http-client.ts';
-import { serveHttp } from './http-server.ts';
+import { OUTGOING_MAX, serveHttp } from './http-server.ts';
 import { createLog } from './log.ts';
 
 const lines: string[] = [];
@@ -339,4 +339,27 @@ test('requests that come together are all handled before the first answer leaves
     '200, body of /1, 500, 200, body of /3, 200, body of /4',
   );
   assert.deepEqual(events.slice(0, 4), ['/1', '/2', '/3', '/4']);
+});
+
+test('of very many requests that come together the first are answered before the rest is handled', async () => {
+  let handled = 0;
+  let handledAtFirst: number | undefined;
+  const headers = {
+    get 'x-a'() {
+      handledAtFirst ??= handled;
+      return 'a';
+    },
+  };
+  const listener = await serving(() => {
+    handled += 1;
+    return { status: 200, headers, body: '' };
+  });
+  const request = 'GET / HTTP/1.1\r\nHost: x\r\n';
+  const many = OUTGOING_MAX + 200;
+  const text = await exchangeRaw(
+    listener.port,
+    `${request}\r\n`.repeat(many - 1) + `${request}Connection: close\r\n\r\n`,
+  );
+  assert.equal(text.match(/HTTP\/1\.1 200/g)?.length, many);
+  assert.ok(handledAtFirst !== undefined && handledAtFirst <= OUTGOING_MAX, `${handledAtFirst}`);
 });

@@ -12,6 +12,8 @@ export const REQUEST_TIMEOUT_MS = 30_000;
 export const READER_TIMEOUT_MS = 30_000;
 export const KEEP_ALIVE_MS = 75_000;
 export const CONNECTIONS_PER_ADDRESS_MAX = 10_000;
+/** Answers that wait for the end of the turn; from then on a caller who takes none of its own is read no further. */
+export const OUTGOING_MAX = 1_024;
 /** How often Node looks for requests that are overdue. */
 const OVERDUE_CHECK_MS = 2_000;
 /** After a refused body we go on reading for a while, else the kernel resets the connection over the answer. */
@@ -41,7 +43,6 @@ class NodeHttpListener implements HttpListener {
   readonly #handler: HttpHandler;
   readonly #log: Log;
   readonly #connections: AddressCounts;
-  /** One for each request under way at most. */
   #outgoing: { readonly response: ServerResponse; readonly answer: HttpResponse }[] = [];
   #isRetired = false;
   #onEmpty: (() => void) | undefined;
@@ -182,6 +183,7 @@ class NodeHttpListener implements HttpListener {
   #send(response: ServerResponse, answer: HttpResponse): void {
     this.#outgoing.push({ response, answer });
     if (this.#outgoing.length === 1) setImmediate(this.#sendAll);
+    else if (this.#outgoing.length >= OUTGOING_MAX) this.#sendAll();
   }
 
   readonly #sendAll = (): void => {
