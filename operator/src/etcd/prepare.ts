@@ -72,6 +72,8 @@ export async function prepareMember(host: Host, options: PrepareOptions, isOver 
     } catch (error) {
       // etcd refuses what would cost it its quorum, e.g. while another member joins: then it is this one's turn later.
       if (!isExpected(error)) throw error;
+      // With the note it would start when nobody answers, be refused by the others for ever, and never come back here.
+      if (step.kind === 'add' && isRefused(error)) await host.disk.remove(noteFile);
       say(`etcd does not ${step.kind} this member yet: ${(error as Error).message}`);
     }
     await host.clock.sleep(LOOK_EVERY_MS);
@@ -115,6 +117,11 @@ async function membersBy(host: Host, gateway: EtcdGateway, at: Endpoint, login: 
 
 function isExpected(error: unknown): boolean {
   return error instanceof NetworkError || error instanceof EtcdError;
+}
+
+/** It was surely not carried out; after any other error it may have been. */
+function isRefused(error: unknown): boolean {
+  return error instanceof EtcdError && /unhealthy cluster|not enough started members/.test(error.message);
 }
 
 async function noteIn(host: Host, file: string): Promise<string | undefined> {
