@@ -44,7 +44,7 @@ const SUITES: Readonly<Record<SuiteName, Suite>> = {
 
 const NAMES = Object.keys(SUITES) as SuiteName[];
 /** Suites that share little but the processor, each run beside the others when a machine has a core for it. */
-const LANES: readonly (readonly SuiteName[])[] = [['processes', 'clients'], ['kubernetes']];
+const LANES: readonly (readonly SuiteName[])[] = [['processes'], ['clients', 'kubernetes']];
 /** A file at most; on Kubernetes one has a whole cluster to bring up, scale and take away. */
 const FILE_MS_MAX = 30 * 60_000;
 const MISUSED = 2;
@@ -57,7 +57,7 @@ ${NAMES.map((name) => `  ${name.padEnd(12)} ${SUITES[name].summary}`).join('\n')
   PATH           files with this in their path alone, e.g. one-node
   FLAGS          other flags go to node --test, e.g. --test-name-pattern=UDP
 
-  --one-lane     all files one after the other; else those of Kubernetes run beside the rest
+  --one-lane     all files one after the other; else clients and Kubernetes run beside the rest
 
   CI=true        a suite that lacks something fails instead of being skipped
   KILLS=20       how often the test of publishes kills a node (5)
