@@ -110,6 +110,29 @@ describe('the data of the etcd store', { skip: (await etcdMissing()) ?? false },
     way.close();
   });
 
+  it('still has ids when rows came with the highest there are', async () => {
+    const store = await open(newPrefix());
+    const id = String(Number.MAX_SAFE_INTEGER);
+    const facts = { content: 'x', md5: md5('x'), appName: '', sourceIp: '', sourceUser: null };
+    const more = { type: 'text', description: null, use: null, effect: null, schema: null, tags: [] } as const;
+    const past = { ...keyOf('moved'), ...facts, nid: id, configId: id, operation: 'U', atMs: 1 } as const;
+    const moved = [
+      { what: 'config', row: { ...keyOf('moved'), ...facts, ...more, id, createdMs: 1, modifiedMs: 1 } },
+      { what: 'history', row: past },
+    ] as const;
+    await store.putMoved!(moved);
+    await store.putMoved!(moved);
+    assert.equal((await store.putConfig(writeOf('moved', 'y'))).outcome, 'written');
+    const { items } = await store.searchHistory(keyOf('moved'), 0, 10);
+    assert.deepEqual(
+      items.map(({ operation, md5: sum }) => [operation, sum]),
+      [
+        ['U', md5('x')],
+        ['U', md5('x')],
+      ],
+    );
+  });
+
   it('numbers past writes in order though a node begins with less than there is', async () => {
     const prefix = newPrefix();
     const [behind, ahead] = [await open(prefix), await open(prefix)];

@@ -39,3 +39,10 @@ export function firstIdAt(seenRevision: number, floor: number): number {
 export function isOurs(id: string): boolean {
   return isId(id) && Number.isSafeInteger(Number(id));
 }
+
+const ID_KEPT_MAX = 2 ** 52;
+
+/** Whether a row that is moved here keeps its id: ids of ours go on from the highest, and need room above it. */
+export function isKept(id: string): boolean {
+  return isOurs(id) && Number(id) <= ID_KEPT_MAX;
+}

@@ -5,7 +5,7 @@ import type { Upload } from './blobs.ts';
 import type { Patience } from './client.ts';
 import { floorOf, pastOperations } from './configs.ts';
 import { type EtcdContext, requireTime } from './context.ts';
-import { firstIdAt, isOurs } from './ids.ts';
+import { firstIdAt, isKept, isOurs } from './ids.ts';
 import { type KeyRange, nameOf, rangeAfter, readBackward, variantNameOf } from './keys.ts';
 import { getKey, isAbsent, isUnchanged, put, type Read, readEach, readRange, transactionOf } from './kv.ts';
 import type { Compare, RangeRequest, RequestOp } from './protocol.ts';
@@ -44,7 +44,7 @@ async function raiseFloor(etcd: EtcdContext, rows: readonly MovedRow[]): Promise
     if (what === 'variant') return [];
     return what === 'config' ? [row.id] : [row.nid, row.configId];
   });
-  const highest = Math.max(0, ...ids.filter(isOurs).map(Number));
+  const highest = Math.max(0, ...ids.filter(isKept).map(Number));
   const patience = client.patience();
   for (;;) {
     const read = await getKey(client, patience, keys.floor);
@@ -161,7 +161,7 @@ function configPlan(
   const name = nameOf(key);
   const [standing, sameId, newestPast] = reads.map((read) => read.kvs[0]);
   const old = standing && readConfigHead(key, standing.value);
-  const isFree = isOurs(config.id) && sameId === undefined;
+  const isFree = isKept(config.id) && sameId === undefined;
   const id = old?.id ?? (isFree ? config.id : freshId);
   const valueWith = (blob: Blob) => writeConfigHead(key, { id, md5: config.md5, blob, ...factsOf(config) });
   if (old !== undefined && valueWith(old.blob).equals(standing!.value)) return NOTHING;
@@ -198,7 +198,7 @@ async function nidFor(
   freshId: string,
 ): Promise<string | undefined> {
   const mark = sameNid.kvs[0] && readPastMark(sameNid.kvs[0].value);
-  if (isOurs(past.nid) && mark === undefined) return past.nid;
+  if (isKept(past.nid) && mark === undefined) return past.nid;
   if (mark !== undefined && isSame(mark, past) && mark.name === nameOf(past)) return undefined;
   // It may have come before and been given another number.
   const { client, keys } = etcd;
