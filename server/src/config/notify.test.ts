@@ -88,3 +88,16 @@ test('one that has left is told nothing more, and nobody is once it stops', asyn
   await host.advance(60_000);
   assert.deepEqual(told, ['b 1', 'b 2']);
 });
+
+test('of one that left nothing is remembered: its next failure is told anew', async () => {
+  const { host, hints, broken, list } = setUp(['a']);
+  broken.add('a');
+  hints.changed(1);
+  await host.advance(120_000);
+  list([]);
+  hints.changed(2);
+  list(['a']);
+  hints.changed(3);
+  await host.advance(120_000);
+  assert.equal(host.log.lines.filter((line) => line.startsWith('info notify error')).length, 2);
+});

@@ -54,6 +54,7 @@ export class PeerHints {
   changed(revision: Revision): void {
     const listed = this.#peers.listed();
     for (const peer of this.#untold.keys()) if (!listed.includes(peer)) this.#untold.delete(peer);
+    for (const peer of this.#failing) if (!listed.includes(peer)) this.#failing.delete(peer);
     for (const peer of listed) {
       const untold = this.#untold.get(peer);
       if (untold === undefined) this.#untold.set(peer, { revision, attempts: 0 });
