@@ -25,9 +25,10 @@ export function storeCommandWithRebuild(): Command {
         console.log(`${path} is whole: nothing was done`);
         return;
       }
-      const { damage, aside, salvaged, copied } = rebuilt;
+      const { damage, aside, salvaged, copied, lacking } = rebuilt;
       console.log(`${path} was damaged (${damage})${aside === undefined ? '' : `; that file is ${aside} now`}`);
       console.log(`${path} is new: ${salvaged} rows could still be read, ${copied} are from the copies in ${data}`);
+      if (lacking.length > 0) console.log(`some may be missing, which no whole copy has: ${lacking.join(', ')}`);
     });
   return command;
 }

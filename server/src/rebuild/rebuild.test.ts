@@ -96,6 +96,15 @@ describe('a damaged sqlite file', () => {
     );
   });
 
+  it('tells of what something may be missing', async () => {
+    await destroyPages(path, leavesOf('config', path).slice(3, 6));
+    assert.deepEqual((await rebuildSqlite({ host, path, data }))!.lacking, ['config']);
+    await makeCopies();
+    await rm(path);
+    const { lacking } = (await rebuildSqlite({ host, path, data }))!;
+    assert.deepEqual(lacking, ['history', 'namespace', 'capacity', 'switch', 'instance']);
+  });
+
   it('does not bring back what was removed, where the file tells', async () => {
     await makeCopies();
     await destroyPages(path, leavesOf('config_history', path).slice(0, 2));

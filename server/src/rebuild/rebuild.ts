@@ -31,6 +31,8 @@ export interface Rebuilt {
   /** Rows that could still be read, and those that came from the copies. */
   readonly salvaged: number;
   readonly copied: number;
+  /** Of what something may be missing: neither the file nor a whole copy gave all of it. */
+  readonly lacking: readonly string[];
 }
 
 /**
@@ -50,7 +52,7 @@ export async function rebuildSqlite({ host, path, data }: RebuildOptions): Promi
   const making = `${path}.rebuilding`;
   await removeDatabase(host, making);
   const store = createSqliteStore(host, { path: making });
-  let counts: Pick<Rebuilt, 'salvaged' | 'copied'>;
+  let counts: Pick<Rebuilt, 'salvaged' | 'copied' | 'lacking'>;
   try {
     await store.start();
     counts = await fill(host, store, path, data);
@@ -69,7 +71,7 @@ async function fill(
   store: Store,
   path: string,
   data: string,
-): Promise<Pick<Rebuilt, 'salvaged' | 'copied'>> {
+): Promise<Pick<Rebuilt, 'salvaged' | 'copied' | 'lacking'>> {
   const target = new StoreTarget(store, path, new Patience(host));
   const holes = new Set<SalvagedSection>();
   const seen = new Set<SalvagedSection>();
@@ -98,9 +100,13 @@ async function fill(
     const row = await rowOf(store, dumped, new TextDecoder().decode(content));
     if (row !== undefined) await put(row);
   });
+  const lacking: string[] = wasWhole ? [] : (['config', 'variant'] as const).filter(isLacking);
+  if (isLacking('history')) lacking.push('history');
   for (const kind of RECORD_KINDS) {
     if (!isLacking(kind)) continue;
-    for (const row of (await new RecordCopy(host, `${data}/records`, kind).read()) ?? []) {
+    const rows = await new RecordCopy(host, `${data}/records`, kind).read();
+    if (rows === undefined) lacking.push(kind);
+    for (const row of rows ?? []) {
       if ((await store.getRecord(kind, row.key)) === undefined) await put({ what: 'record', row });
     }
   }
@@ -109,7 +115,7 @@ async function fill(
     throw new MoveError(`nothing can be read of ${path}, and there are no copies in ${data}: restore a backup`);
   }
   for (const [name, why] of target.refused) host.log.warn('a row was left out', { name, why });
-  return { salvaged, copied };
+  return { salvaged, copied, lacking };
 }
 
 /** Undefined when what was salvaged is as new; what a copy leaves out is taken from it. */

@@ -86,7 +86,8 @@ function* byId<Row>(
 ): Generator<Salvaged> {
   if (lastId === undefined) yield told(section, undefined, toMove);
   let failures = 0;
-  for (let after = 0; after < (lastId ?? Number.MAX_SAFE_INTEGER) && failures < FAILURES_MAX; ) {
+  // Of a table that never had a row, one look tells that it is empty.
+  for (let after = 0; after < (lastId || Number.MAX_SAFE_INTEGER) && failures < FAILURES_MAX; ) {
     // Single rows where many cannot be had at once: those before the hole.
     const page = (failures === 0 ? pageOrNone(scan, ROWS_AT_ONCE, after) : undefined) ?? pageOrNone(scan, 1, after);
     yield told(section, page, toMove);
