@@ -4,9 +4,10 @@ import { EtcdError, type EtcdGateway, type EtcdLogin, EtcdLoginError } from './e
 import type { NacosCluster } from './generated/nacos-cluster.ts';
 import type { KubeApi } from './kube/api.ts';
 import type { Mirror } from './kube/mirror.ts';
-import type { ConfigMap, Pod, Secret, StatefulSet } from './kube/objects.ts';
+import type { ConfigMap, KubeObject, Pod, Secret, StatefulSet } from './kube/objects.ts';
 import { isTerminating } from './kube/objects.ts';
 import { CONFIG_MAPS, DISRUPTION_BUDGETS, SECRETS, STATEFUL_SETS } from './kube/resource-types.ts';
+import { isOwnedBy } from './plan/views.ts';
 import { childNames, ETCD_CLIENT_PORT } from './resources/names.ts';
 import { isManaged, storageOf } from './resources/storage.ts';
 import type { EtcdReport, EtcdSnapshot } from './snapshot.ts';
@@ -24,19 +25,31 @@ export async function observeEtcd(
   const { namespace = 'default', name } = cluster.metadata;
   const names = childNames(name);
   const ref = { namespace, name: names.etcd };
-  const [settings, statefulSet, login] = await Promise.all([
+  const [foundSettings, foundSet, login] = await Promise.all([
     api.get<ConfigMap>(CONFIG_MAPS, ref),
     api.get<StatefulSet>(STATEFUL_SETS, ref),
     etcdLogin(api, cluster),
   ]);
+  const settings = unlessOfAnother(cluster, foundSettings);
+  const statefulSet = unlessOfAnother(cluster, foundSet);
+  const members = pods.filter((pod) => isOwnedBy(pod, statefulSet?.metadata.uid));
   return {
     settings,
     statefulSet,
     disruptionBudget: mirror.get(DISRUPTION_BUDGETS, `${namespace}/${names.etcd}`),
     hasLogin: login !== undefined,
     pods,
-    ...(await askAll(host, gateway, pods, login)),
+    ...(await askAll(host, gateway, members, login)),
   };
+}
+
+/**
+ * A NacosCluster that is made right after one of its name was deleted still sees that one's etcd, which serves until it
+ * is collected: for its own it would take it for formed, and its members would wait for those for ever.
+ */
+function unlessOfAnother<T extends KubeObject>(cluster: NacosCluster, object: T | undefined): T | undefined {
+  const owner = object?.metadata.ownerReferences?.find(({ controller }) => controller);
+  return owner === undefined || owner.uid === cluster.metadata.uid ? object : undefined;
 }
 
 export async function etcdLogin(api: KubeApi, cluster: NacosCluster): Promise<EtcdLogin | undefined> {
