@@ -358,8 +358,17 @@ test('of very many requests that come together the first are answered before the
   const many = OUTGOING_MAX + 200;
   const text = await exchangeRaw(
     listener.port,
-    `${request}\r\n`.repeat(many - 1) + `${request}Connection: close\r\n\r\n`,
+    `${`${request}\r\n`.repeat(many - 1)}${request}Connection: close\r\n\r\n`,
   );
   assert.equal(text.match(/HTTP\/1\.1 200/g)?.length, many);
   assert.ok(handledAtFirst !== undefined && handledAtFirst <= OUTGOING_MAX, `${handledAtFirst}`);
+});
+
+test('who is refused in the middle of a burst still gets the answers to what came before', async () => {
+  const listener = await serving(({ path }) => ({ status: 200, body: `body of ${path}` }));
+  const valid = 'GET /1 HTTP/1.1\r\nHost: x\r\n';
+  for (const burst of [`${valid}\r\nGARBAGE\r\n\r\n`, `${valid}Connection: close\r\n\r\n${valid}\r\n`]) {
+    const text = await exchangeRaw(listener.port, burst);
+    assert.deepEqual(text.match(/HTTP\/1\.1 \d+|body of \/\d/g), ['HTTP/1.1 200', 'body of /1', 'HTTP/1.1 400']);
+  }
 });

@@ -63,7 +63,10 @@ class NodeHttpListener implements HttpListener {
       if (Number(incoming.headers['content-length'] ?? 0) <= options.bodyBytesMax) response.writeContinue();
       this.#onRequest(incoming, response);
     });
-    server.on('clientError', (error, socket) => answerBroken(error as NodeJS.ErrnoException, socket as Socket));
+    server.on('clientError', (error, socket) => {
+      this.#sendAll(); // the answers to what came before it on this connection
+      answerBroken(error as NodeJS.ErrnoException, socket as Socket);
+    });
   }
 
   listen(): Promise<HttpListener> {
