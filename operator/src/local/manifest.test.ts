@@ -56,6 +56,18 @@ test('every rule of the CRD can be evaluated here, and the one that is waived is
   assert.ok(rules.some(({ rule }) => rule === SHARED_STORE_RULE));
 });
 
+test('a cluster from before the managed etcd keeps its name, and its file', () => {
+  const rules = schemaOf(CRD)['x-kubernetes-validations'] ?? [];
+  const refusals = (object: object) =>
+    rules.filter(({ rule }) => !isTransition(rule) && !evaluateRule(rule, object)).map(({ message }) => message);
+  const named = { metadata: { name: 'shop-etcd' }, spec: { replicas: 1 } };
+  assert.match(refusals(named).join(), /may not end in -etcd/);
+  const status = { readyReplicas: 1, store: 'embedded' };
+  assert.deepEqual(refusals({ ...named, status }), [], 'it can be changed, and its status be written');
+  assert.match(refusals({ ...named, spec: { replicas: 3 }, status }).join(), /keeps everything on the volume/);
+  assert.deepEqual(refusals({ ...named, spec: { replicas: 3 }, status: { ...status, store: 'mysql' } }), []);
+});
+
 test('all problems are told at once, with their place', () => {
   const problems = problemsOf(
     `${HEAD}spec: { replicas: three, auth: { enabled: false }, vip: { port: 0 }, vipp: {} }\n`,
