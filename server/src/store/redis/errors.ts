@@ -74,11 +74,18 @@ function lostDataset(place: string, answer: string): StoreError {
   return new StoreError('misconfigured', `${place}: ${what}; restore the data, or restart the nodes if this is meant`);
 }
 
+/** What Redis says of a command that it does not know: it repeats what it was sent. */
+const ARGUMENTS_SAID = /, with args beginning with:[^\n]*/;
+
 /** An error of ioredis carries the whole command, with contents and passwords. */
 function withoutCommand(error: unknown): Error {
   if (!(error instanceof Error)) return new Error(String(error));
   if ('command' in error) delete error.command;
   if ('previousErrors' in error) delete error.previousErrors;
+  if (ARGUMENTS_SAID.test(error.message)) {
+    error.stack = error.stack?.replace(ARGUMENTS_SAID, '') ?? '';
+    error.message = error.message.replace(ARGUMENTS_SAID, '');
+  }
   return error;
 }
 

@@ -49,6 +49,15 @@ describe('the parts of the redis store', () => {
       assert.match(told.message, /^redis here: /);
       assert.ok(!('command' in (told.cause as object)), 'a command may hold contents and passwords');
     }
+    // A server or proxy without logins says back what it was sent.
+    const unknown = storeErrorOf(
+      reply("ERR unknown command 'AUTH', with args beginning with: 'ann' 'pass-word' "),
+      'r',
+    );
+    assert.match(unknown.message, /unknown command 'AUTH'/);
+    assert.ok(
+      !/pass-word/.test(`${unknown.stack} ${(unknown.cause as Error).message} ${(unknown.cause as Error).stack}`),
+    );
     const own = new StoreError('invalid', 'as it is');
     assert.equal(storeErrorOf(own, 'redis here'), own);
     const cut = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' });
