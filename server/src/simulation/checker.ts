@@ -58,6 +58,7 @@ export class ListChecker {
     this.#noteCuts(nowMs);
     const ready = this.#cluster.ready();
     for (const node of ready) {
+      if (this.#cluster.isPaused(node.name)) continue;
       const listed = listedOn(node);
       for (const client of this.#clients) {
         const place = `${client.service} ${client.ip}`;
