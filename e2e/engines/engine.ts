@@ -73,7 +73,7 @@ async function startMysql(): Promise<Engine> {
   );
   const paused = faultOf(
     'MariaDB hangs',
-    async () => server.pause(),
+    () => server.pause(),
     async () => server.resume(),
   );
   const readOnly = faultOf(
@@ -109,7 +109,7 @@ async function startThreeEtcds(): Promise<Engine> {
     );
   const paused = faultOf(
     'all of etcd hangs',
-    async () => etcd.pause(),
+    () => etcd.pause(),
     async () => etcd.resume(),
   );
   const twoStopped = ofSome('two of three members of etcd are stopped', async () => etcd.members.slice(1));
@@ -136,7 +136,7 @@ async function startOneRedis(): Promise<Engine> {
   );
   const paused = faultOf(
     'Redis hangs',
-    async () => redis.pause(),
+    () => redis.pause(),
     async () => redis.resume(),
   );
   return {

@@ -1,7 +1,6 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +8,7 @@ import { promisify } from 'node:util';
 import { needs, programPath } from '../../scripts/needs.ts';
 import { freePorts } from '../processes/ports.ts';
 import { type EtcdCertificates, makeEtcdCertificates } from './etcd-certificates.ts';
+import { OwnProcess } from './own-process.ts';
 
 export interface EtcdOptions {
   /** Default 1. */
@@ -83,7 +83,6 @@ export interface EtcdMember {
 
 export const PREFIX = '/nacos-kube/';
 const READY_WITHIN_MS = 60_000;
-const STOPPED_WITHIN_MS = 10_000;
 const PROBE_MS = 1000;
 const USER = 'nacos';
 
@@ -242,7 +241,7 @@ class Member implements EtcdMember {
   readonly #directory: string;
   readonly #flags: readonly string[];
   readonly #runner: (command: readonly [string, ...string[]]) => readonly [string, ...string[]];
-  #process: ChildProcess | undefined;
+  readonly #process = new OwnProcess();
 
   constructor(
     place: MemberPlace,
@@ -260,11 +259,11 @@ class Member implements EtcdMember {
   }
 
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#process.pid;
   }
 
   async start(): Promise<void> {
-    if (this.#process !== undefined) return;
+    if (this.#process.isStarted) return;
     const peerUrl = peerUrlOf(this.#place);
     const log = join(this.#directory, `${this.name}.log`);
     const [program, ...args] = this.#runner([
@@ -275,11 +274,10 @@ class Member implements EtcdMember {
       ...[`--listen-metrics-urls=${probeUrlOf(this.#place)}`, '--logger=zap', `--log-outputs=${log}`],
       ...this.#flags,
     ]);
-    const server = spawn(program, args, { stdio: 'ignore' });
-    this.#process = server;
+    this.#process.start(program, args);
     const deadline = performance.now() + READY_WITHIN_MS;
     while (!(await this.#isHealthy())) {
-      if (server.exitCode !== null || performance.now() > deadline) {
+      if (this.#process.hasFailed || performance.now() > deadline) {
         const written = await readFile(log, 'utf8').catch(() => 'it wrote no log');
         throw new Error(`etcd did not start: ${written.slice(-2000)}`);
       }
@@ -292,36 +290,19 @@ class Member implements EtcdMember {
   }
 
   async kill(): Promise<void> {
-    await this.#end('SIGKILL');
+    await this.#process.end('SIGKILL');
   }
 
-  /** Resolves when the last thread has stopped, which on a busy machine is later than the signal. */
   async pause(): Promise<void> {
-    const pid = this.#process?.pid;
-    if (pid === undefined) return;
-    this.#process!.kill('SIGSTOP');
-    const deadline = performance.now() + STOPPED_WITHIN_MS;
-    while (!(await isStopped(pid)) && performance.now() < deadline) await sleep(5);
+    await this.#process.pause();
   }
 
   resume(): void {
-    this.#process?.kill('SIGCONT');
+    this.#process.resume();
   }
 
   async stop(): Promise<void> {
-    this.resume();
-    await this.#end('SIGTERM');
-  }
-
-  async #end(signal: NodeJS.Signals): Promise<void> {
-    const server = this.#process;
-    this.#process = undefined;
-    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
-    const ended = once(server, 'exit');
-    server.kill(signal);
-    const patience = setTimeout(() => server.kill('SIGKILL'), STOPPED_WITHIN_MS);
-    await ended;
-    clearTimeout(patience);
+    await this.#process.end('SIGTERM');
   }
 
   /** Only while the member knows a leader. */
@@ -337,12 +318,6 @@ class Member implements EtcdMember {
       return undefined;
     }
   }
-}
-
-async function isStopped(pid: number): Promise<boolean> {
-  const tasks = await readdir(`/proc/${pid}/task`).catch(() => []);
-  const stats = tasks.map((task) => readFile(`/proc/${pid}/task/${task}/stat`, 'utf8').catch(() => ') T'));
-  return (await Promise.all(stats)).every((stat) => /\) T/.test(stat));
 }
 
 function peerUrlOf({ address, peerPort }: MemberPlace): string {

@@ -1,14 +1,14 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createConnection } from 'mysql2/promise';
 import { needs, programPath } from '../../scripts/needs.ts';
+import { freePort } from '../processes/ports.ts';
+import { OwnProcess } from './own-process.ts';
 
 export interface MariadbOptions {
   /** Default: a free one. */
@@ -38,14 +38,13 @@ export interface Mariadb {
   /** On the same data and port, after `kill`. */
   start(): Promise<void>;
   /** SIGSTOP: it holds its connections and answers nothing. */
-  pause(): void;
+  pause(): Promise<void>;
   resume(): void;
   /** Ends the server and removes its data. */
   stop(): Promise<void>;
 }
 
 const READY_WITHIN_MS = 60_000;
-const STOPPED_WITHIN_MS = 10_000;
 const DATABASE = 'nacos';
 const USER = 'nacos';
 
@@ -79,7 +78,7 @@ class MariadbServer implements Mariadb {
   readonly #flags: readonly string[];
   readonly #runner: NonNullable<MariadbOptions['runner']>;
   #directory = '';
-  #process: ChildProcess | undefined;
+  readonly #process = new OwnProcess();
 
   constructor(options: MariadbOptions, port: number) {
     this.address = options.bindAddress ?? '127.0.0.1';
@@ -122,11 +121,10 @@ class MariadbServer implements Mariadb {
       ...[`--log-error=${log}`, `--init-file=${this.#path('init.sql')}`, '--skip-name-resolve'],
       ...['--innodb-buffer-pool-size=64M', ...(isRoot() ? ['--user=mysql'] : []), ...this.#flags],
     ]);
-    const server = spawn(program, args, { stdio: 'ignore' });
-    this.#process = server;
+    this.#process.start(program, args);
     const deadline = performance.now() + READY_WITHIN_MS;
     while (!(await this.#answers())) {
-      if (server.exitCode !== null || performance.now() > deadline) {
+      if (this.#process.hasFailed || performance.now() > deadline) {
         throw new Error(`mariadbd did not start: ${(await readFile(log, 'utf8')).slice(-2000)}`);
       }
       await sleep(50);
@@ -152,32 +150,20 @@ class MariadbServer implements Mariadb {
   }
 
   async kill(): Promise<void> {
-    await this.#end('SIGKILL');
+    await this.#process.end('SIGKILL');
   }
 
-  pause(): void {
-    this.#process?.kill('SIGSTOP');
+  async pause(): Promise<void> {
+    await this.#process.pause();
   }
 
   resume(): void {
-    this.#process?.kill('SIGCONT');
+    this.#process.resume();
   }
 
   async stop(): Promise<void> {
-    this.resume();
-    await this.#end('SIGTERM');
+    await this.#process.end('SIGTERM');
     await rm(this.#directory, { recursive: true, force: true });
-  }
-
-  async #end(signal: NodeJS.Signals): Promise<void> {
-    const server = this.#process;
-    this.#process = undefined;
-    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
-    const ended = once(server, 'exit');
-    server.kill(signal);
-    const patience = setTimeout(() => server.kill('SIGKILL'), STOPPED_WITHIN_MS);
-    await ended;
-    clearTimeout(patience);
   }
 
   /** By the socket, which is reached from any network. The user comes from the init file, which is read after it is open. */
@@ -200,13 +186,4 @@ class MariadbServer implements Mariadb {
 
 function isRoot(): boolean {
   return userInfo().uid === 0;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -1,5 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { needs, programPath } from '../../scripts/needs.ts';
 import { freePort } from '../processes/ports.ts';
+import { OwnProcess } from './own-process.ts';
 
 export interface RedisOptions {
   /** Default: a free one. */
@@ -39,14 +38,13 @@ export interface RedisServer {
   /** On the same data and port, after `kill`; with other lines of configuration when they are given. */
   start(lines?: readonly string[]): Promise<void>;
   /** SIGSTOP: it holds its connections and answers nothing. */
-  pause(): void;
+  pause(): Promise<void>;
   resume(): void;
   /** Ends the server and removes its data. */
   stop(): Promise<void>;
 }
 
 const READY_WITHIN_MS = 20_000;
-const STOPPED_WITHIN_MS = 10_000;
 const POLL_MS = 20;
 
 /** Why no server can be started here, or undefined. Where `CI` is set a lack is an error and no reason to skip. */
@@ -81,7 +79,7 @@ class RedisProcess implements RedisServer {
   readonly #isSentinel: boolean;
   #lines: readonly string[];
   #directory = '';
-  #process: ChildProcess | undefined;
+  readonly #process = new OwnProcess();
 
   constructor(options: RedisOptions, port: number, lines: readonly string[], isSentinel: boolean) {
     this.address = options.bindAddress ?? '127.0.0.1';
@@ -114,11 +112,10 @@ class RedisProcess implements RedisServer {
       (await programPath('redis-server')) ?? 'redis-server',
       ...[this.#path('redis.conf'), ...(this.#isSentinel ? ['--sentinel'] : [])],
     ]);
-    const server = spawn(program, args, { stdio: 'ignore' });
-    this.#process = server;
+    this.#process.start(program, args);
     const deadline = performance.now() + READY_WITHIN_MS;
     while (!(await this.#answers())) {
-      if (server.exitCode !== null || performance.now() > deadline) {
+      if (this.#process.hasFailed || performance.now() > deadline) {
         throw new Error(`redis-server did not start: ${await this.#logTail()}`);
       }
       await sleep(POLL_MS);
@@ -142,32 +139,20 @@ class RedisProcess implements RedisServer {
   }
 
   async kill(): Promise<void> {
-    await this.#end('SIGKILL');
+    await this.#process.end('SIGKILL');
   }
 
-  pause(): void {
-    this.#process?.kill('SIGSTOP');
+  async pause(): Promise<void> {
+    await this.#process.pause();
   }
 
   resume(): void {
-    this.#process?.kill('SIGCONT');
+    this.#process.resume();
   }
 
   async stop(): Promise<void> {
-    this.resume();
-    await this.#end('SIGTERM');
+    await this.#process.end('SIGTERM');
     if (this.#directory !== '') await rm(this.#directory, { recursive: true, force: true });
-  }
-
-  async #end(signal: NodeJS.Signals): Promise<void> {
-    const server = this.#process;
-    this.#process = undefined;
-    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
-    const ended = once(server, 'exit');
-    server.kill(signal);
-    const patience = setTimeout(() => server.kill('SIGKILL'), STOPPED_WITHIN_MS);
-    await ended;
-    clearTimeout(patience);
   }
 
   /** It answers while it still loads its data too; only then is it ready. */

@@ -55,7 +55,7 @@ describe('the redis store on a server that fails', { skip: (await redisMissing()
   it('never does a write that its caller has given up, not even when a frozen server wakes', async () => {
     const store = await stores.openOn(server, { prefix: stores.newPrefix() });
     await store.putConfig(writeOf('frozen', 'before'));
-    server.pause();
+    await server.pause();
     const startedAt = clock.monotonic();
     try {
       const error = await assertRefused('unavailable', store.putConfig(writeOf('frozen', 'during')));
@@ -179,7 +179,7 @@ describe('the redis store on a server that fails', { skip: (await redisMissing()
     await store.putConfig(writeOf('b', '1'));
     await eventually(async () => assert.equal((await onReplica.getConfig(keyOf('b')))!.content, '1'));
     // A replica that is there but takes no writes might be the next master.
-    replica.pause();
+    await replica.pause();
     try {
       const error = await assertRefused('unavailable', store.putConfig(writeOf('b', '2')));
       assert.match(error.message, /no replica confirmed the write within 1000 ms; the write may have been stored/);

@@ -45,7 +45,7 @@ describe('the redis store with Sentinels', { skip }, () => {
     await killed.start([`replicaof ${master.address} ${master.port}`]);
     await patiently(async () => assert.match(`${await killed.command('INFO')}`, /master_link_status:up/));
     const frozen = await redis.master();
-    frozen.pause();
+    await frozen.pause();
     await patiently(async () => assert.notEqual(await redis.master(), frozen));
     await written(100);
     frozen.resume();
@@ -66,7 +66,7 @@ describe('the redis store with Sentinels', { skip }, () => {
     const settings = { mode: 'sentinel', password: 'secret-2' } as const;
     const unknown = stores.open(redis.places, { ...settings, master: 'other' });
     assert.match((await assertRefused('misconfigured', unknown)).message, /watch no master of this name: other/);
-    redis.sentinels[0]!.pause();
+    await redis.sentinels[0]!.pause();
     try {
       const store = await stores.open(redis.places, settings);
       assert.ok((await store.revision()) > 0, 'two of three are enough');

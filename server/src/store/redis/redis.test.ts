@@ -28,7 +28,7 @@ storeContract(
         stores.push(store);
         return store;
       },
-      cut: async () => server.pause(),
+      cut: () => server.pause(),
       restore: async () => server.resume(),
       tearDown: async () => {
         for (const store of stores) await store.stop();
