@@ -154,6 +154,16 @@ test('a beat does not bring back what its client took away at another member', a
   assert.deepEqual(cluster.names.filter(isListed), []);
 });
 
+test('a beat that the owner took is of an instance that is listed here, though no delta of the owner came', async () => {
+  const { world, ask, beat, isListed } = await start();
+  world.cut('s2', 's1');
+  assert.equal(await ask('s2', 'POST', 'instance'), '200 ok');
+  assert.ok(!isListed('s1'));
+  world.heal();
+  assert.equal(await beat('s1'), 10_200);
+  assert.ok(isListed('s1'));
+});
+
 test('a peer that takes more than a second is counted as slow', async () => {
   const { world, cluster, ask } = await start();
   world.link({ delayMinMs: 1_100, delayMaxMs: 1_200 }, 's2', 's3');

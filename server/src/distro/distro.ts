@@ -1,13 +1,13 @@
 import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
 import type { Part } from '@nacos-kube/core/lifecycle.ts';
 import { type Instance, type InstanceKey, instanceKey } from '@nacos-kube/core/model/instance.ts';
-import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
+import { type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { Datum } from '../naming/datum.ts';
 import type { Operation, OperationResult, Ownership } from '../naming/operation.ts';
 import type { RegistryChange } from '../naming/registry-change.ts';
 import type { NamingService } from '../naming/service.ts';
 import { decodeDatum, decodeResult, encodeDatum, encodeOperation, field, list } from './codec.ts';
-import { Forwarder } from './forward.ts';
+import { FORWARD_BATCH_MAX, Forwarder } from './forward.ts';
 import { Introductions } from './introduce.ts';
 import { Journal } from './journal.ts';
 import { Lateness } from './lateness.ts';
@@ -272,10 +272,19 @@ export class Distro implements Part {
     operations: readonly Operation[],
     timeoutMs: number,
   ): Promise<readonly OperationResult[]> {
-    const message = { operations: operations.map(encodeOperation) };
+    const unknown = [...operations.keys()].filter((index) => this.#isUnknown(operations[index]!));
+    const message = { operations: operations.map(encodeOperation), ...(unknown.length > 0 && { unknown }) };
     const call = this.#peers.call(owner, FORWARD_PATH, message, timeoutMs);
     const answer = await this.#watched(call, 'forward', owner, operations.length);
+    // What a client was told is done must be seen by its next question here, though the owner's delta is late or held.
+    this.merge(list(field(answer, 'datums') ?? [], 'datums', 2 * FORWARD_BATCH_MAX).map(decodeDatum), owner);
     return list(field(answer, 'results'), 'results', operations.length).map(decodeResult);
+  }
+
+  /** A beat writes nothing at the owner, so no delta tells this member what it lacks. */
+  #isUnknown(operation: Operation): boolean {
+    if (operation.kind !== 'beat') return false;
+    return this.#naming.registry.aliveMs(serviceKey(operation.service), operation.key) === undefined;
   }
 
   async #watched(call: Promise<unknown>, what: string, peer: string, entries: number): Promise<unknown> {

@@ -92,8 +92,24 @@ test('operations are carried out in order, each with its result', async () => {
     ['register', ...place, INSTANCE],
     ['beat', ...place, '10.1.0.1:80:DEFAULT'],
   ];
-  assert.deepEqual(JSON.parse((await ask(FORWARD_PATH, { operations })).text), { results: [-1, 5_000, 5_000] });
+  const { results } = JSON.parse((await ask(FORWARD_PATH, { operations })).text);
+  assert.deepEqual(results, [-1, 5_000, 5_000]);
   assert.equal(naming.registry.instanceCount, 1);
+});
+
+test('who hands an operation over is told what it wrote, and what a beat is about that it does not know', async () => {
+  const { ask } = await start();
+  const place = ['public', 'DEFAULT_GROUP@@demo'];
+  const key = '10.1.0.1:80:DEFAULT';
+  const told = async (message: object) => {
+    const { datums } = JSON.parse((await ask(FORWARD_PATH, message)).text) as { datums?: unknown[][] };
+    return datums?.map(([, one, , , , kind]) => `${kind} ${one}`);
+  };
+  const beat = ['beat', ...place, key];
+  assert.deepEqual(await told({ operations: [['register', ...place, INSTANCE]] }), [`live ${key}`]);
+  assert.equal(await told({ operations: [beat] }), undefined);
+  assert.deepEqual(await told({ operations: [beat, beat], unknown: [1] }), [`live ${key}`]);
+  assert.deepEqual(await told({ operations: [['deregister', ...place, key]] }), [`left ${key}`]);
 });
 
 test('what breaks the schema is refused whole, counted, and changes nothing', async () => {
@@ -121,6 +137,8 @@ test('what breaks the schema is refused whole, counted, and changes nothing', as
     [EXCHANGE_PATH, '{"services":["no service"],"after":null}'],
     [EXCHANGE_PATH, `{"services":[${Array(201).fill('"a##b"').join()}],"after":null}`],
     [SNAPSHOT_PATH, '{"after":["a##b"]}'],
+    [FORWARD_PATH, '{"operations":[],"unknown":7}'],
+    [FORWARD_PATH, '{"operations":[],"unknown":[0]}'],
     [FORWARD_PATH, `{"operations":[["register","public","g@@s",["10.1.0.9",80,"D",1,7,"i","a"]],["explode"]]}`],
   ];
   for (const [path, body] of bad) {

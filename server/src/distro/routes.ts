@@ -1,7 +1,11 @@
 import { json } from '@nacos-kube/core/http/answers.ts';
 import { badRequest, ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
 import type { Policy, Route } from '@nacos-kube/core/http/route.ts';
+import { instanceKey } from '@nacos-kube/core/model/instance.ts';
+import { serviceKey } from '@nacos-kube/core/model/names.ts';
 import { MEMBER_HEADER, TIME_HEADER } from '../http/peer-auth.ts';
+import type { Datum } from '../naming/datum.ts';
+import type { Operation } from '../naming/operation.ts';
 import type { NamingService } from '../naming/service.ts';
 import {
   BadMessageError,
@@ -62,8 +66,17 @@ export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers
       // The sender has carried them out itself since, and its clients may have asked for other things.
       if (isLate) throw new ProtocolError(503, 'these operations came too late');
       const operations = list(field(message, 'operations'), 'operations', FORWARD_BATCH_MAX).map(decodeOperation);
+      const unknown = new Set(list(field(message, 'unknown') ?? [], 'unknown', operations.length));
       // Carried out here even if this member sees another owner: views differ for moments, stamps put it right.
-      return { results: operations.map((operation) => encodeResult(naming.apply(operation))) };
+      const results = operations.map((operation) => encodeResult(naming.apply(operation)));
+      const told = operations.filter((operation, index) => isWrite(operation) || unknown.has(index));
+      // What does not fit comes with the delta.
+      const [datums = []] = inMessages(
+        told.flatMap((one) => datumsOf(registry, one)),
+        datumChars,
+        2 * FORWARD_BATCH_MAX,
+      );
+      return { results, ...(datums.length > 0 && { datums: datums.map(encodeDatum) }) };
     }),
   ];
 }
@@ -90,6 +103,16 @@ function route(
       }
     },
   };
+}
+
+function isWrite({ kind }: Operation): boolean {
+  return kind === 'register' || kind === 'deregister' || kind === 'change';
+}
+
+function datumsOf(registry: NamingService['registry'], operation: Operation): readonly Datum[] {
+  if (operation.kind === 'clear') return [];
+  const key = operation.kind === 'register' ? instanceKey(operation.instance) : operation.key;
+  return registry.datumsOfInstance(serviceKey(operation.service), key);
 }
 
 function digest(value: unknown): readonly [string, string] {
