@@ -164,6 +164,30 @@ test('a beat that the owner took is of an instance that is listed here, though n
   assert.ok(isListed('s1'));
 });
 
+test('a member that slept refuses lists until it was told what it missed', async () => {
+  const { world, ask, isListed, areEqual } = await start();
+  assert.equal(await ask('s2', 'POST', 'instance'), '200 ok');
+  assert.ok(await world.until(areEqual, 5_000));
+  world.pause('s1', 20_000);
+  assert.equal(await ask('s2', 'DELETE', 'instance'), '200 ok');
+  await world.advance(19_000);
+  assert.ok(isListed('s1'));
+  const answers: string[] = [];
+  while (!answers.some((answer) => answer.startsWith('200'))) answers.push(await ask('s1', 'GET', 'instance/list'));
+  assert.match(answers[0]!, /^503 /);
+  assert.match(answers.at(-1)!, /"hosts":\[\]/);
+  assert.ok(world.nowMs < 30_000, `${world.nowMs} ms`);
+});
+
+test('a short pause is none: lists are answered at once', async () => {
+  const { world, ask, areEqual } = await start();
+  assert.equal(await ask('s2', 'POST', 'instance'), '200 ok');
+  assert.ok(await world.until(areEqual, 5_000));
+  world.pause('s1', 10_000);
+  await world.advance(9_999);
+  assert.match(await ask('s1', 'GET', 'instance/list'), /^200 .*10\.1\.0\.1/);
+});
+
 test('a peer that takes more than a second is counted as slow', async () => {
   const { world, cluster, ask } = await start();
   world.link({ delayMinMs: 1_100, delayMaxMs: 1_200 }, 's2', 's3');

@@ -25,7 +25,9 @@ export const SNAPSHOT_WAIT_MS = 5_000;
 const SNAPSHOT_ROUNDS_MAX = 3;
 const SNAPSHOT_PAUSE_MS = 500;
 /** What peers see changes with their reports, without a word to this part. */
-const EPOCH_CHECK_MS = 500;
+const TICK_MS = 500;
+/** Whoever slept for a time-out holds lists that clients have left behind: it begins as one that starts. */
+export const ASLEEP_MS = 15_000;
 /** Members differ about owners for moments at each change; what lasts longer than their reports is a cut between some. */
 const CONTEST_MS = 3_000;
 /** A call to a peer that takes longer is logged: it is what the next one waits for. */
@@ -58,6 +60,7 @@ export class Distro implements Part {
   #judged: ReadonlySet<ServiceKey> = new Set();
   #epoch = -1;
   #epochSinceMs = 0;
+  #tickedMs = 0;
   #state: 'starting' | 'running' | 'draining' | 'stopped' = 'starting';
   merged = 0;
   refused = 0;
@@ -88,12 +91,13 @@ export class Distro implements Part {
   }
 
   async start(): Promise<void> {
-    const nowMs = this.#host.clock.monotonic();
+    const nowMs = this.#now();
     for (const datum of await this.journal.read()) this.#naming.registry.restore(datum, nowMs);
+    this.#tickedMs = this.#now();
     this.#naming.changes.subscribe((change) => this.#changed(change));
     this.#peers.onChange(() => this.#membersChanged());
     this.#timers.push(
-      this.#host.clock.every(EPOCH_CHECK_MS, () => this.#noteMembers()),
+      this.#host.clock.every(TICK_MS, () => this.#tick()),
       this.#host.clock.every(VERIFY_PERIOD_MS, () => this.verify.round()),
     );
     this.#membersChanged();
@@ -104,8 +108,9 @@ export class Distro implements Part {
     return this.#state === 'starting' ? 'peers are being asked for their instances' : undefined;
   }
 
+  /** True as well when it was asleep and has not asked its peers yet what it missed: the first call may come before that. */
   get isStarting(): boolean {
-    return this.#state === 'starting';
+    return this.#state === 'starting' || (this.#state === 'running' && this.#isAsleep(this.#now()));
   }
 
   /** Tells the peers what they do not have yet; ownership goes over by itself once this member is not healthy. */
@@ -206,6 +211,25 @@ export class Distro implements Part {
     if (change.origin === 'store') return;
     this.journal.add(change.keys.flatMap((key) => this.#naming.registry.datumsOfInstance(change.service, key)));
     if (change.origin === 'here') this.#send(this.#sync.changed(change.service, change.keys, this.#now()));
+  }
+
+  #tick(): void {
+    const nowMs = this.#now();
+    if (this.#state === 'running' && this.#isAsleep(nowMs)) this.#wake(Math.round(nowMs - this.#tickedMs));
+    this.#tickedMs = nowMs;
+    this.#noteMembers();
+  }
+
+  #isAsleep(nowMs: number): boolean {
+    return nowMs - this.#tickedMs > ASLEEP_MS + TICK_MS;
+  }
+
+  #wake(asleepMs: number): void {
+    this.#host.log.warn('this process was asleep: no lists are answered until peers have told what it missed', {
+      asleepMs,
+    });
+    this.#state = 'starting';
+    this.#host.background('load from peers', this.#load());
   }
 
   #noteMembers(): void {
@@ -315,7 +339,7 @@ export class Distro implements Part {
     // A node that was stopped meanwhile has written its journal for the last time.
     if (this.#state === 'stopped') return;
     if (this.#state === 'starting') this.#state = 'running';
-    this.journal.start();
+    if (!this.journal.isStarted) this.journal.start();
   }
 
   /** How many datums it had; undefined when it did not answer in time. A snapshot adds and updates, it never deletes. */

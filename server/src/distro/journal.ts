@@ -71,6 +71,10 @@ export class Journal {
     this.#timer = this.#host.clock.every(FLUSH_MS, () => this.#host.background('journal', this.flush()));
   }
 
+  get isStarted(): boolean {
+    return this.#timer !== undefined;
+  }
+
   async stop(): Promise<void> {
     this.#timer?.cancel();
     await this.flush();
