@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BATCH_MAX, PACE_MS, PENDING_PER_PEER_MAX, RETRY_FIRST_MS, Sync, type SyncBatch } from './sync.ts';
+import {
+  BATCH_MAX,
+  DROPPED_AT_ONCE,
+  PACE_MS,
+  PENDING_PER_PEER_MAX,
+  RETRY_FIRST_MS,
+  Sync,
+  type SyncBatch,
+} from './sync.ts';
 
 const service = 'public##DEFAULT_GROUP@@demo';
 const keysOf = (batches: readonly SyncBatch[]) => batches.map((batch) => [batch.peer, batch.places.map((p) => p.key)]);
@@ -74,15 +82,18 @@ test('a batch has a bound, the rest follows', () => {
   assert.equal(sync.delivered(first!, PACE_MS)[0]?.places.length, 1);
 });
 
-test('more than the bound is left to the digests, and counted', () => {
+test('beyond the bound the oldest are left to the digests, and that is counted', () => {
   const sync = new Sync();
   sync.setPeers(['m2'], 0);
-  sync.changed(service, ['first'], 0);
+  const [first] = sync.changed(service, ['first'], 0);
   const keys = Array.from({ length: PENDING_PER_PEER_MAX }, (_, n) => `k${n}`);
   sync.changed(service, keys, 0);
-  sync.changed(service, ['one too many'], 0);
+  assert.equal(sync.overflows, 0);
+  sync.changed(service, ['k0', 'one too many'], 0);
   assert.equal(sync.overflows, 1);
-  assert.equal(sync.lag(0)[0]?.entries, 2);
+  assert.equal(sync.lag(0)[0]?.entries, 1 + PENDING_PER_PEER_MAX - DROPPED_AT_ONCE + 1);
+  const [next] = sync.delivered(first!, PACE_MS);
+  assert.equal(next?.places[0]?.key, `k${DROPPED_AT_ONCE}`);
 });
 
 test('the lag of a peer is the age of its oldest change, sent or waiting', () => {

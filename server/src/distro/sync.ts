@@ -5,8 +5,10 @@ import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 export const BATCH_MAX = 500;
 /** Datums that may come in answer to one. */
 export const NEWER_MAX = 4 * BATCH_MAX;
-/** Changed instances that wait for one peer; beyond it they are forgotten and the digests repair them. */
+/** Changed instances that wait for one peer; beyond it the oldest are forgotten and the digests repair them. */
 export const PENDING_PER_PEER_MAX = 200_000;
+/** So many go at a time: to drop the first of a large map for each that comes takes longer and longer. */
+export const DROPPED_AT_ONCE = 20_000;
 /** Between the starts of two batches to a peer, unless there is a whole one: small messages cost more than what they carry. */
 export const PACE_MS = 10;
 export const RETRY_FIRST_MS = 100;
@@ -48,7 +50,7 @@ interface Outbox {
  */
 export class Sync {
   readonly #outboxes = new Map<string, Outbox>();
-  /** Times that an outbox overflowed and was left to the digests. */
+  /** Times that the oldest changes of an outbox were dropped and left to the digests. */
   overflows = 0;
 
   /** Peers that are to be told; what waits for others is forgotten, they get it by digests once they are back. */
@@ -67,13 +69,14 @@ export class Sync {
 
   changed(service: ServiceKey, keys: readonly InstanceKey[], nowMs: number): SyncBatch[] {
     for (const outbox of this.#outboxes.values()) {
-      if (outbox.waiting.size + keys.length > PENDING_PER_PEER_MAX) {
-        outbox.waiting.clear();
-        this.overflows++;
-      }
       for (const key of keys) {
         const id = `${service}##${key}`;
-        if (!outbox.waiting.has(id)) outbox.waiting.set(id, { place: { service, key }, sinceMs: nowMs });
+        if (outbox.waiting.has(id)) continue;
+        if (outbox.waiting.size >= PENDING_PER_PEER_MAX) {
+          take(outbox.waiting, DROPPED_AT_ONCE);
+          this.overflows++;
+        }
+        outbox.waiting.set(id, { place: { service, key }, sinceMs: nowMs });
       }
     }
     return this.due(nowMs);
