@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { V1Secret } from '@kubernetes/client-node';
 import type { Endpoint, Host, Log } from '@nacos-kube/core/host/host.ts';
 import { NetworkError } from '@nacos-kube/core/host/host.ts';
-import { EtcdError, type EtcdGateway, type EtcdLogin } from './etcd/gateway.ts';
+import { EtcdError, type EtcdGateway, type EtcdLogin, isNotYetInSync } from './etcd/gateway.ts';
 import { etcdLogin } from './etcd-reports.ts';
 import type { NacosCluster } from './generated/nacos-cluster.ts';
 import type { KubeApi } from './kube/api.ts';
@@ -148,6 +148,7 @@ export class Applier {
       this.#events.tell(cluster, { type: 'Normal', reason: 'StoreMaintained', action: 'Reconcile', note });
     } catch (error) {
       if (!(error instanceof EtcdError || error instanceof NetworkError)) throw error;
+      if (isNotYetInSync(error)) return;
       const refused = `${note}: ${error.message}`;
       this.#events.tell(cluster, { type: 'Warning', reason: 'StoreRefused', action: 'Reconcile', note: refused });
     }
@@ -161,6 +162,8 @@ export class Applier {
         return await this.#gateway.moveLeader(at, login, order.to);
       case 'remove-member':
         return await this.#gateway.removeMember(at, login, order.id);
+      case 'promote':
+        return await this.#gateway.promoteMember(at, login, order.id);
       case 'defragment':
         return await this.#gateway.defragment(at, login);
       case 'disarm':

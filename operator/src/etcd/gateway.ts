@@ -18,6 +18,13 @@ export interface EtcdMember {
   readonly peerUrls: readonly string[];
   /** Empty until it has started. */
   readonly clientUrls: readonly string[];
+  /** It copies what the others have and does not count for the quorum. */
+  readonly isLearner: boolean;
+}
+
+export interface EtcdMembership {
+  readonly clusterId: string;
+  readonly members: readonly EtcdMember[];
 }
 
 export interface EtcdStatus {
@@ -70,10 +77,16 @@ export class EtcdGateway {
 
   /** As this member knows them after it was asked for a linearizable read: so with a quorum, and up to date. */
   async members(at: Endpoint, login: EtcdLogin): Promise<readonly EtcdMember[]> {
+    return (await this.membership(at, login)).members;
+  }
+
+  /** The same, and which cluster of members it is. */
+  async membership(at: Endpoint, login: EtcdLogin): Promise<EtcdMembership> {
     // In 3.4 the list itself is what the member has, be it cut off; the read before it is not answered then.
     await this.#guarded(at, '/v3/kv/range', { key: 'AA==', limit: '1', keys_only: true }, login);
     const answer = await this.#guarded(at, '/v3/cluster/member/list', {}, login);
-    return listOf(answer['members']).slice(0, MEMBERS_MAX).map(memberOf);
+    const clusterId = textOf((answer['header'] as Json | undefined)?.['cluster_id']);
+    return { clusterId, members: listOf(answer['members']).slice(0, MEMBERS_MAX).map(memberOf) };
   }
 
   /** What the member says of itself, quorum or not. */
@@ -102,8 +115,14 @@ export class EtcdGateway {
     await this.#guarded(at, '/v3/maintenance/alarm', { action: 'DEACTIVATE', memberID: memberId, alarm }, login);
   }
 
-  async addMember(at: Endpoint, login: EtcdLogin, peerUrl: string): Promise<void> {
-    await this.#guarded(at, '/v3/cluster/member/add', { peerURLs: [peerUrl] }, login);
+  /** As a learner: the quorum stays what it is until this one is promoted. */
+  async addLearner(at: Endpoint, login: EtcdLogin, peerUrl: string): Promise<void> {
+    await this.#guarded(at, '/v3/cluster/member/add', { peerURLs: [peerUrl], isLearner: true }, login);
+  }
+
+  /** From now on the learner counts for the quorum. Refused until it has what the others have. */
+  async promoteMember(at: Endpoint, login: EtcdLogin, id: string): Promise<void> {
+    await this.#guarded(at, '/v3/cluster/member/promote', { ID: id }, login);
   }
 
   async removeMember(at: Endpoint, login: EtcdLogin, id: string): Promise<void> {
@@ -205,6 +224,11 @@ function decode({ status, body }: InboundResponse): Json {
   throw new EtcdError(status, Number(json['code'] ?? -1), message.slice(0, 500));
 }
 
+/** A learner is promoted when it has caught up: asked too early, which is no failure. */
+export function isNotYetInSync(error: unknown): boolean {
+  return error instanceof EtcdError && /in sync with leader/.test(error.message);
+}
+
 function isTokenRefused(error: unknown): boolean {
   if (!(error instanceof EtcdError)) return false;
   // "user name is empty": the guard was set up since the token was asked for.
@@ -213,8 +237,14 @@ function isTokenRefused(error: unknown): boolean {
   );
 }
 
-function memberOf({ ID, name, peerURLs, clientURLs }: Json): EtcdMember {
-  return { id: textOf(ID), name: textOf(name), peerUrls: textsOf(peerURLs), clientUrls: textsOf(clientURLs) };
+function memberOf({ ID, name, peerURLs, clientURLs, isLearner }: Json): EtcdMember {
+  return {
+    id: textOf(ID),
+    name: textOf(name),
+    peerUrls: textsOf(peerURLs),
+    clientUrls: textsOf(clientURLs),
+    isLearner: isLearner === true,
+  };
 }
 
 function keyOf({ user, password }: EtcdLogin): string {

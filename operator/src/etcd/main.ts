@@ -28,7 +28,7 @@ async function run(flags: Record<string, string>): Promise<void> {
     client: { address: `${member}.${domain}`, port: clientPort },
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1));
-  await prepareMember(host, {
+  const mayStart = await prepareMember(host, {
     self: place(name),
     wanted: Array.from({ length: settings.members }, (_, ordinal) => place(`${base}-${ordinal}`)),
     isFormed: settings.state === 'existing',
@@ -37,5 +37,5 @@ async function run(flags: Record<string, string>): Promise<void> {
     configFile: settings.configFile,
     config: { token, listen: '0.0.0.0', peerPort, clientPort, metricsPort, quotaBytes },
   });
-  process.exit(0);
+  process.exit(mayStart ? 0 : 1);
 }

@@ -6,21 +6,40 @@ import { nextStartStep, type StartFacts } from './member-start.ts';
 const WANTED = [0, 1, 2].map((ordinal) => ({ name: `e-${ordinal}`, peerUrl: `http://e-${ordinal}:2380` }));
 const ALL = 'e-0=http://e-0:2380,e-1=http://e-1:2380,e-2=http://e-2:2380';
 
+const CLUSTER = '77';
+const PLANNED = { kind: 'start', clusterState: 'existing', initialCluster: ALL };
+
 function member(ordinal: number, hasStarted = true): EtcdMember {
   const [name, url] = [`e-${ordinal}`, `http://e-${ordinal}:2380`];
-  return { id: `10${ordinal}`, name: hasStarted ? name : '', peerUrls: [url], clientUrls: hasStarted ? ['x'] : [] };
+  const clientUrls = hasStarted ? ['x'] : [];
+  return { id: `10${ordinal}`, name: hasStarted ? name : '', peerUrls: [url], clientUrls, isLearner: false };
 }
 
-function step(facts: Partial<StartFacts> = {}) {
-  const none = { hasData: false, isFormed: true, wanted: WANTED, joining: undefined, members: undefined };
-  return nextStartStep({ name: 'e-1', peerUrl: 'http://e-1:2380', ...none, ...facts });
+function step(facts: Partial<StartFacts> & { readonly members?: readonly EtcdMember[] } = {}) {
+  const { members, ...rest } = facts;
+  const none = { hasData: false, isFormed: true, wanted: WANTED, identity: undefined, membership: undefined };
+  const heard = members === undefined ? {} : { membership: { clusterId: CLUSTER, members } };
+  return nextStartStep({ name: 'e-1', peerUrl: 'http://e-1:2380', ...none, ...heard, ...rest });
 }
 
-test('a member with its data goes on, whatever the others say', () => {
-  for (const members of [undefined, [], [member(0)]]) {
-    const expected = { kind: 'start', clusterState: 'existing', initialCluster: ALL };
-    assert.deepEqual(step({ hasData: true, members }), expected);
-  }
+test('a member with its data goes on, whether the others answer or not', () => {
+  const identity = { memberId: '101', clusterId: CLUSTER };
+  assert.deepEqual(step({ hasData: true, identity }), PLANNED);
+  assert.deepEqual(step({ hasData: true, identity, members: [member(0), member(1)] }), PLANNED);
+});
+
+test('data of a number that was removed are forgotten: etcd would end with them at each start', () => {
+  const members = [member(0), member(2)];
+  const identity = { memberId: '101', clusterId: CLUSTER };
+  assert.deepEqual(step({ hasData: true, identity, members }), { kind: 'forget' });
+  const underAnother = [...members, { ...member(1), id: '201' }];
+  assert.deepEqual(step({ hasData: true, identity, members: underAnother }), { kind: 'forget' });
+});
+
+test('data of another cluster, or that do not say whose they are, are kept whatever the others say', () => {
+  const members = [member(0), member(2)];
+  assert.deepEqual(step({ hasData: true, identity: { memberId: '101', clusterId: '88' }, members }), PLANNED);
+  assert.deepEqual(step({ hasData: true, identity: undefined, members }), PLANNED);
 });
 
 test('the first start of all begins anew, alone or when the others were quicker', () => {
@@ -32,13 +51,8 @@ test('the first start of all begins anew, alone or when the others were quicker'
 
 test('a lost volume costs the member its number: removed, added, then it joins', () => {
   assert.deepEqual(step({ members: [member(0), member(1), member(2)] }), { kind: 'remove', id: '101' });
-  const initialCluster = 'e-0=http://e-0:2380,e-2=http://e-2:2380,e-1=http://e-1:2380';
-  assert.deepEqual(step({ members: [member(0), member(2)] }), { kind: 'add', initialCluster });
-  assert.deepEqual(step({ members: [member(0), member(1, false), member(2)] }), {
-    kind: 'start',
-    clusterState: 'existing',
-    initialCluster: ALL,
-  });
+  assert.deepEqual(step({ members: [member(0), member(2)] }), { kind: 'add' });
+  assert.deepEqual(step({ members: [member(0), member(1, false), member(2)] }), PLANNED);
 });
 
 test('a lost volume is noticed before the operator has seen the members found together', () => {
@@ -54,15 +68,8 @@ test('an empty volume never begins anew once the members had found together', ()
   assert.match(alone.kind === 'wait' ? alone.why : '', /only member is empty/);
 });
 
-test('the second of two is the quorum that is missing: it starts by its note, but a quorum that answers knows better', () => {
-  const joining = 'e-0=http://e-0:2380,e-1=http://e-1:2380';
-  assert.deepEqual(step({ joining }), { kind: 'start', clusterState: 'existing', initialCluster: joining });
-  assert.equal(step({ joining, members: [member(0)] }).kind, 'add');
-  assert.equal(step({ joining, members: [member(0), member(1)] }).kind, 'remove');
-});
-
 test('who shall be no member any more does not add itself again', () => {
-  assert.equal(step({ wanted: WANTED.slice(0, 1), members: [member(0)] }).kind, 'wait');
+  assert.equal(step({ wanted: WANTED.slice(0, 1), members: [member(0)] }).kind, 'leave');
 });
 
 test('members that have not started yet get a name in the list, for etcd asks for one', () => {

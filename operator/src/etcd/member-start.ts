@@ -1,4 +1,5 @@
-import type { EtcdMember } from './gateway.ts';
+import type { EtcdMembership } from './gateway.ts';
+import type { LogIdentity } from './log-identity.ts';
 
 /** What is known before a member of the managed etcd starts. */
 export interface StartFacts {
@@ -10,65 +11,77 @@ export interface StartFacts {
   readonly isFormed: boolean;
   /** Who shall be a member. */
   readonly wanted: readonly { readonly name: string; readonly peerUrl: string }[];
-  /** The members it was about to join, noted on its volume before it was added; undefined when it never was. */
-  readonly joining: string | undefined;
+  /** Whose its data are; undefined when there are none, or they do not say. */
+  readonly identity: LogIdentity | undefined;
   /** As one that has a quorum says; undefined when none of the others does. */
-  readonly members: readonly EtcdMember[] | undefined;
+  readonly membership: EtcdMembership | undefined;
 }
 
 export type StartStep =
   | { readonly kind: 'start'; readonly clusterState: 'new' | 'existing'; readonly initialCluster: string }
   /** Its number is of a member that had a log, which is lost. */
   | { readonly kind: 'remove'; readonly id: string }
-  /** The note is what it is started with when nobody answers any more after that. */
-  | { readonly kind: 'add'; readonly initialCluster: string }
-  | { readonly kind: 'wait'; readonly why: string };
+  /** Its log is of a number that was removed, and etcd would end with it at each start. */
+  | { readonly kind: 'forget' }
+  | { readonly kind: 'add' }
+  | { readonly kind: 'wait'; readonly why: string }
+  /** It may be asked for again meanwhile, so who told it shall be asked anew. */
+  | { readonly kind: 'leave'; readonly why: string };
 
 /**
  * How a member of etcd starts.
  *
- *   volume with data -----------------------------------------------> start: it goes on as who it was
+ *   volume with data, of a number that was removed -----------------> forget, then as if it were empty
+ *   volume with data else ------------------------------------------> start: it goes on as who it was
+ *   empty, shall be no member --------------------------------------> leave
  *   empty, nothing formed yet, nobody answers ----------------------> start, state new
  *   empty, a quorum answers: known, never started ------------------> start, state existing
  *                            known, it ran before --> remove --> add --> start, state existing
  *                            not known ------------------------> add --> start, state existing
- *   empty, formed, no quorum answers, it was about to join ---------> start, state existing
  *   empty, formed, no quorum answers -------------------------------> wait
  *
- * The second of two members is itself the quorum that is missing once it was added: hence the note.
+ * It is added as a learner, which counts for no quorum: whether it ever starts is nobody else's concern, and the second
+ * of two does not stop the first. Who runs etcd promotes it when it has caught up.
  *
  * A member that has lost its volume must never come back under its old number: it would have forgotten for whom it
- * voted and what it acknowledged, and with it two of three could lose what they promised to keep.
+ * voted and what it acknowledged, and with it two of three could lose what they promised to keep. One that was removed
+ * has nothing to keep: etcd gives no number twice, so its log is of no use to anybody.
  */
 export function nextStartStep(facts: StartFacts): StartStep {
-  const { name, peerUrl, hasData, isFormed, wanted, joining, members } = facts;
+  const { name, peerUrl, hasData, isFormed, wanted, membership } = facts;
   const planned = wanted.map((one) => `${one.name}=${one.peerUrl}`).join();
-  if (hasData) return { kind: 'start', clusterState: 'existing', initialCluster: planned };
-  if (!wanted.some((one) => one.name === name)) {
-    return { kind: 'wait', why: `${name} shall be no member any more` };
+  if (hasData) {
+    return wasRemoved(facts)
+      ? { kind: 'forget' }
+      : { kind: 'start', clusterState: 'existing', initialCluster: planned };
   }
-  if (members === undefined) {
+  if (!wanted.some((one) => one.name === name)) return { kind: 'leave', why: `${name} shall be no member any more` };
+  if (membership === undefined) {
     if (!isFormed) return { kind: 'start', clusterState: 'new', initialCluster: planned };
-    if (joining !== undefined) return { kind: 'start', clusterState: 'existing', initialCluster: joining };
     const why =
       wanted.length === 1
         ? 'the volume of the only member is empty: what it held is lost, restore a backup or make the NacosCluster anew'
         : 'the volume is empty, and no quorum of the other members answers yet: this one can only join them';
     return { kind: 'wait', why };
   }
-  const self = members.find((member) => member.peerUrls.includes(peerUrl));
-  if (self === undefined) {
-    const initialCluster = `${current(name, wanted, members)},${name}=${peerUrl}`;
-    return { kind: 'add', initialCluster };
-  }
+  const self = membership.members.find((member) => member.peerUrls.includes(peerUrl));
+  if (self === undefined) return { kind: 'add' };
   if (self.clientUrls.length > 0) return { kind: 'remove', id: self.id };
   // One that was added since has no name before its first start; those of the first hour have.
   const clusterState = isFormed || self.name === '' ? 'existing' : 'new';
-  return { kind: 'start', clusterState, initialCluster: current(name, wanted, members) };
+  return { kind: 'start', clusterState, initialCluster: current(name, wanted, membership.members) };
+}
+
+/** Only its own cluster can tell, so one of another identity never does. */
+function wasRemoved({ identity, membership }: StartFacts): boolean {
+  if (identity === undefined || membership === undefined) return false;
+  return (
+    identity.clusterId === membership.clusterId && !membership.members.some((member) => member.id === identity.memberId)
+  );
 }
 
 /** The members as etcd compares them: it asks for a name of each, and one that has not started has none yet. */
-function current(name: string, wanted: StartFacts['wanted'], members: readonly EtcdMember[]): string {
+function current(name: string, wanted: StartFacts['wanted'], members: EtcdMembership['members']): string {
   return members
     .flatMap((member) =>
       member.peerUrls.map((url) => {

@@ -2,69 +2,124 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NetworkError, type OutboundRequest } from '@nacos-kube/core/host/host.ts';
 import { FakeHost, httpAnswer } from '@nacos-kube/core/testing/fake-host.ts';
+import { logSegment } from '../testing/etcd-log.ts';
 import { type MemberPlace, prepareMember } from './prepare.ts';
 
-const NOTE = '/data/etcd.joining';
+const LOG = '/data/etcd/member/wal/0000000000000000-0000000000000000.wal';
+const CLUSTER = 77n;
 
 function place(ordinal: number): MemberPlace {
   const name = `e-${ordinal}`;
   return { name, peerUrl: `http://${name}:2380`, client: { address: name, port: 2379 } };
 }
 
-/** `e-1` with an empty volume, beside others that answer an `add` so; whether it may start by itself then. */
-async function joining(answerToAdd: () => ReturnType<typeof httpAnswer>) {
-  const host = new FakeHost();
-  const start = { looks: 0 };
-  let isSilent = false;
-  host.network.answer = ({ path, address }: OutboundRequest) => {
-    if (isSilent) throw new NetworkError('refused', 'nobody listens');
-    if (address !== 'e-0') throw new NetworkError('refused', 'nobody listens');
-    if (path === '/v3/auth/authenticate')
-      return httpAnswer({ error: 'etcdserver: authentication is not enabled', code: 9 }, 412);
-    if (path === '/v3/cluster/member/add') {
-      isSilent = true;
-      return answerToAdd();
-    }
-    const members = [0, 2].map((ordinal) => ({
-      ID: String(ordinal),
-      name: `e-${ordinal}`,
-      peerURLs: [place(ordinal).peerUrl],
-      clientURLs: ['x'],
-    }));
-    return httpAnswer({ members });
-  };
-  const preparing = prepareMember(
-    host,
-    {
-      self: place(1),
-      wanted: [0, 1, 2].map(place),
-      isFormed: true,
-      login: { user: 'root', password: 'p' },
-      dataDirectory: '/data/etcd',
-      configFile: '/run/etcd.json',
-      config: { token: 't', listen: '0.0.0.0', peerPort: 2380, clientPort: 2379, metricsPort: 2381, quotaBytes: 1 },
-    },
-    () => start.looks++ > 3,
+/** What `e-1` meets: the others answer with these members, and so to what they are asked to do. */
+class Others {
+  readonly host = new FakeHost();
+  readonly orders: { readonly path: string; readonly body: object }[] = [];
+  members: { ID: string; name: string; peerURLs: string[]; clientURLs: string[]; isLearner?: boolean }[] = [0, 2].map(
+    (ordinal) => ({ ID: `${ordinal}`, name: `e-${ordinal}`, peerURLs: [place(ordinal).peerUrl], clientURLs: ['x'] }),
   );
-  await host.clock.advance(10_000);
-  return { hasStarted: await preparing, note: host.disk.files.get(NOTE) };
+  refusal: string | undefined;
+
+  constructor() {
+    this.host.network.answer = ({ path, address, body }: OutboundRequest) => {
+      if (address !== 'e-0') throw new NetworkError('refused', 'nobody listens');
+      switch (path) {
+        case '/v3/auth/authenticate':
+          return httpAnswer({ error: 'etcdserver: authentication is not enabled', code: 9 }, 412);
+        case '/v3/kv/range':
+        case '/v3/cluster/member/list':
+          return httpAnswer({ header: { cluster_id: String(CLUSTER) }, members: this.members });
+        default:
+          this.orders.push({ path, body: JSON.parse(String(body)) });
+          if (this.refusal !== undefined) return httpAnswer({ error: this.refusal, code: 9 }, 400);
+          this.members.push({ ID: '9', name: '', peerURLs: [place(1).peerUrl], clientURLs: [], isLearner: true });
+          return httpAnswer({});
+      }
+    };
+  }
+
+  /** Whether it may start within so long. */
+  async prepare(withinMs: number, wanted = [0, 1, 2]): Promise<boolean> {
+    let isOver = false;
+    const preparing = prepareMember(
+      this.host,
+      {
+        self: place(1),
+        wanted: wanted.map(place),
+        isFormed: true,
+        login: { user: 'root', password: 'p' },
+        dataDirectory: '/data/etcd',
+        configFile: '/run/etcd.json',
+        config: { token: 't', listen: '0.0.0.0', peerPort: 2380, clientPort: 2379, metricsPort: 2381, quotaBytes: 1 },
+      },
+      () => isOver,
+    );
+    await this.host.clock.advance(withinMs);
+    isOver = true;
+    await this.host.clock.advance(2_000);
+    return await preparing;
+  }
+
+  /** The disk of tests holds texts, which a log is not. */
+  putLog(memberId: bigint, clusterId: bigint): void {
+    const { disk } = this.host;
+    const read = disk.read.bind(disk);
+    disk.put(LOG, 'log');
+    disk.read = async (path) => (path === LOG ? logSegment(memberId, clusterId) : await read(path));
+  }
+
+  get initialCluster(): string | undefined {
+    const file = this.host.disk.files.get('/run/etcd.json');
+    return file === undefined ? undefined : JSON.parse(file)['initial-cluster'];
+  }
 }
 
-test('a member that was refused waits for its turn when nobody answers after that', async () => {
-  for (const error of [
+test('a member joins as a learner: the quorum of the others is the same whether it starts or not', async () => {
+  const others = new Others();
+  assert.equal(await others.prepare(5_000), true);
+  const body = { peerURLs: ['http://e-1:2380'], isLearner: true };
+  assert.deepEqual(others.orders, [{ path: '/v3/cluster/member/add', body }]);
+  assert.equal(others.initialCluster, 'e-0=http://e-0:2380,e-2=http://e-2:2380,e-1=http://e-1:2380');
+});
+
+test('a member that was refused waits for its turn', async () => {
+  for (const refusal of [
     'etcdserver: unhealthy cluster',
     'etcdserver: re-configuration failed due to not enough started members',
+    'membership: too many learner members in cluster',
   ]) {
-    const { hasStarted, note } = await joining(() => httpAnswer({ error, code: 14 }, 503));
-    assert.deepEqual([hasStarted, note], [false, undefined], error);
+    const others = new Others();
+    others.refusal = refusal;
+    assert.equal(await others.prepare(3_500), false, refusal);
+    assert.equal(others.orders.length, 4, 'asked again each second');
+    assert.equal(others.initialCluster, undefined);
   }
 });
 
-test('a member that may have been added starts when nobody answers after that: it may be the quorum that is missing', async () => {
-  const added = await joining(() => httpAnswer({}));
-  assert.equal(added.hasStarted, true);
-  const unheard = await joining(() => {
-    throw new NetworkError('timeout', 'no answer');
-  });
-  assert.equal(unheard.hasStarted, true);
+test('a member that was removed forgets its data and joins anew', async () => {
+  const others = new Others();
+  others.putLog(1n, CLUSTER);
+  await others.host.disk.write('/data/etcd/member/snap/db', 'of the number that was removed');
+  assert.equal(await others.prepare(5_000), true);
+  assert.equal(others.orders.length, 1);
+  assert.deepEqual(await others.host.disk.list('/data/etcd/member'), []);
+});
+
+test('a member with the data of another cluster keeps them', async () => {
+  const others = new Others();
+  others.putLog(1n, CLUSTER + 1n);
+  assert.equal(await others.prepare(5_000), true);
+  assert.deepEqual(others.orders, []);
+  assert.ok(others.host.disk.files.has(LOG));
+});
+
+test('who shall be no member ends after a while, so that it is told anew who shall be one', async () => {
+  const others = new Others();
+  assert.equal(await others.prepare(9_000, [0]), false);
+  const before = others.host.clock.monotonic();
+  assert.equal(await others.prepare(30_000, [0]), false);
+  assert.ok(others.host.clock.monotonic() - before >= 30_000);
+  assert.deepEqual(others.orders, []);
 });

@@ -1,6 +1,7 @@
 import type { Endpoint, Host } from '@nacos-kube/core/host/host.ts';
-import { DiskError, NetworkError } from '@nacos-kube/core/host/host.ts';
-import { EtcdError, EtcdGateway, type EtcdLogin, type EtcdMember } from './gateway.ts';
+import { NetworkError } from '@nacos-kube/core/host/host.ts';
+import { EtcdError, EtcdGateway, type EtcdLogin } from './gateway.ts';
+import { type LogIdentity, logIdentity } from './log-identity.ts';
 import { nextStartStep, type StartStep } from './member-start.ts';
 
 export interface MemberPlace {
@@ -37,43 +38,52 @@ export interface EtcdConfig {
 const LOOK_EVERY_MS = 1_000;
 /** Said once in this time while it waits. */
 const SAY_EVERY_MS = 30_000;
+/** Who shall be no member waits so long before it ends; its pod is mostly gone by then. */
+const LEAVE_AFTER_MS = 10_000;
 
 /**
  * Makes a member of the managed etcd ready to start: writes its configuration, after it has joined the others when its
- * volume is empty. Waits for as long as it may not start; `isOver` ends that.
+ * volume is empty. Waits for as long as it may not start; `isOver` ends that. Resolves with whether it may start.
  */
 export async function prepareMember(host: Host, options: PrepareOptions, isOver = () => false): Promise<boolean> {
+  const { dataDirectory, self, login } = options;
   const gateway = new EtcdGateway(host);
-  const hasData = await hasLog(host, options.dataDirectory);
-  const noteFile = `${options.dataDirectory}.joining`;
-  if (hasData) await host.disk.remove(noteFile);
-  // What lies beside a log that is lost belongs to a number that is given up.
-  if (!hasData) await host.disk.remove(`${options.dataDirectory}/member`);
+  let identity = await identityOf(host, dataDirectory);
   let saidMs = Number.NEGATIVE_INFINITY;
+  const beganMs = host.clock.monotonic();
+  // What lies beside a log that is lost belongs to a number that is given up.
+  if (identity === 'none') await host.disk.remove(`${dataDirectory}/member`);
   while (!isOver()) {
-    const { step, at } = await look(host, gateway, options, hasData, await noteIn(host, noteFile));
+    const { step, at } = await look(host, gateway, options, identity);
     if (step.kind === 'start') {
       await host.disk.write(options.configFile, etcdConfigFile(options, step));
       return true;
     }
+    if (step.kind === 'forget') {
+      host.log.warn(`the data are of a member that was removed: they are deleted, ${self.name} joins anew`);
+      await host.disk.remove(`${dataDirectory}/member`);
+      identity = 'none';
+      continue;
+    }
+    if (step.kind === 'leave' && host.clock.monotonic() - beganMs >= LEAVE_AFTER_MS) {
+      host.log.warn(`${step.why}: ending, to be told anew who shall be one`);
+      return false;
+    }
     try {
       if (step.kind === 'remove' && at) {
-        host.log.warn(`the volume is empty: member ${step.id} is removed, ${options.self.name} joins anew`);
-        await gateway.removeMember(at, options.login, step.id);
+        host.log.warn(`the volume is empty: member ${step.id} is removed, ${self.name} joins anew`);
+        await gateway.removeMember(at, login, step.id);
         continue;
       }
       if (step.kind === 'add' && at) {
-        await host.disk.write(noteFile, step.initialCluster, { sync: true });
-        await gateway.addMember(at, options.login, options.self.peerUrl);
-        host.log.info(`${options.self.name} was added`);
+        await gateway.addLearner(at, login, self.peerUrl);
+        host.log.info(`${self.name} was added as a learner`);
         continue;
       }
-      say(step.kind === 'wait' ? step.why : 'no other member answers');
+      say(step.kind === 'wait' || step.kind === 'leave' ? step.why : 'no other member answers');
     } catch (error) {
       // etcd refuses what would cost it its quorum, e.g. while another member joins: then it is this one's turn later.
       if (!isExpected(error)) throw error;
-      // With the note it would start when nobody answers, be refused by the others for ever, and never come back here.
-      if (step.kind === 'add' && isRefused(error)) await host.disk.remove(noteFile);
       say(`etcd does not ${step.kind} this member yet: ${(error as Error).message}`);
     }
     await host.clock.sleep(LOOK_EVERY_MS);
@@ -87,27 +97,29 @@ export async function prepareMember(host: Host, options: PrepareOptions, isOver 
   }
 }
 
-async function look(
-  host: Host,
-  gateway: EtcdGateway,
-  options: PrepareOptions,
-  hasData: boolean,
-  joining: string | undefined,
-) {
+/** Of the data on the volume: none, somebody's that they do not name, or this member's. */
+type Identity = 'none' | 'unknown' | LogIdentity;
+
+async function look(host: Host, gateway: EtcdGateway, options: PrepareOptions, identity: Identity) {
   const { self, wanted, isFormed, login } = options;
-  const facts = { name: self.name, peerUrl: self.peerUrl, hasData, isFormed, wanted, joining };
-  if (hasData) return { step: nextStartStep({ ...facts, members: undefined }) };
   const others = wanted.filter(({ name }) => name !== self.name);
-  const answers = await Promise.all(others.map(({ client }) => membersBy(host, gateway, client, login)));
+  const answers = await Promise.all(others.map(({ client }) => membershipBy(host, gateway, client, login)));
   const heard = answers.find((answer) => answer !== undefined);
-  const step: StartStep = nextStartStep({ ...facts, members: heard?.members });
+  const step: StartStep = nextStartStep({
+    name: self.name,
+    peerUrl: self.peerUrl,
+    isFormed,
+    wanted,
+    hasData: identity !== 'none',
+    identity: typeof identity === 'string' ? undefined : identity,
+    membership: heard?.membership,
+  });
   return heard ? { step, at: heard.at } : { step };
 }
 
-async function membersBy(host: Host, gateway: EtcdGateway, at: Endpoint, login: EtcdLogin) {
+async function membershipBy(host: Host, gateway: EtcdGateway, at: Endpoint, login: EtcdLogin) {
   try {
-    const members: readonly EtcdMember[] = await gateway.members(at, login);
-    return { at, members };
+    return { at, membership: await gateway.membership(at, login) };
   } catch (error) {
     if (!isExpected(error)) throw error;
     host.log.debug('another member does not answer', { at: at.address, error });
@@ -119,23 +131,12 @@ function isExpected(error: unknown): boolean {
   return error instanceof NetworkError || error instanceof EtcdError;
 }
 
-/** It was surely not carried out; after any other error it may have been. */
-function isRefused(error: unknown): boolean {
-  return error instanceof EtcdError && /unhealthy cluster|not enough started members/.test(error.message);
-}
-
-async function noteIn(host: Host, file: string): Promise<string | undefined> {
-  try {
-    return new TextDecoder().decode(await host.disk.read(file));
-  } catch (error) {
-    if (error instanceof DiskError && error.kind === 'missing') return undefined;
-    throw error;
-  }
-}
-
-/** As etcd itself decides whether it has run before. */
-async function hasLog(host: Host, dataDirectory: string): Promise<boolean> {
-  return (await host.disk.list(`${dataDirectory}/member/wal`)).some((name) => name.endsWith('.wal'));
+/** By the log, as etcd itself decides whether it has run before. */
+async function identityOf(host: Host, dataDirectory: string): Promise<Identity> {
+  const directory = `${dataDirectory}/member/wal`;
+  const newest = (await host.disk.list(directory)).filter((name) => name.endsWith('.wal')).at(-1);
+  if (newest === undefined) return 'none';
+  return logIdentity(await host.disk.read(`${directory}/${newest}`)) ?? 'unknown';
 }
 
 /** JSON is YAML, which etcd reads. */

@@ -124,6 +124,11 @@ export function isPodReady(pod: Pod): boolean {
   );
 }
 
+/** Its init containers have done their work. */
+export function isInitialized(pod: Pod): boolean {
+  return pod.status?.conditions?.some(({ type, status }) => type === 'Initialized' && status === 'True') ?? false;
+}
+
 export function isTerminating(object: KubeObject): boolean {
   return object.metadata.deletionTimestamp !== undefined;
 }

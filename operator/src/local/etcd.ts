@@ -3,6 +3,7 @@ import { DiskError, type Host, NetworkError } from '@nacos-kube/core/host/host.t
 import { ProcessError, type Processes, type RunningProcess } from '@nacos-kube/core/host/processes.ts';
 import { EtcdError, EtcdGateway, type EtcdLogin } from '../etcd/gateway.ts';
 import { type MemberPlace, prepareMember } from '../etcd/prepare.ts';
+import { promoteWhenInSync } from '../etcd/promote.ts';
 import { type ClusterLayout, type EtcdLayout, LOOPBACK } from './layout.ts';
 import { LogFile } from './log-file.ts';
 import { RESTART_FIRST_MS, RESTART_MAX_MS, WELL_MS } from './machine.ts';
@@ -116,7 +117,16 @@ export class LocalEtcd {
       );
       if (!isPrepared) break;
       const startedMs = this.#host.clock.monotonic();
+      let isOver = false;
+      const promoted = promoteWhenInSync(
+        this.#host,
+        this.#gateway,
+        { self: placeOf(member), all: wanted, login },
+        () => isOver || this.#isStopping,
+      );
+      this.#host.background('promoting a member of etcd', promoted);
       const how = await this.#run(member, log);
+      isOver = true;
       if (this.#isStopping) break;
       failures = this.#host.clock.monotonic() - startedMs >= WELL_MS ? 0 : failures;
       const delayMs = doubledMs(failures++, RESTART_FIRST_MS, RESTART_MAX_MS);

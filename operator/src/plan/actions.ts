@@ -34,6 +34,7 @@ export type EtcdOrder =
   | { readonly do: 'guard' }
   | { readonly do: 'move-leader'; readonly to: string }
   | { readonly do: 'remove-member'; readonly id: string }
+  | { readonly do: 'promote'; readonly id: string }
   | { readonly do: 'defragment' }
   | { readonly do: 'disarm'; readonly alarm: EtcdAlarm };
 

@@ -38,6 +38,7 @@ export function etcdActions(snapshot: Snapshot, progress: EtcdProgress, defaults
     ...etcdClaimGrowth(snapshot, managed).map((object) => apply(CLAIMS, object)),
     ...budget(),
     ...progress.orders,
+    ...rejoining(),
     ...replacing(),
   ];
 
@@ -46,6 +47,16 @@ export function etcdActions(snapshot: Snapshot, progress: EtcdProgress, defaults
     const { name, uid } = etcd?.disruptionBudget?.metadata ?? {};
     if (!name || !uid) return [];
     return [{ kind: 'delete', type: DISRUPTION_BUDGETS, name, uid, why: 'one member has no disruption budget' }];
+  }
+
+  function rejoining(): readonly Action[] {
+    if (progress.stranger === undefined) return [];
+    const { name, uid } = progress.stranger;
+    const note = `${name} is no member of etcd any more: its pod starts anew, so that it joins`;
+    return [
+      { kind: 'event', type: 'Normal', reason: 'ReplacingMember', note },
+      { kind: 'delete', type: PODS, name, uid, why: 'it joins etcd anew' },
+    ];
   }
 
   function replacing(): readonly Action[] {

@@ -1,5 +1,5 @@
 import type { NacosClusterStatusStorageMember } from '../generated/nacos-cluster.ts';
-import { isPodReady, isTerminating } from '../kube/objects.ts';
+import { isInitialized, isPodReady, isTerminating } from '../kube/objects.ts';
 import { childNames, ordinalOf } from '../resources/names.ts';
 import type { EtcdSnapshot } from '../snapshot.ts';
 import type { RolloutPod } from './rollout.ts';
@@ -10,8 +10,12 @@ export interface EtcdMemberView extends RolloutPod {
   /** Its number in etcd; undefined when it is no member or nobody with a quorum answers. */
   readonly id: string | undefined;
   readonly isStarted: boolean;
+  /** It has joined and does not count for the quorum yet. */
+  readonly isLearner: boolean;
+  /** Its pod has started etcd under a number that was removed: it ends again and again, and never joins by itself. */
+  readonly isStranger: boolean;
   readonly isLeader: boolean;
-  /** It is a member, its pod is ready and it answered. */
+  /** It is a member with a vote, its pod is ready and it answered. */
   readonly isUp: boolean;
   /** Where it answered. */
   readonly address: string | undefined;
@@ -50,6 +54,14 @@ export function etcdViews(clusterName: string, etcd: EtcdSnapshot): readonly Etc
     const report = etcd.reports.get(name);
     const isReady = pod !== undefined && isPodReady(pod) && !isTerminating(pod);
     const isStarted = (member?.clientUrls.length ?? 0) > 0;
+    const isLearner = member?.isLearner === true;
+    // The pod was seen before the members were asked for, and it was one before its init container ended.
+    const isStranger =
+      etcd.members !== undefined &&
+      member === undefined &&
+      pod !== undefined &&
+      isInitialized(pod) &&
+      !isTerminating(pod);
     return {
       name,
       ordinal,
@@ -61,8 +73,10 @@ export function etcdViews(clusterName: string, etcd: EtcdSnapshot): readonly Etc
         pod !== undefined && revision !== undefined && pod.metadata.labels?.['controller-revision-hash'] !== revision,
       id: member?.id,
       isStarted,
+      isLearner,
+      isStranger,
       isLeader: report !== undefined && report.leaderId === report.memberId,
-      isUp: isReady && isStarted && report !== undefined,
+      isUp: isReady && isStarted && !isLearner && report !== undefined,
       address: report?.address,
       unreadySinceMs: pod && readySinceMs(pod, 'False'),
       version: report?.version,
@@ -89,5 +103,5 @@ export function etcdMemberStatus(view: EtcdMemberView, isServing: boolean): Naco
 function stateOf(view: EtcdMemberView, isServing: boolean): string {
   if (view.isUp) return 'UP';
   if (isServing && view.id === undefined) return 'ABSENT';
-  return isServing && !view.isStarted ? 'JOINING' : 'DOWN';
+  return isServing && (view.isLearner || !view.isStarted) ? 'JOINING' : 'DOWN';
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { EtcdMember } from '../etcd/gateway.ts';
 import type { NacosClusterSpec, NacosClusterStatus } from '../generated/nacos-cluster.ts';
 import type { ConfigMap, StatefulSet } from '../kube/objects.ts';
 import { etcdLoginSecret } from '../resources/etcd.ts';
@@ -197,7 +198,7 @@ test('a steady store costs nothing, and each member stands in the status', () =>
 });
 
 test('a member that joins after its volume was lost is shown, and the others are let alone', () => {
-  const pods = [etcdPod(0), etcdPod(1, { isReady: false }), etcdPod(2)];
+  const pods = [etcdPod(0), etcdPod(1, { isReady: false, isInitialized: false }), etcdPod(2)];
   const reports = new Map([...etcdReports(3)].filter(([name]) => name !== 'demo-etcd-1'));
   const absent = planned(steady({ pods, reports, members: [etcdMember(0), etcdMember(2)] }));
   assert.equal(statusOf(absent)?.storage?.members?.find(({ name }) => name === 'demo-etcd-1')?.state, 'ABSENT');
@@ -260,6 +261,35 @@ test('more members: a pod more each, which adds itself', () => {
   assert.equal(applied<StatefulSet>(actions, 'StatefulSet', 'demo-etcd')?.spec.replicas, 5);
   assert.equal(applied<ConfigMap>(actions, 'ConfigMap', 'demo-etcd')?.data?.['members'], '5');
   assert.equal(condition(actions, 'Progressing'), 'True ScalingOut');
+});
+
+test('a learner gets its vote when it has started, one that shall leave never does', () => {
+  const learner = (ordinal: number, hasStarted = true) => etcdMember(ordinal, hasStarted, true);
+  const joining = (members: readonly EtcdMember[]) => planned(steady({ members }));
+  const three = joining([etcdMember(0), learner(1), etcdMember(2)]);
+  assert.deepEqual(orders(three), ['promote by 10.244.1.10']);
+  assert.equal(statusOf(three)?.storage?.members?.[1]?.state, 'JOINING');
+  assert.equal(condition(three, 'Ready'), 'False MemberNotReady');
+  assert.deepEqual(orders(joining([etcdMember(0), learner(1, false), etcdMember(2)])), []);
+
+  const members = [etcdMember(0), learner(1)];
+  const reports = new Map([['demo-etcd-0', etcdReport(0)]]);
+  const leaving = planned({ ...steady({}, 1), etcd: { ...anEtcd(3), members, reports } });
+  assert.deepEqual(orders(leaving), ['remove-member by 10.244.1.10'], 'it counts for no quorum, so one alone decides');
+});
+
+test('a pod that started under a number that was removed goes, so that it joins anew; one that waits to join stays', () => {
+  const members = [etcdMember(0), etcdMember(2)];
+  const ended = planned(steady({ members, pods: [etcdPod(0), etcdPod(1, { isReady: false }), etcdPod(2)] }));
+  assert.deepEqual(deletions(ended), ['demo-etcd-1']);
+  const waiting = [etcdPod(0), etcdPod(1, { isReady: false, isInitialized: false }), etcdPod(2)];
+  assert.deepEqual(deletions(planned(steady({ members, pods: waiting }))), []);
+  const stopping = [etcdPod(0), etcdPod(1, { isTerminating: true }), etcdPod(2)];
+  assert.deepEqual(deletions(planned(steady({ members, pods: stopping }))), []);
+  const noQuorum = planned(steady({ members: undefined, pods: [etcdPod(0), etcdPod(1, { isReady: false })] }));
+  assert.deepEqual(deletions(noQuorum), [], 'nobody says so');
+  const onItsWay = planned({ ...steady({}, 1), etcd: { ...anEtcd(3), members: [etcdMember(0), etcdMember(1)] } });
+  assert.deepEqual(deletions(onItsWay), [], 'who shall leave goes with the StatefulSet');
 });
 
 test('fewer members: removed from the highest, a leader hands over before, the pod goes when it is a member no more', () => {

@@ -21,6 +21,8 @@ export interface EtcdProgress {
   readonly replicas: number;
   readonly phase: 'starting' | 'steady' | 'out' | 'in' | 'in-blocked';
   readonly rollout: RolloutPlan;
+  /** A pod that must go so that its member joins anew. */
+  readonly stranger: EtcdMemberView | undefined;
   readonly orders: readonly Action[];
   readonly alarms: readonly string[];
   /** All members that shall be are there, ready, of the wanted revision and without alarm. */
@@ -40,8 +42,8 @@ const DISARM_SHARE = 0.8;
 
 /**
  * One thing at a time, and nothing that would cost the quorum: guarded by its login first, then its number of members,
- * then new revisions (after the nodes, the leader last), then defragmenting. Members that lost their volume help
- * themselves (etcd/member-start.ts). Undefined where the store is another one.
+ * then new revisions (after the nodes, the leader last), then defragmenting. Members that lost their volume join anew by
+ * themselves (etcd/member-start.ts), as learners, which are promoted here. Undefined where the store is another one.
  */
 export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: number): EtcdProgress | undefined {
   const { cluster, etcd } = snapshot;
@@ -63,7 +65,8 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
   const isWhole =
     isServing && scale.phase === 'steady' && rollout.kind === 'done' && alarms.length === 0 && areAllUp(managed, views);
   const orders = [...guardOrders(common.guard, views), ...scale.orders];
-  const progress = { ...common, replicas: scale.replicas, phase: scale.phase, isWhole };
+  const stranger = views.find((view) => view.isStranger && view.ordinal < managed.members);
+  const progress = { ...common, replicas: scale.replicas, phase: scale.phase, stranger, isWhole };
 
   if (rollout.kind === 'replace' && rollout.pod.isLeader && managed.members > 1) {
     const heir = views.find((view) => view.isUp && !view.isLeader && view.id !== undefined);
@@ -80,7 +83,9 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
   const upkeep =
     orders.length === 0 && rollout.kind === 'done' && scale.phase === 'steady' ? planUpkeep(managed, etcd, views) : [];
   const all = [...orders, ...upkeep];
-  const isUnderWay = all.length > 0 || scale.phase === 'starting' || scale.phase === 'in';
+  const isJoining = views.some((view) => view.isLearner);
+  const isUnderWay =
+    all.length > 0 || isJoining || stranger !== undefined || scale.phase === 'starting' || scale.phase === 'in';
   return { ...progress, rollout, orders: all, recheckMs: isUnderWay ? SOON_MS : undefined };
 
   function rolloutIn(phase: EtcdProgress['phase']): RolloutPlan<EtcdMemberView> {
@@ -112,7 +117,7 @@ interface MembersPlan {
 }
 
 /**
- * Growing: a pod more; it adds itself. Shrinking: the highest ordinal is removed as a member first, and its pod goes
+ * Growing: a pod more; it adds itself as a learner, which gets its vote when it has caught up. Shrinking: the highest ordinal is removed as a member first, and its pod goes
  * when it is none any more; refused while the rest would be without a quorum.
  */
 function planMembers(
@@ -123,17 +128,18 @@ function planMembers(
 ): MembersPlan {
   const told = etcd?.statefulSet?.spec.replicas;
   if (told === undefined || !isFormed) return { replicas: told ?? wanted, phase: 'starting', orders: [] };
-  if (told < wanted) return { replicas: wanted, phase: 'out', orders: [] };
+  const promoting = promoteOrders(wanted, views);
+  if (told < wanted) return { replicas: wanted, phase: 'out', orders: promoting };
   const leaving = views.filter((view) => view.ordinal >= wanted && view.id !== undefined);
   // Old volumes may know more members than there are pods, and nobody else would ever remove those.
-  if (told === wanted && leaving.length === 0) return { replicas: wanted, phase: 'steady', orders: [] };
+  if (told === wanted && leaving.length === 0) return { replicas: wanted, phase: 'steady', orders: promoting };
   // Without a quorum nobody can be removed, so nobody goes.
   if (etcd?.members === undefined) return { replicas: told, phase: 'in-blocked', orders: [] };
 
   const next = leaving.at(-1);
   if (next === undefined) return { replicas: wanted, phase: 'in', orders: [] };
   const replicas = Math.min(told, Math.max(wanted, next.ordinal + 1));
-  const rest = views.filter((view) => view.id !== undefined && view !== next);
+  const rest = views.filter((view) => view.id !== undefined && !view.isLearner && view !== next);
   const up = rest.filter((view) => view.isUp);
   const asked = up[0];
   if (asked === undefined || up.length < quorumOf(rest.length)) return { replicas, phase: 'in-blocked', orders: [] };
@@ -144,6 +150,18 @@ function planMembers(
   }
   const order = { do: 'remove-member', id: next.id as string } as const;
   return { replicas, phase: 'in', orders: orderTo(asked, order, `${next.name} is no member any more`) };
+}
+
+/** One at a time, as etcd allows no more; of those alone that shall stay. */
+function promoteOrders(wanted: number, views: readonly EtcdMemberView[]): readonly Action[] {
+  const learner = views.find((view) => view.isLearner && view.isStarted && view.ordinal < wanted);
+  if (learner?.id === undefined) return [];
+  const note = `${learner.name} has caught up and counts for the quorum`;
+  return orderTo(
+    views.find((view) => view.isUp),
+    { do: 'promote', id: learner.id },
+    note,
+  );
 }
 
 /** One at a time: what serves nobody first, then followers from the highest ordinal, the leader last. */
@@ -207,7 +225,7 @@ function planUpkeep(
   if (follower) return orderTo(follower, { do: 'defragment' }, `${follower.name} gives back what it does not use`);
   const leader = bloated[0];
   if (leader) {
-    const heir = views.find((view) => view !== leader && view.id !== undefined);
+    const heir = views.find((view) => view !== leader && view.isUp);
     if (!heir) return orderTo(leader, { do: 'defragment' }, `${leader.name} gives back what it does not use`);
     const note = `${heir.name} leads instead of ${leader.name}, which is to be defragmented`;
     return orderTo(leader, { do: 'move-leader', to: heir.id as string }, note);

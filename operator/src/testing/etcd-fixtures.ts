@@ -16,18 +16,25 @@ export function anEtcdCluster(members = 3, rest: Partial<NacosClusterSpec> = {})
   );
 }
 
-export function etcdMember(ordinal: number, hasStarted = true): EtcdMember {
+export function etcdMember(ordinal: number, hasStarted = true, isLearner = false): EtcdMember {
   const host = `demo-etcd-${ordinal}.demo-etcd.shop.svc.cluster.local`;
   return {
     id: String(100 + ordinal),
     name: hasStarted ? `demo-etcd-${ordinal}` : '',
     peerUrls: [`http://${host}:2380`],
     clientUrls: hasStarted ? [`http://${host}:2379`] : [],
+    isLearner,
   };
 }
 
-export function etcdPod(ordinal: number, wish: PodWish = {}): Pod {
-  const { isReady = true, revision = 'r1', readySinceMs = NOW - 60_000, isTerminating = false } = wish;
+export function etcdPod(ordinal: number, wish: PodWish & { readonly isInitialized?: boolean } = {}): Pod {
+  const {
+    isInitialized = true,
+    isReady = true,
+    revision = 'r1',
+    readySinceMs = NOW - 60_000,
+    isTerminating = false,
+  } = wish;
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -43,7 +50,10 @@ export function etcdPod(ordinal: number, wish: PodWish = {}): Pod {
     },
     status: {
       podIP: `10.244.1.${10 + ordinal}`,
-      conditions: [{ type: 'Ready', status: isReady ? 'True' : 'False', lastTransitionTime: isoTime(readySinceMs) }],
+      conditions: [
+        { type: 'Initialized', status: isInitialized ? 'True' : 'False' },
+        { type: 'Ready', status: isReady ? 'True' : 'False', lastTransitionTime: isoTime(readySinceMs) },
+      ],
     },
   };
 }
