@@ -73,7 +73,7 @@ export class Distro implements Part {
     this.#host = host;
     this.#naming = naming;
     this.#peers = peers;
-    this.journal = new Journal(host, directory, () => naming.registry.allDatums());
+    this.journal = new Journal(host, directory, naming.registry);
     this.#forwarder = new Forwarder(host, (owner, operations, timeoutMs) =>
       this.#callForward(owner, operations, timeoutMs),
     );
@@ -209,7 +209,7 @@ export class Distro implements Part {
 
   #changed(change: RegistryChange): void {
     if (change.origin === 'store') return;
-    this.journal.add(change.keys.flatMap((key) => this.#naming.registry.datumsOfInstance(change.service, key)));
+    this.journal.changed(change.service, change.keys);
     if (change.origin === 'here') this.#send(this.#sync.changed(change.service, change.keys, this.#now()));
   }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Instance } from '@nacos-kube/core/model/instance.ts';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import type { Datum } from '../naming/datum.ts';
-import { COMPACT_SLACK_LINES, FLUSH_MS, Journal, PIECE_LINES, RETRY_MS, WAITING_LINES_MAX } from './journal.ts';
+import { COMPACT_SLACK_LINES, FLUSH_MS, Journal, PIECE_LINES, RETRY_MS, WAITING_MAX } from './journal.ts';
 
 const PATH = '/data/naming/instances.jsonl';
 const instance = (ip: string): Instance => ({
@@ -26,23 +26,48 @@ const live = (ip: string, sequence = 1): Datum => ({
   instance: instance(ip),
 });
 
+const left = (ip: string, sequence: number): Datum => ({
+  service: 'public##DEFAULT_GROUP@@demo',
+  key: `${ip}:80:DEFAULT`,
+  stamp: { epoch: 1, sequence, owner: 'm1' },
+  kind: 'left',
+});
+
+/** A registry, as far as a journal sees it. */
+class Registered {
+  readonly datums = new Map<string, Datum>();
+
+  put(...datums: readonly Datum[]): void {
+    for (const datum of datums) this.datums.set(datum.key, datum);
+  }
+
+  allDatums(): Iterable<Datum> {
+    return this.datums.values();
+  }
+
+  datumsOfInstance(_service: string, key: string): readonly Datum[] {
+    const datum = this.datums.get(key);
+    return datum === undefined ? [] : [datum];
+  }
+}
+
 /** A journal of what `registered` holds. */
 function start(host = new FakeHost()) {
-  const registered: Datum[] = [];
-  const journal = new Journal(host, '/data/naming', () => registered);
+  const registered = new Registered();
+  const journal = new Journal(host, '/data/naming', registered);
   const lines = () => (host.disk.files.get(PATH) ?? '').split('\n').filter((line) => line !== '').length;
   /** As the node does it: into the registry, then into the journal. */
   const add = (...datums: Datum[]) => {
-    registered.push(...datums);
-    journal.add(datums);
+    registered.put(...datums);
+    for (const { service, key } of datums) journal.changed(service, [key]);
   };
   return { host, registered, journal, lines, add };
 }
-const readAgain = (host: FakeHost) => new Journal(host, '/data/naming', () => []).read();
+const readAgain = (host: FakeHost) => new Journal(host, '/data/naming', new Registered()).read();
 
 test('what was registered and what changed since is read again, in order', async () => {
   const { host, registered, journal, add } = start();
-  registered.push(live('10.0.0.1'));
+  registered.put(live('10.0.0.1'));
   journal.start();
   await host.advance(FLUSH_MS);
   add(live('10.0.0.2'));
@@ -65,44 +90,100 @@ test('a torn line and a foreign one are skipped, the others count', async () => 
   await host.advance(FLUSH_MS);
   const whole = host.disk.files.get(PATH) ?? '';
   host.disk.files.set(PATH, `{"foreign":true}\n\n${whole.slice(0, -20)}`);
-  const journalAfter = new Journal(host, '/data/naming', () => []);
+  const journalAfter = new Journal(host, '/data/naming', new Registered());
   assert.deepEqual(await journalAfter.read(), [live('10.0.0.1')]);
   assert.equal(journalAfter.skippedLines, 2);
 });
 
-test('it is written anew when most of its lines are of the past', async () => {
-  const { host, registered, journal, lines, add } = start();
+test('several changes of an instance become one line, of what it is at the flush', async () => {
+  const { host, journal, lines, add } = start();
   journal.start();
   await host.advance(FLUSH_MS);
-  for (let n = 0; n <= COMPACT_SLACK_LINES; n++) add(live('10.0.0.1', n + 1));
+  add(live('10.0.0.1', 1));
+  add(live('10.0.0.2', 2));
+  add(live('10.0.0.1', 3));
+  add(left('10.0.0.1', 4));
   await host.advance(FLUSH_MS);
+  assert.equal(lines(), 2);
+  assert.deepEqual(await readAgain(host), [left('10.0.0.1', 4), live('10.0.0.2', 2)]);
+});
+
+test('an instance that left after its line was written is read again as one that left', async () => {
+  const { host, journal, add } = start();
+  journal.start();
+  await host.advance(FLUSH_MS);
+  add(live('10.0.0.1', 1));
+  await host.advance(FLUSH_MS);
+  add(left('10.0.0.1', 2));
+  await host.advance(FLUSH_MS);
+  assert.deepEqual(await readAgain(host), [live('10.0.0.1', 1), left('10.0.0.1', 2)]);
+});
+
+test('a line of what was forgotten altogether before the flush does not stay', async () => {
+  const { host, registered, journal, add } = start();
+  journal.start();
+  await host.advance(FLUSH_MS);
+  add(live('10.0.0.1'), live('10.0.0.2'));
+  await host.advance(FLUSH_MS);
+  add(left('10.0.0.1', 2));
+  registered.datums.delete(left('10.0.0.1', 2).key);
+  await host.advance(2 * FLUSH_MS);
+  assert.deepEqual(await readAgain(host), [live('10.0.0.2')]);
+});
+
+test('it is written anew when most of its lines are of the past', async () => {
+  const { host, registered, journal, lines, add } = start();
+  const many = Array.from({ length: COMPACT_SLACK_LINES / 2 }, (_, n) => live(`10.1.${n >> 8}.${n & 255}`));
+  journal.start();
+  await host.advance(FLUSH_MS);
+  for (const last of [many, many, many.slice(0, 1)]) {
+    add(...last);
+    await host.advance(FLUSH_MS);
+  }
   assert.equal(lines(), COMPACT_SLACK_LINES + 1);
-  registered.splice(0, registered.length, live('10.0.0.1', 99));
+  registered.datums.clear();
+  registered.put(live('10.0.0.1', 99));
   await host.advance(FLUSH_MS);
   assert.equal(lines(), 1);
   assert.deepEqual([...host.disk.files.keys()], [PATH]);
 });
 
-test('what changes while it is written anew is in it, and it may be larger than a piece', async () => {
-  const { host, registered, journal, lines } = start();
-  for (let n = 0; n < PIECE_LINES + 5; n++) registered.push(live(`10.1.${n >> 8}.${n & 255}`));
+/** Carries this out after the next write to a file that is opened from now on. */
+function afterNextWrite(host: FakeHost, what: () => void): void {
   const { append } = host.disk;
-  let isFirst = true;
+  let isDone = false;
   host.disk.append = async (path) => {
     const file = await append.call(host.disk, path);
-    return {
-      ...file,
-      write: async (content) => {
-        await file.write(content);
-        if (isFirst) journal.add([live('10.0.0.9')]);
-        isFirst = false;
-      },
+    const write = async (content: string | Uint8Array) => {
+      await file.write(content);
+      if (!isDone) what();
+      isDone = true;
     };
+    return { ...file, write };
   };
+}
+
+test('what changes while it is written anew is in it, and it may be larger than a piece', async () => {
+  const { host, registered, journal, lines, add } = start();
+  for (let n = 0; n < PIECE_LINES + 5; n++) registered.put(live(`10.1.${n >> 8}.${n & 255}`));
+  afterNextWrite(host, () => add(live('10.1.0.0', 2)));
   journal.start();
   await host.advance(2 * FLUSH_MS);
   assert.equal(lines(), PIECE_LINES + 6);
-  assert.deepEqual((await readAgain(host)).at(-1), live('10.0.0.9'));
+  assert.deepEqual((await readAgain(host)).at(-1), live('10.1.0.0', 2));
+});
+
+test('what changes while a piece of the changes before is written comes with the next flush', async () => {
+  const { host, journal, lines, add } = start();
+  journal.start();
+  await host.advance(FLUSH_MS);
+  afterNextWrite(host, () => add(live('10.1.0.0', 2)));
+  add(...Array.from({ length: PIECE_LINES + 5 }, (_, n) => live(`10.1.${n >> 8}.${n & 255}`)));
+  await host.advance(FLUSH_MS);
+  assert.equal(lines(), PIECE_LINES + 5);
+  await host.advance(FLUSH_MS);
+  assert.equal(lines(), PIECE_LINES + 6);
+  assert.deepEqual((await readAgain(host)).at(-1), live('10.1.0.0', 2));
 });
 
 test('a full disk costs nothing but the journal: it is told once, counted, and made good', async () => {
@@ -122,19 +203,28 @@ test('a full disk costs nothing but the journal: it is told once, counted, and m
 });
 
 test('a disk that takes nothing for long does not fill the memory', async () => {
-  const { host, journal, add } = start();
+  const { host, registered, journal } = start();
   journal.start();
   await host.advance(FLUSH_MS);
-  const many = Array.from({ length: WAITING_LINES_MAX + 1 }, () => live('10.0.0.1'));
-  add(...many.slice(0, 1));
-  journal.add(many);
+  registered.put(live('10.0.0.1'));
+  const keys = Array.from(
+    { length: WAITING_MAX + 1 },
+    (_, n) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}:80:DEFAULT`,
+  );
+  let asked = 0;
+  registered.datumsOfInstance = () => {
+    asked++;
+    return [];
+  };
+  journal.changed('public##DEFAULT_GROUP@@demo', keys);
   await host.advance(2 * FLUSH_MS);
+  assert.equal(asked, 0);
   assert.deepEqual(await readAgain(host), [live('10.0.0.1')]);
 });
 
 test('a failure that nobody foresaw does not end the journal', async () => {
   const { host, registered, journal, add } = start();
-  registered.push(live('10.0.0.1'));
+  registered.put(live('10.0.0.1'));
   const { rename } = host.disk;
   host.disk.rename = () => Promise.reject(new RangeError('Invalid string length'));
   journal.start();

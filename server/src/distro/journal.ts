@@ -1,18 +1,26 @@
 import { type AppendFile, DiskError, type Host, type Timer } from '@nacos-kube/core/host/host.ts';
+import type { InstanceKey } from '@nacos-kube/core/model/instance.ts';
+import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
 import type { Datum } from '../naming/datum.ts';
 import { decodeDatum, encodeDatum } from './codec.ts';
 
 /** Lines are handed to the kernel this often, without fsync: a copy on the peers is worth more than one on this disk. */
 export const FLUSH_MS = 200;
 /** The journal is written anew when it has this many lines more than twice what is registered. */
-export const COMPACT_SLACK_LINES = 10_000;
-/** Lines that wait while the disk does not take them; beyond it the journal is written anew once it does. */
-export const WAITING_LINES_MAX = 100_000;
+export const COMPACT_SLACK_LINES = 50_000;
+/** Instances whose change waits while the disk does not take it; beyond it the journal is written anew once it does. */
+export const WAITING_MAX = 100_000;
 /** After a failure the disk is left alone this long. */
 export const RETRY_MS = 5_000;
-/** Lines that are put together and written at once when the journal is written anew; others have their turn between. */
-export const PIECE_LINES = 10_000;
+/** Lines that are put together and written at once; others have their turn between. */
+export const PIECE_LINES = 2_000;
 const FILE = 'instances.jsonl';
+
+/** What is registered, tombstones included. */
+export interface JournalSource {
+  allDatums(): Iterable<Datum>;
+  datumsOfInstance(service: ServiceKey, key: InstanceKey): readonly Datum[];
+}
 
 /**
  * Ephemeral instances and tombstones on this node's disk, so that a restart of all members at once loses none
@@ -22,9 +30,11 @@ const FILE = 'instances.jsonl';
 export class Journal {
   readonly #host: Host;
   readonly #path: string;
-  readonly #snapshot: () => Iterable<Datum>;
+  readonly #source: JournalSource;
   #file: AppendFile | undefined;
-  #waiting: string[] = [];
+  /** What changed since the last flush. Only where: what is there then is written, however often it changed. */
+  #waiting = new Map<ServiceKey, Set<InstanceKey>>();
+  #waitingCount = 0;
   #mustRewrite = false;
   #isFailing = false;
   #retryAtMs = 0;
@@ -35,11 +45,10 @@ export class Journal {
   skippedLines = 0;
   failures = 0;
 
-  /** `snapshot` gives all that is to be kept now, for writing the journal anew. */
-  constructor(host: Host, directory: string, snapshot: () => Iterable<Datum>) {
+  constructor(host: Host, directory: string, source: JournalSource) {
     this.#host = host;
     this.#path = `${directory}/${FILE}`;
-    this.#snapshot = snapshot;
+    this.#source = source;
   }
 
   /** What an earlier run left, in the order in which it was written. */
@@ -83,11 +92,19 @@ export class Journal {
     await file?.close();
   }
 
-  add(datums: Iterable<Datum>): void {
-    if (this.#timer === undefined || this.#mustRewrite) return;
-    for (const datum of datums) this.#waiting.push(JSON.stringify(encodeDatum(datum)));
-    if (this.#waiting.length <= WAITING_LINES_MAX) return;
-    this.#waiting = [];
+  /** To be told after the registry. */
+  changed(service: ServiceKey, keys: readonly InstanceKey[]): void {
+    if (this.#timer === undefined || this.#mustRewrite || keys.length === 0) return;
+    let places = this.#waiting.get(service);
+    if (places === undefined) {
+      places = new Set();
+      this.#waiting.set(service, places);
+    }
+    const before = places.size;
+    for (const key of keys) places.add(key);
+    this.#waitingCount += places.size - before;
+    if (this.#waitingCount <= WAITING_MAX) return;
+    this.#takeWaiting();
     this.#mustRewrite = true;
   }
 
@@ -116,46 +133,65 @@ export class Journal {
   }
 
   async #append(): Promise<void> {
-    if (this.#waiting.length === 0) return;
-    const lines = this.#waiting;
-    this.#waiting = [];
+    if (this.#waitingCount === 0) return;
     this.#file ??= await this.#host.disk.append(this.#path);
-    await this.#file.write(`${lines.join('\n')}\n`);
-    this.#lines += lines.length;
+    this.#lines += await writeAll(this.#file, this.#datumsAt(this.#takeWaiting()));
+  }
+
+  *#datumsAt(waiting: ReadonlyMap<ServiceKey, ReadonlySet<InstanceKey>>): Iterable<Datum> {
+    for (const [service, keys] of waiting) {
+      for (const key of keys) {
+        const datums = this.#source.datumsOfInstance(service, key);
+        // Forgotten altogether: a line of what it was must not bring it back.
+        if (datums.length === 0) this.#mustRewrite = true;
+        yield* datums;
+      }
+    }
+  }
+
+  #takeWaiting(): ReadonlyMap<ServiceKey, ReadonlySet<InstanceKey>> {
+    const waiting = this.#waiting;
+    this.#waiting = new Map();
+    this.#waitingCount = 0;
+    return waiting;
   }
 
   async #rewrite(): Promise<void> {
     // From here on changes are appended to the new file, so none falls between the two.
     this.#mustRewrite = false;
-    this.#waiting = [];
+    this.#takeWaiting();
     const old = this.#file;
     this.#file = undefined;
     await old?.close();
-    this.#lines = await this.#writeAll(`${this.#path}.new`);
-    this.#kept = this.#lines;
-    await this.#host.disk.rename(`${this.#path}.new`, this.#path);
-  }
-
-  /** In pieces: all of it may be more than one text can hold, and takes longer than others should wait. */
-  async #writeAll(path: string): Promise<number> {
-    await this.#host.disk.remove(path);
-    const file = await this.#host.disk.append(path);
-    let lines = 0;
+    await this.#host.disk.remove(`${this.#path}.new`);
+    const file = await this.#host.disk.append(`${this.#path}.new`);
     try {
-      let piece: string[] = [];
-      for (const datum of this.#snapshot()) {
-        piece.push(JSON.stringify(encodeDatum(datum)));
-        if (piece.length < PIECE_LINES) continue;
-        await file.write(`${piece.join('\n')}\n`);
-        lines += piece.length;
-        piece = [];
-      }
-      if (piece.length > 0) await file.write(`${piece.join('\n')}\n`);
-      return lines + piece.length;
+      this.#lines = await writeAll(file, this.#source.allDatums());
     } finally {
       await file.close();
     }
+    this.#kept = this.#lines;
+    await this.#host.disk.rename(`${this.#path}.new`, this.#path);
   }
+}
+
+/** In pieces: all of it may be more than one text can hold, and takes longer than others should wait. */
+async function writeAll(file: AppendFile, datums: Iterable<Datum>): Promise<number> {
+  let lines = 0;
+  let piece: string[] = [];
+  const write = async () => {
+    if (piece.length === 0) return;
+    const text = `${piece.join('\n')}\n`;
+    lines += piece.length;
+    piece = [];
+    await file.write(text);
+  };
+  for (const datum of datums) {
+    piece.push(JSON.stringify(encodeDatum(datum)));
+    if (piece.length === PIECE_LINES) await write();
+  }
+  await write();
+  return lines;
 }
 
 /** One by one: all of it may be more than one text can hold. */
