@@ -132,11 +132,12 @@ function tellingStoreErrors(answer: Route['handler'], log: Log): Route['handler'
 
 /** Clients try the next node on 503, which helps where only this one is cut off from the store. */
 function explained(error: StoreError, log: Log): Error {
+  const why = error.because === undefined ? '' : ` (${error.because})`;
   switch (error.kind) {
     case 'unavailable':
       return configError(503, 'the store cannot be reached, try again later', { cause: error });
     case 'read-only':
-      return configError(503, 'the store takes no writes now, try again later', { cause: error });
+      return configError(503, `the store takes no writes now${why}, try again later`, { cause: error });
     case 'invalid':
       return configError(400, error.message, { cause: error });
     case 'misconfigured':

@@ -12,6 +12,12 @@ const KINDS: Readonly<Record<number, StoreErrorKind>> = {
   ...{ 1406: 'invalid', 1366: 'invalid', 1267: 'invalid', 1153: 'invalid', 1301: 'invalid' },
 };
 
+/** Of what is read-only, for whoever made the call. */
+const REASONS: Readonly<Record<number, string>> = {
+  ...{ 1290: 'the database is read-only', 1792: 'the database is read-only', 1836: 'the database is read-only' },
+  ...{ 1021: 'the disk of the database is full', 1114: 'the disk of the database is full' },
+};
+
 /** Deadlock, lock wait, changed record, duplicate of a concurrent insert: the whole transaction can be tried again. */
 const RETRIED: ReadonlySet<number> = new Set([1213, 1205, 1020, 1062]);
 
@@ -39,7 +45,9 @@ export function storeErrorOf(error: unknown, place: string): StoreError {
   if (error instanceof StoreError) return error;
   const { errno, code, message } = error as MysqlError;
   const kind = (errno === undefined ? undefined : KINDS[errno]) ?? (isSqlFault(code) ? 'misconfigured' : 'unavailable');
-  return new StoreError(kind, `${place}: ${code === undefined ? '' : `${code} `}${message}`, { cause: error });
+  const because = errno === undefined ? undefined : REASONS[errno];
+  const options = { cause: error, ...(because !== undefined && { because }) };
+  return new StoreError(kind, `${place}: ${code === undefined ? '' : `${code} `}${message}`, options);
 }
 
 /** A statement that the server does not understand: not the schema or the engine that this program knows. */

@@ -221,8 +221,11 @@ export type StoreErrorKind =
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly kind: StoreErrorKind;
-  constructor(kind: StoreErrorKind, message: string, options?: ErrorOptions) {
+  /** Why, for whoever made the call: unlike the message it names no hosts and no users. */
+  readonly because: string | undefined;
+  constructor(kind: StoreErrorKind, message: string, options?: ErrorOptions & { readonly because?: string }) {
     super(message, options);
     this.kind = kind;
+    this.because = options?.because;
   }
 }

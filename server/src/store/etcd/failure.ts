@@ -11,6 +11,8 @@ export class EtcdFailure extends Error {
   readonly isPassing: boolean;
   /** `token`: log in anew; `compacted`: the revision asked for is gone; `future`: it is not there yet. */
   readonly reason: 'token' | 'compacted' | 'future' | 'late' | undefined;
+  /** For whoever made the call. */
+  readonly because: string | undefined;
 
   constructor(message: string, facts: FailureFacts, cause?: unknown) {
     super(message, { cause });
@@ -18,6 +20,7 @@ export class EtcdFailure extends Error {
     this.mayBeDone = facts.mayBeDone ?? false;
     this.isPassing = facts.isPassing ?? false;
     this.reason = facts.reason;
+    this.because = facts.because;
   }
 }
 
@@ -26,6 +29,7 @@ interface FailureFacts {
   readonly mayBeDone?: boolean;
   readonly isPassing?: boolean;
   readonly reason?: EtcdFailure['reason'];
+  readonly because?: string | undefined;
 }
 
 const UNDONE: FailureFacts = { kind: 'unavailable', isPassing: true };
@@ -33,8 +37,8 @@ const UNKNOWN: FailureFacts = { kind: 'unavailable', isPassing: true, mayBeDone:
 
 /** By the texts that etcd gives, since it uses some codes for many things. */
 const TEXTS: readonly (readonly [RegExp, FailureFacts])[] = [
-  [/database space exceeded/, { kind: 'read-only' }],
-  [/corrupt cluster/, { kind: 'read-only' }],
+  [/database space exceeded/, { kind: 'read-only', because: 'its database is full' }],
+  [/corrupt cluster/, { kind: 'read-only', because: 'its members hold different data' }],
   [/request is too large|grpc: received message larger|too many operations/, { kind: 'invalid' }],
   [/required revision has been compacted/, { kind: 'unavailable', reason: 'compacted' }],
   [/required revision is a future revision/, { kind: 'unavailable', reason: 'future' }],
@@ -82,5 +86,6 @@ export function storeErrorOf(error: unknown, isWrite: boolean): unknown {
   if (!(error instanceof EtcdFailure)) return error;
   const isOpen = isWrite && error.mayBeDone;
   const message = isOpen ? `${error.message}; the write may have been stored` : error.message;
-  return new StoreError(error.kind, message, { cause: error });
+  const options = { cause: error, ...(error.because !== undefined && { because: error.because }) };
+  return new StoreError(error.kind, message, options);
 }

@@ -60,7 +60,8 @@ export function storeErrorOf(error: unknown, place: string): StoreError {
   if (word === 'DATASET') return lostDataset(place, cause.message);
   const known = word === undefined ? undefined : ANSWERS[word];
   if (known !== undefined) {
-    return new StoreError(known[0], `${place}: ${known[1]} (${firstLine(cause.message)})`, { cause });
+    const because = known[0] === 'read-only' ? { because: known[1] } : {};
+    return new StoreError(known[0], `${place}: ${known[1]} (${firstLine(cause.message)})`, { cause, ...because });
   }
   const code = String((error as NodeJS.ErrnoException | undefined)?.code ?? '');
   const isFault = isAnswer(error) ? FAULTS.test(cause.message) : TLS_FAULTS.test(code);
