@@ -103,8 +103,13 @@ export class RedisCalls {
       this.#confirmations.set(connection, confirmation);
     }
     if ((await this.#confirmedBy(confirmation)) > 0) return;
-    // A replica that has just gone is not waited for; one that is there and does not take the write may be the next master.
-    if (!String(await connection.command('INFO', 'replication')).includes('state=online')) return;
+    // A replica that has just gone is not waited for, unless it may have gone to be the master itself; one that is there
+    // and does not take the write may be the next.
+    if (
+      this.#settings.mode === 'single' &&
+      !String(await connection.command('INFO', 'replication')).includes('state=online')
+    )
+      return;
     throw new StoreError('unavailable', `${this.#place}: no replica confirmed the write within ${CONFIRM_MS} ms`);
   }
 

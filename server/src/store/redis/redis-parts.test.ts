@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createTestHost } from '../host-for-tests.ts';
 import { StoreError } from '../store.ts';
+import { RedisCalls } from './calls.ts';
 import { readAddress } from './connection.ts';
 import { storeErrorOf } from './errors.ts';
+import type { Call, RedisLink } from './link.ts';
 import { readChange } from './rows.ts';
 import { placeOf, type RedisSettings, tagged } from './settings.ts';
+import { INIT } from './write-scripts.ts';
 
 describe('the parts of the redis store', () => {
   it('put what decides the slot into the prefix, unless it is there', () => {
@@ -86,5 +90,29 @@ describe('the parts of the redis store', () => {
       ...{ user: 'ann', password: 'pass-word', tls: undefined, allowsLoss: false },
     };
     assert.equal(placeOf(settings), 'redis master m of Sentinels a:1,b:2/3 as ann');
+  });
+
+  it('acknowledge no write that its replica has not, where that may be the master by now', async () => {
+    const host = createTestHost();
+    const answers: Record<string, unknown> = { TIME: ['1', '0'], WAIT: 0, INFO: 'role:master\r\nconnected_slaves:0' };
+    const connection = {
+      ...{ address: { host: 'redis', port: 6379 }, onEnd: () => undefined, close: () => undefined },
+      command: async (name: string) => answers[name],
+      // A replica was there when it was written.
+      script: async () => [1, 'written'],
+    };
+    const link = { onReady: () => undefined, call: <T>({ send }: Call<T>) => send(connection, 3000) };
+    const writeIn = (mode: RedisSettings['mode']) => {
+      const settings: RedisSettings = {
+        ...{ mode, addresses: ['redis:6379'], master: 'mymaster', database: 0, prefix: 'p:' },
+        ...{ user: undefined, password: undefined, tls: undefined, allowsLoss: false },
+      };
+      const links = link as unknown as RedisLink;
+      return new RedisCalls(host, settings, links, links).write(INIT, []);
+    };
+    for (const mode of ['sentinel', 'cluster'] as const) {
+      await assert.rejects(writeIn(mode), /no replica confirmed the write/);
+    }
+    assert.equal(await writeIn('single'), 'written');
   });
 });
