@@ -19,10 +19,14 @@ export interface EtcdOptions {
   readonly auth?: boolean;
   /** Further flags of each member. */
   readonly flags?: readonly string[];
+  /** Where the folder of their data is made, e.g. a small file system; default: the one for temporary files. */
+  readonly parent?: string;
   /** Default 127.0.0.1 for each. */
   readonly addressOf?: (index: number) => string;
   /** Where a member shall run, e.g. in a network namespace: the command for a command. The process must stay the same. */
   readonly runner?: (command: readonly [string, ...string[]], index: number) => readonly [string, ...string[]];
+  /** Asks a member that is not reached from here: resolves with the answer to a GET, or undefined. */
+  readonly probe?: (url: string, index: number) => Promise<string | undefined>;
 }
 
 /** One etcd cluster of its own, with an empty key space. */
@@ -97,7 +101,7 @@ export async function etcdMissing(): Promise<string | undefined> {
 
 export async function startEtcd(options: EtcdOptions = {}): Promise<Etcd> {
   const count = options.members ?? 1;
-  const directory = await mkdtemp(join(tmpdir(), 'nacos-kube-etcd-'));
+  const directory = await mkdtemp(join(options.parent ?? tmpdir(), 'nacos-kube-etcd-'));
   const certificates = options.tls === true ? await makeEtcdCertificates(directory) : undefined;
   const ports = await freePorts(count * 3);
   const addressOf = options.addressOf ?? (() => '127.0.0.1');
@@ -114,7 +118,15 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<Etcd> {
       `--initial-cluster=${initialCluster}`,
     ];
     const scheme = certificates === undefined ? 'http' : 'https';
-    return new Member(place, scheme, directory, flags, (command) => run(command, index));
+    const probe = options.probe ?? get;
+    return new Member(
+      place,
+      scheme,
+      directory,
+      flags,
+      (command) => run(command, index),
+      (url) => probe(url, index),
+    );
   });
   const etcd = new EtcdCluster(directory, members, certificates, options.auth === true);
   try {
@@ -241,6 +253,7 @@ class Member implements EtcdMember {
   readonly #directory: string;
   readonly #flags: readonly string[];
   readonly #runner: (command: readonly [string, ...string[]]) => readonly [string, ...string[]];
+  readonly #get: (url: string) => Promise<string | undefined>;
   readonly #process = new OwnProcess();
 
   constructor(
@@ -249,6 +262,7 @@ class Member implements EtcdMember {
     directory: string,
     flags: readonly string[],
     runner: (command: readonly [string, ...string[]]) => readonly [string, ...string[]],
+    get: (url: string) => Promise<string | undefined>,
   ) {
     ({ name: this.name, address: this.address, clientPort: this.clientPort, peerPort: this.peerPort } = place);
     this.endpoint = `${scheme}://${place.address}:${place.clientPort}`;
@@ -256,6 +270,7 @@ class Member implements EtcdMember {
     this.#directory = directory;
     this.#flags = flags;
     this.#runner = runner;
+    this.#get = get;
   }
 
   get pid(): number | undefined {
@@ -263,7 +278,7 @@ class Member implements EtcdMember {
   }
 
   async start(): Promise<void> {
-    if (this.#process.isStarted) return;
+    if (this.#process.isStarted && !this.#process.hasFailed) return;
     const peerUrl = peerUrlOf(this.#place);
     const log = join(this.#directory, `${this.name}.log`);
     const [program, ...args] = this.#runner([
@@ -310,13 +325,17 @@ class Member implements EtcdMember {
     return /"health":\s*"true"/.test((await this.#probe('/health')) ?? '');
   }
 
-  async #probe(path: string): Promise<string | undefined> {
-    try {
-      const answer = await fetch(`${probeUrlOf(this.#place)}${path}`, { signal: AbortSignal.timeout(PROBE_MS) });
-      return await answer.text();
-    } catch {
-      return undefined;
-    }
+  #probe(path: string): Promise<string | undefined> {
+    return this.#get(`${probeUrlOf(this.#place)}${path}`);
+  }
+}
+
+async function get(url: string): Promise<string | undefined> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(PROBE_MS) });
+    return await answer.text();
+  } catch {
+    return undefined;
   }
 }
 

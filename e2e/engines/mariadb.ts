@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +15,8 @@ export interface MariadbOptions {
   readonly port?: number;
   /** Default 127.0.0.1. */
   readonly bindAddress?: string;
+  /** Where the folder of its tables is made, e.g. a small file system; default: the one for temporary files. */
+  readonly parent?: string;
   /** Further flags of the server. */
   readonly flags?: readonly string[];
   /** Where the server shall run, e.g. in a network namespace: the command for a command. The process must stay the same. */
@@ -77,12 +79,15 @@ class MariadbServer implements Mariadb {
   readonly password = randomBytes(12).toString('hex');
   readonly #flags: readonly string[];
   readonly #runner: NonNullable<MariadbOptions['runner']>;
+  readonly #parent: string | undefined;
   #directory = '';
+  #tables = '';
   readonly #process = new OwnProcess();
 
   constructor(options: MariadbOptions, port: number) {
     this.address = options.bindAddress ?? '127.0.0.1';
     this.port = port;
+    this.#parent = options.parent;
     this.#flags = options.flags ?? [];
     this.#runner = options.runner ?? ((command) => command);
   }
@@ -93,6 +98,9 @@ class MariadbServer implements Mariadb {
 
   async install(): Promise<void> {
     this.#directory = await mkdtemp(join(tmpdir(), 'nacos-kube-mariadb-'));
+    this.#tables =
+      this.#parent === undefined ? this.#path('data') : await mkdtemp(join(this.#parent, 'nacos-kube-mariadb-'));
+    await mkdir(this.#path('log'));
     const install = (await programPath('mariadb-install-db')) ?? 'mariadb-install-db';
     const init = [
       `CREATE DATABASE IF NOT EXISTS ${DATABASE};`,
@@ -102,12 +110,13 @@ class MariadbServer implements Mariadb {
     await writeFile(this.#path('init.sql'), init.join('\n'));
     if (isRoot()) {
       // As root the server refuses to run, so all is its own user's.
-      await promisify(execFile)('chown', ['-R', 'mysql', this.#directory]);
+      await mkdir(this.#tables, { recursive: true });
+      await promisify(execFile)('chown', ['-R', 'mysql', this.#directory, this.#tables]);
       await chmod(this.#directory, 0o755);
     }
     const asUser = isRoot() ? ['--user=mysql'] : [];
     await promisify(execFile)(install, [
-      ...['--no-defaults', `--datadir=${this.#path('data')}`, '--skip-test-db', '--skip-name-resolve'],
+      ...['--no-defaults', ...this.#places, '--skip-test-db', '--skip-name-resolve'],
       ...['--auth-root-authentication-method=normal', ...asUser],
     ]);
   }
@@ -116,7 +125,7 @@ class MariadbServer implements Mariadb {
     const log = this.#path('server.log');
     const [program, ...args] = this.#runner([
       (await programPath('mariadbd')) ?? 'mariadbd',
-      ...['--no-defaults', `--datadir=${this.#path('data')}`, `--socket=${this.#path('socket')}`],
+      ...['--no-defaults', ...this.#places, `--socket=${this.#path('socket')}`],
       ...[`--port=${this.port}`, `--bind-address=${this.address}`, `--pid-file=${this.#path('pid')}`],
       ...[`--log-error=${log}`, `--init-file=${this.#path('init.sql')}`, '--skip-name-resolve'],
       ...['--innodb-buffer-pool-size=64M', ...(isRoot() ? ['--user=mysql'] : []), ...this.#flags],
@@ -163,7 +172,15 @@ class MariadbServer implements Mariadb {
 
   async stop(): Promise<void> {
     await this.#process.end('SIGTERM');
-    await rm(this.#directory, { recursive: true, force: true });
+    for (const directory of [this.#tables, this.#directory]) {
+      if (directory !== '') await rm(directory, { recursive: true, force: true });
+    }
+  }
+
+  /** Its log of changes and what it undoes with are apart from its tables: without these it gives up. */
+  get #places(): readonly string[] {
+    const log = this.#path('log');
+    return [`--datadir=${this.#tables}`, `--innodb-data-home-dir=${log}`, `--innodb-log-group-home-dir=${log}`];
   }
 
   /** By the socket, which is reached from any network. The user comes from the init file, which is read after it is open. */

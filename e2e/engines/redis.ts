@@ -31,6 +31,8 @@ export interface RedisServer {
   readonly password: string | undefined;
   /** Of its data and its log. */
   readonly directory: string;
+  /** False when it was killed, and when it has ended by itself. */
+  readonly isRunning: boolean;
   /** As the default user, over a socket that no network fault reaches. */
   command(name: string, ...args: (string | number)[]): Promise<unknown>;
   /** SIGKILL; the data stay for `start`. */
@@ -57,6 +59,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
 }
 
 const OF_SERVER = ['appendonly yes', 'appendfsync always', 'save ""'];
+const OF_REPLICATED = ['repl-diskless-sync-delay 0', 'repl-ping-replica-period 1'];
 
 /** Ours first, then what this kind of server needs, then what the caller wants. */
 async function launch(options: RedisOptions, lines: readonly string[], isSentinel = false): Promise<RedisProcess> {
@@ -92,6 +95,10 @@ class RedisProcess implements RedisServer {
 
   get place(): string {
     return `${this.address}:${this.port}`;
+  }
+
+  get isRunning(): boolean {
+    return this.#process.isStarted && !this.#process.hasFailed;
   }
 
   get directory(): string {
@@ -233,7 +240,7 @@ export async function startRedisSentinels(options: SentinelsOptions = {}): Promi
   const stop = async () => {
     for (const process of [...watchers, ...servers]) await process.stop();
   };
-  const lines = [...OF_SERVER, 'repl-diskless-sync-delay 0', 'repl-ping-replica-period 1', ...(options.lines ?? [])];
+  const lines = [...OF_SERVER, ...OF_REPLICATED, ...(options.lines ?? [])];
   try {
     servers.push(await launch(login, lines));
     const [first] = servers as [RedisProcess];
@@ -278,7 +285,7 @@ export interface RedisCluster {
   /** The masters at the start, then their replicas. */
   readonly nodes: readonly RedisServer[];
   readonly places: readonly string[];
-  /** The master of the slot that the key falls into. */
+  /** The master of the slot that the key falls into, as the first node that answers says. */
   ownerOf(key: string): Promise<RedisServer>;
   stop(): Promise<void>;
 }
@@ -308,7 +315,7 @@ export async function startRedisCluster(options: ClusterOptions = {}): Promise<R
     for (let i = 0; i < masters * (1 + replicas); i += 1) {
       buses.push(await freePort());
       const lines = ['cluster-enabled yes', `cluster-port ${buses[i]}`, `cluster-node-timeout ${NODE_TIMEOUT_MS}`];
-      nodes.push(await launch(login, [...OF_SERVER, ...lines, ...(options.lines ?? [])]));
+      nodes.push(await launch(login, [...OF_SERVER, ...OF_REPLICATED, ...lines, ...(options.lines ?? [])]));
     }
     const [first] = nodes as [RedisProcess];
     for (const [i, node] of nodes.entries()) {
@@ -329,6 +336,11 @@ export async function startRedisCluster(options: ClusterOptions = {}): Promise<R
       const states = await Promise.all(nodes.map((node) => node.command('CLUSTER', 'INFO')));
       return states.every((state) => `${state}`.includes('cluster_state:ok'));
     });
+    // One without the data of its master does not stand for election.
+    await until('its replicas follow', async () => {
+      const states = await Promise.all(nodes.slice(masters).map((node) => node.command('INFO', 'replication')));
+      return states.every((state) => `${state}`.includes('master_link_status:up'));
+    });
   } catch (error) {
     await stop();
     throw error;
@@ -337,8 +349,9 @@ export async function startRedisCluster(options: ClusterOptions = {}): Promise<R
     ...{ nodes, stop },
     places: nodes.map((node) => node.place),
     ownerOf: async (key) => {
-      const slot = Number(await nodes[0]!.command('CLUSTER', 'KEYSLOT', key));
-      const ranges = (await nodes[0]!.command('CLUSTER', 'SLOTS')) as [number, number, [string, number]][];
+      const slot = Number(await Promise.any(nodes.map((node) => node.command('CLUSTER', 'KEYSLOT', key))));
+      const answers = nodes.map((node) => node.command('CLUSTER', 'SLOTS'));
+      const ranges = (await Promise.any(answers)) as [number, number, [string, number]][];
       const [, , master] = ranges.find(([from, to]) => from <= slot && slot <= to)!;
       return nodes.find((node) => node.port === master[1])!;
     },

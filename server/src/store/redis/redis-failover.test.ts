@@ -3,6 +3,7 @@ import { after, describe, it } from 'node:test';
 import {
   type RedisCluster,
   type RedisSentinels,
+  type RedisServer,
   redisMissing,
   startRedisCluster,
   startRedisSentinels,
@@ -114,6 +115,50 @@ describe('the redis store on a Redis Cluster', { skip }, () => {
     await owner.start();
     await eventually(async () => void (await store.putConfig(writeOf('a', '4'))));
     assert.equal((await store.getConfig(keyOf('a')))!.content, '4');
+  });
+
+  it('goes on with the replica when a master is killed or hangs, and no acknowledged write is lost', {
+    timeout: 90_000,
+  }, async () => {
+    const replicated = await startRedisCluster({ password: 'secret-3', replicas: 1 });
+    try {
+      const settings = { mode: 'cluster', password: 'secret-3' } as const;
+      const [store, other] = [
+        await stores.open(replicated.places, settings),
+        await stores.open(replicated.places, settings),
+      ];
+      const master = () => replicated.ownerOf('{nacos-kube:}meta');
+      const from = await store.revision();
+      const writers = stores.startWriters(store, 4);
+      const written = async (more: number) => {
+        const before = writers.total;
+        await patiently(async () => assert.ok(writers.total > before + more, `${writers.lastFailure}`));
+      };
+      const failedOver = (old: RedisServer) => patiently(async () => assert.notEqual(await master(), old));
+      await written(100);
+      const killed = await master();
+      await killed.kill();
+      await failedOver(killed);
+      await written(100);
+      await killed.start();
+      await patiently(async () => assert.match(`${await killed.command('INFO')}`, /master_link_status:up/));
+      const frozen = await master();
+      await frozen.pause();
+      await failedOver(frozen);
+      await written(100);
+      frozen.resume();
+      await written(20);
+      await writers.end();
+      for (const [dataId, n] of writers.acknowledged) {
+        const stored = Number((await store.getConfig(keyOf(dataId)))!.content);
+        assert.ok(stored >= n, `${dataId}: ${n} was acknowledged, ${stored} is stored`);
+      }
+      assert.ok((await changesSince(store, from)).length >= writers.total);
+      await patiently(async () => assert.equal(await other.revision(), await store.revision()));
+    } finally {
+      await stores.stopWriters();
+      await replicated.stop();
+    }
   });
 
   it('follows the slot of its keys to another node', async () => {

@@ -44,8 +44,12 @@ export class TestStores {
     return writers;
   }
 
-  async stop(): Promise<void> {
+  async stopWriters(): Promise<void> {
     for (const writers of this.#writers) await writers.end();
+  }
+
+  async stop(): Promise<void> {
+    await this.stopWriters();
     for (const store of this.#stores) await store.stop();
   }
 
