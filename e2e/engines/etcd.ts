@@ -78,6 +78,8 @@ export interface EtcdMember {
   readonly peerPort: number;
   /** Undefined while it does not run. */
   readonly pid: number | undefined;
+  /** False when it was killed, and when it has ended by itself. */
+  readonly isRunning: boolean;
   kill(): Promise<void>;
   /** Resolves when it answers, for which most of the members must run. */
   start(): Promise<void>;
@@ -277,8 +279,12 @@ class Member implements EtcdMember {
     return this.#process.pid;
   }
 
+  get isRunning(): boolean {
+    return this.#process.isRunning;
+  }
+
   async start(): Promise<void> {
-    if (this.#process.isStarted && !this.#process.hasFailed) return;
+    if (this.#process.isRunning) return;
     const peerUrl = peerUrlOf(this.#place);
     const log = join(this.#directory, `${this.name}.log`);
     const [program, ...args] = this.#runner([

@@ -31,6 +31,8 @@ export interface Mariadb {
   readonly user: string;
   readonly password: string;
   readonly url: string;
+  /** False when it was killed, and when it has ended by itself. */
+  readonly isRunning: boolean;
   /** As root, in the database. Resolves with the rows. */
   query(sql: string): Promise<readonly Record<string, unknown>[]>;
   /** Another empty database for the same user. Resolves with its name. */
@@ -94,6 +96,10 @@ class MariadbServer implements Mariadb {
 
   get url(): string {
     return `mysql://${USER}:${this.password}@${this.address}:${this.port}/${DATABASE}`;
+  }
+
+  get isRunning(): boolean {
+    return this.#process.isRunning;
   }
 
   async install(): Promise<void> {

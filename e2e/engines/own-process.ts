@@ -16,8 +16,8 @@ export class OwnProcess {
     return this.#process?.pid;
   }
 
-  get isStarted(): boolean {
-    return this.#process !== undefined;
+  get isRunning(): boolean {
+    return this.#process !== undefined && !hasEnded(this.#process);
   }
 
   /** True when it has ended by itself, which it should not. */

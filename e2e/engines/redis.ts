@@ -98,7 +98,7 @@ class RedisProcess implements RedisServer {
   }
 
   get isRunning(): boolean {
-    return this.#process.isStarted && !this.#process.hasFailed;
+    return this.#process.isRunning;
   }
 
   get directory(): string {

@@ -197,8 +197,11 @@ describe('the etcd store on members that fail', { skip: (await etcdMissing()) ??
         refusal = error;
       });
     }
+    const startedAt = clock.monotonic();
     const error = await assertRefused('read-only', store.putConfig(writeOf('full', 'more')));
+    assert.ok(clock.monotonic() - startedAt < 3500, 'a refusal took too long');
     assert.match(error.message, /its database is full/);
+    assert.equal(error.because, 'its database is full');
     assert.equal((await store.getConfig(keyOf('full')))!.content, 'small');
     const late = await open(etcd);
     assert.equal((await late.getConfig(keyOf('full')))!.content, 'small');
