@@ -102,4 +102,6 @@ export interface SqliteFailure {
   /** `busy`: another process holds the file just now, nothing was done; ask again. */
   readonly kind: StoreErrorKind | 'busy';
   readonly message: string;
+  /** For whoever made the call. */
+  readonly because?: string;
 }

@@ -176,7 +176,7 @@ export function failureOf(error: unknown, path: string): SqliteFailure {
     case CODES.readOnly:
       return told('read-only', 'it cannot be written, check its owner and mode and those of its directory');
     case CODES.full:
-      return told('read-only', 'the disk is full');
+      return { ...told('read-only', 'the disk is full'), because: 'the disk is full' };
     case CODES.corrupt:
       return { kind: 'misconfigured', message: `sqlite file ${path}: ${damagedText(message)}` };
     case CODES.noDatabase:

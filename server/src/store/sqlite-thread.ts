@@ -134,7 +134,8 @@ export class SqliteThread {
     } else if (answer.failure.kind === 'busy') {
       pending?.reject(new BusyError(answer.failure.message));
     } else {
-      pending?.reject(new StoreError(answer.failure.kind, answer.failure.message));
+      const { kind, message, because } = answer.failure;
+      pending?.reject(new StoreError(kind, message, because === undefined ? {} : { because }));
     }
   }
 
