@@ -43,6 +43,8 @@ export interface Etcd {
   settings(prefix?: string): EtcdReach;
   /** etcdctl on all members, as root where there is a login. Resolves with what it printed. */
   ctl(...args: readonly string[]): Promise<string>;
+  /** The same, with this text to read. */
+  ctlWith(input: string, ...args: readonly string[]): Promise<string>;
   /** The member that leads; asked again until there is one. */
   leader(): Promise<EtcdMember>;
   /** All members at once: SIGKILL; the data stay for `start`. */
@@ -173,7 +175,11 @@ class EtcdCluster implements Etcd {
     return { endpoints, prefix, user, password, caFile, certFile, keyFile };
   }
 
-  async ctl(...args: readonly string[]): Promise<string> {
+  ctl(...args: readonly string[]): Promise<string> {
+    return this.ctlWith('', ...args);
+  }
+
+  async ctlWith(input: string, ...args: readonly string[]): Promise<string> {
     const flags = [`--endpoints=${this.endpoints.join(',')}`];
     if (this.#needsLogin) flags.push(`--user=root:${this.#rootPassword}`);
     if (this.certificates !== undefined) {
@@ -182,7 +188,10 @@ class EtcdCluster implements Etcd {
     }
     const program = (await programPath('etcdctl')) ?? 'etcdctl';
     const env = { ...process.env, ETCDCTL_API: '3' };
-    return (await promisify(execFile)(program, [...flags, ...args], { env })).stdout;
+    const running = promisify(execFile)(program, [...flags, ...args], { env });
+    // It may end without reading; its exit code says whether that was wrong.
+    running.child.stdin?.on('error', () => undefined).end(input);
+    return (await running).stdout;
   }
 
   async requireLogin(): Promise<void> {

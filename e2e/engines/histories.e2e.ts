@@ -20,7 +20,7 @@ const choices = await chosenEngines();
 describe(`${HISTORIES} histories on each engine`, () => {
   for (const { kind, missing, start } of choices) {
     test(kind, { skip: missing }, async (context) => {
-      const engine = await start();
+      const engine = await start({ onSmallDisk: true });
       try {
         const cluster = await startCluster(engine);
         try {
