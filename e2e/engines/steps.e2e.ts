@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { contentMd5 } from '@nacos-kube/core/wire/config.ts';
 import { groupKey } from '@nacos-kube/core/wire/config-key.ts';
 import { dumpName, dumpPath } from '@nacos-kube/server/config/dump-file.ts';
 import { until } from '../kubernetes/processes.ts';
@@ -126,7 +127,9 @@ function isDead(node: LocalNode): boolean {
 }
 
 async function untilDumped(node: LocalNode, dataId: string, content: string): Promise<void> {
-  const file = dumpPath(join(node.data, 'config'), dumpName(groupKey({ dataId, group: GROUP, namespaceId: '' })));
+  const key = groupKey({ dataId, group: GROUP, namespaceId: '' });
+  const name = dumpName(key, { md5: contentMd5(Buffer.from(content)), type: 'text' });
+  const file = dumpPath(join(node.data, 'config'), name);
   await until('the dump has it', async () => (await readFile(file, 'utf8').catch(() => '')).endsWith(`\n${content}`));
 }
 

@@ -1,28 +1,21 @@
-import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
-import { groupKey } from '@nacos-kube/core/wire/config-key.ts';
+import type { Host } from '@nacos-kube/core/host/host.ts';
+import { DiskError } from '@nacos-kube/core/host/host.ts';
+import type { VariantId } from '@nacos-kube/core/model/config.ts';
+import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
 import type { ConfigCache } from './cache.ts';
-import type { Dump } from './dump.ts';
-import {
-  type DumpedConfig,
-  type DumpName,
-  dumpName,
-  dumpPath,
-  isDumpName,
-  readDumpFile,
-  viewKey,
-} from './dump-file.ts';
+import { type Dump, nameOf } from './dump.ts';
+import { type DumpedConfig, type DumpName, dumpPath, isOfEarlierRelease, readDumpFile } from './dump-file.ts';
+import { type DumpEntry, readMark, servedOf, walkDump } from './dump-walk.ts';
 import type { CachedView } from './view.ts';
 
-/** Written once a dump was whole: tells a dump of nothing from no dump. */
-const MARK = 'whole';
-const DIRECTORIES_AT_ONCE = 8;
 const KEYS_PER_TURN = 1_000;
-/** What is no file of ours is a temporary one of a node that died; younger ones may be under way. */
-const STRAY_AGE_MS = 3_600_000;
+/** So many files are removed before the dump may be written again. */
+const REMOVED_AT_ONCE = 64;
 
 /**
- * Puts the last dump into an empty cache, for a node that starts without its store (F12). Stops as soon as
- * `isOvertaken`, for then the store has answered and knows better. False when there never was a whole dump.
+ * Puts the last whole generation of the dump, with what was published since, into an empty cache, for a node that starts
+ * without its store (F12). Stops as soon as `isOvertaken`, for then the store has answered and knows better. `wasWhole`
+ * is false when there never was a whole generation: then all that there is comes in.
  */
 export async function loadDump(
   host: Host,
@@ -31,53 +24,126 @@ export async function loadDump(
   isOvertaken: () => boolean,
 ): Promise<{ readonly wasWhole: boolean; readonly configs: number }> {
   let configs = 0;
-  await walk(host, dump.directory, async (name, bytes) => {
-    const file = readDumpFile(name, bytes);
-    if (file === undefined) dump.noteDamaged(name);
-    else if (!isOvertaken() && viewOf(cache, file.config) === undefined) {
-      putDumped(cache, file.config, file.content);
-      configs += 1;
-    }
+  const mark = await dump.mark();
+  await walkDump(host, dump.directory, async (entries) => {
+    for (const { name, file } of entries) if (file === undefined) dump.noteDamaged(name);
+    const served = servedOf(entries, mark);
+    if (served === undefined || isOvertaken() || viewOf(cache, served.config) !== undefined) return;
+    putDumped(cache, served.config, served.content);
+    configs += 1;
   });
-  return { wasWhole: (await host.disk.stat(`${dump.directory}/${MARK}`)) !== undefined, configs };
+  return { wasWhole: mark !== 'none', configs };
+}
+
+/** A file that the next generation does not have; of a damaged one nothing else is known. */
+interface Left {
+  readonly name: DumpName;
+  readonly of?: { readonly groupKey: GroupKey; readonly variant: VariantId | undefined };
 }
 
 /**
- * Compares every file with the cache, which has all rows of the store, and queues what differs: damaged, missing and
- * outdated files are written, those of configurations that are gone are removed.
+ * Makes the next generation of the cache, which has all rows of the store. Files that are right are part of it as they
+ * are; what is damaged, missing or outdated is written beside the current generation. Only once all of it is on the disk
+ * it takes the place of that one, in one step, and then the files go that it does not have.
  */
 export async function checkDump(host: Host, dump: Dump, cache: ConfigCache): Promise<void> {
-  const good = new Set<DumpName>();
-  const damaged = new Set<DumpName>();
-  await walk(host, dump.directory, async (name, bytes) => {
-    const file = readDumpFile(name, bytes);
-    if (file === undefined) {
-      dump.noteDamaged(name);
-      damaged.add(name);
+  const { losses } = dump;
+  dump.beginNext();
+  try {
+    const left = await writeNext(host, dump, cache);
+    if (losses !== dump.losses) return; // told to the service, which has all checked again
+    if (left === undefined) {
+      dump.noteUnfinished();
       return;
     }
-    const view = viewOf(cache, file.config);
-    if (view === undefined) dump.enqueue(groupKey(file.config.key), file.config.variant?.id);
-    else if (isUpToDate(view, file.config)) good.add(name);
-    await dump.room();
-  });
+    const isGone = ({ name, of }: Left) =>
+      of !== undefined && !isOfEarlierRelease(name) && find(cache, of) === undefined;
+    const gone = left.filter(isGone).map(({ name }) => name);
+    await dump.swap({ configs: cache.size, gone: new Set(gone) });
+    for (let i = 0; i < left.length; i += REMOVED_AT_ONCE) {
+      await dump.alone(() => removeLeft(host, dump, cache, left.slice(i, i + REMOVED_AT_ONCE)));
+    }
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    host.log.area('dump').warn('a generation of the dump could not take the place of the last one', { error });
+    dump.noteUnfinished();
+  } finally {
+    dump.endNext();
+  }
+}
+
+/** Resolves with the files that it does not have, or undefined when the disk does not take it. */
+async function writeNext(host: Host, dump: Dump, cache: ConfigCache): Promise<readonly Left[] | undefined> {
+  const generation = (await dump.generation()) + 1;
+  const good = new Set<DumpName>();
+  const left = new Map<DumpName, Left>();
+  const sort = (entries: readonly DumpEntry[]) => {
+    let newest: DumpEntry | undefined;
+    for (const entry of entries) {
+      const { name, file } = entry;
+      if (file === undefined) {
+        dump.noteDamaged(name);
+        left.set(name, { name });
+        continue;
+      }
+      const { key, variant } = file.config;
+      left.set(name, { name, of: { groupKey: groupKey(key), variant: variant?.id } });
+      if (file.generation > generation || file.writtenMs < (newest?.file?.writtenMs ?? 0)) continue;
+      newest = entry;
+    }
+    const view = newest?.file === undefined ? undefined : viewOf(cache, newest.file.config);
+    if (newest === undefined || view === undefined || nameOf(view) !== newest.name) return;
+    left.delete(newest.name);
+    good.add(newest.name);
+  };
+  await walkDump(
+    host,
+    dump.directory,
+    async (entries) => sort(entries),
+    (path) => removeStray(host, dump, path),
+  );
   let turn = 0;
   for (const view of views(cache)) {
-    const variant = 'variant' in view ? view.variant : undefined;
-    const name = dumpName(viewKey(view.groupKey, variant));
-    damaged.delete(name);
-    if (!good.has(name)) dump.enqueue(view.groupKey, variant);
+    const name = nameOf(view);
+    left.delete(name);
+    if (!good.has(name)) dump.enqueueForNext(view);
     turn += 1;
     if (turn % KEYS_PER_TURN > 0) continue;
     await host.clock.sleep(0);
     await dump.room();
   }
-  for (const name of damaged) dump.enqueueStray(name);
-  await dump.flush();
-  if (dump.metrics().dumpQueue === 0) await markWhole(host, dump, cache.size);
+  return (await dump.flush()) ? [...left.values()] : undefined;
 }
 
-/** Every whole file of a dump, one at a time. Tells how many were damaged. */
+async function removeLeft(host: Host, dump: Dump, cache: ConfigCache, left: readonly Left[]): Promise<void> {
+  for (const { name, of } of left) {
+    const path = dumpPath(dump.directory, name);
+    // Either may have been written again meanwhile.
+    const isBack = of === undefined ? await isWhole(host, path, name) : isCurrent(name, find(cache, of));
+    if (!isBack) await host.disk.remove(path);
+  }
+}
+
+async function isWhole(host: Host, path: string, name: DumpName): Promise<boolean> {
+  try {
+    return readDumpFile(name, await host.disk.read(path)) !== undefined;
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    return false;
+  }
+}
+
+function isCurrent(name: DumpName, view: CachedView | undefined): boolean {
+  return view !== undefined && nameOf(view) === name;
+}
+
+/** What a process that died was writing. */
+async function removeStray(host: Host, dump: Dump, path: string): Promise<void> {
+  const stat = await host.disk.stat(path);
+  if (stat !== undefined && stat.modifiedMs < dump.startedMs) await host.disk.remove(path);
+}
+
+/** Every configuration of a dump, one at a time. Tells how many files were damaged. */
 export async function readDump(
   host: Host,
   directory: string,
@@ -85,13 +151,14 @@ export async function readDump(
 ): Promise<{ readonly wasWhole: boolean; readonly damaged: number }> {
   let damaged = 0;
   let last = Promise.resolve();
-  await walk(host, directory, async (name, bytes) => {
-    const file = readDumpFile(name, bytes);
-    if (file === undefined) damaged += 1;
-    else last = last.then(() => take(file.config, file.content));
+  const mark = await readMark(host, directory);
+  await walkDump(host, directory, async (entries) => {
+    damaged += entries.filter(({ file }) => file === undefined).length;
+    const served = servedOf(entries, mark);
+    if (served !== undefined) last = last.then(() => take(served.config, served.content));
     await last;
   });
-  return { wasWhole: (await host.disk.stat(`${directory}/${MARK}`)) !== undefined, damaged };
+  return { wasWhole: mark !== 'none', damaged };
 }
 
 function* views(cache: ConfigCache): Generator<CachedView> {
@@ -103,78 +170,15 @@ function* views(cache: ConfigCache): Generator<CachedView> {
 }
 
 function viewOf(cache: ConfigCache, { key, variant }: DumpedConfig): CachedView | undefined {
-  const text = groupKey(key);
-  return variant === undefined ? cache.get(text) : cache.variants.find(text, variant.id);
+  return find(cache, { groupKey: groupKey(key), variant: variant?.id });
+}
+
+function find(cache: ConfigCache, { groupKey: text, variant }: Required<Left>['of']): CachedView | undefined {
+  return variant === undefined ? cache.get(text) : cache.variants.find(text, variant);
 }
 
 function putDumped(cache: ConfigCache, dumped: DumpedConfig, content: Uint8Array): void {
   const { key, md5, modifiedMs, variant } = dumped;
   if (variant === undefined) cache.put({ ...dumped, revision: 0 }, content);
   else cache.variants.put({ key, variant: variant.id, md5, modifiedMs, betaIps: variant.betaIps }, content);
-}
-
-function isUpToDate(view: CachedView, { md5, type, variant }: DumpedConfig): boolean {
-  if (view.md5 !== md5) return false;
-  return 'variant' in view ? view.betaIps === variant?.betaIps : view.type === type;
-}
-
-async function markWhole(host: Host, dump: Dump, configs: number): Promise<void> {
-  try {
-    await host.disk.write(`${dump.directory}/${MARK}`, `${JSON.stringify({ configs, atMs: host.clock.now() })}\n`);
-  } catch (error) {
-    host.log.area('dump').warn('the dump could not be marked as whole', { error });
-  }
-}
-
-async function walk(
-  host: Host,
-  root: string,
-  visit: (name: DumpName, bytes: Uint8Array) => Promise<void>,
-): Promise<void> {
-  for (const first of await names(host, root)) {
-    if (!isPart(first)) continue;
-    const seconds = (await names(host, `${root}/${first}`)).filter(isPart);
-    for (let i = 0; i < seconds.length; i += DIRECTORIES_AT_ONCE) {
-      const some = seconds.slice(i, i + DIRECTORIES_AT_ONCE);
-      await Promise.all(some.map((second) => walkLeaf(host, root, `${root}/${first}/${second}`, visit)));
-    }
-  }
-}
-
-async function walkLeaf(
-  host: Host,
-  root: string,
-  directory: string,
-  visit: (name: DumpName, bytes: Uint8Array) => Promise<void>,
-): Promise<void> {
-  for (const name of await names(host, directory)) {
-    const path = `${directory}/${name}`;
-    const isOurs = isDumpName(name) && dumpPath(root, name) === path;
-    try {
-      if (isOurs) await visit(name, await host.disk.read(path));
-      else await removeStray(host, path);
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      if (error.kind !== 'missing' && isOurs) await visit(name, new Uint8Array());
-    }
-  }
-}
-
-async function removeStray(host: Host, path: string): Promise<void> {
-  const stat = await host.disk.stat(path);
-  if (stat !== undefined && stat.modifiedMs < host.clock.now() - STRAY_AGE_MS) await host.disk.remove(path);
-}
-
-async function names(host: Host, directory: string): Promise<readonly string[]> {
-  try {
-    return await host.disk.list(directory);
-  } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
-    host.log.area('dump').warn('a directory of the dump cannot be read', { directory, error });
-    return [];
-  }
-}
-
-function isPart(name: string): boolean {
-  return /^[0-9a-f]{2}$/.test(name);
 }

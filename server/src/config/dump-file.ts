@@ -4,14 +4,17 @@ import { contentMd5, typeOr } from '@nacos-kube/core/wire/config.ts';
 import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
 
 /**
- * One configuration, or one variant of it, as a file of the dump:
+ * One version of a configuration, or of one variant of it, as a file of the dump:
  *
  *     nacos-kube-config 1 <md5 of the next line>\n
- *     {"dataId":..,"group":..,"namespaceId":..,"md5":..,"type":..,"modifiedMs":..,["variant":..,"betaIps":..]}\n
+ *     {"dataId":..,"group":..,"namespaceId":..,"md5":..,"type":..,"modifiedMs":..,["variant":..,"betaIps":..,]
+ *      "generation":..,"writtenMs":..}\n
  *     <the content, byte for byte, up to the end of the file>
  *
- * The name is the hash of the key and the key is inside, so no text of a user becomes part of a path (S8). The two
- * md5s cover every byte: a torn, altered or misplaced file is seen when it is read, and never served.
+ * The name is made of the hash of the key and one of the version, and the key is inside, so no text of a user becomes
+ * part of a path (S8), and a new version never takes the place of an old file. The two md5s cover every byte: a torn,
+ * altered or misplaced file is seen when it is read, and never served. Files of earlier releases, which had one for all
+ * versions of a key, are named by the key alone and tell no generation.
  */
 export interface DumpedConfig {
   readonly key: ConfigKey;
@@ -26,11 +29,40 @@ const MAGIC = 'nacos-kube-config 1';
 const LINE_END = 10;
 const HEADER_BYTES_MAX = 8_192;
 
-/** SHA-256 in hex. */
+/** Since when and in which order a file counts; 0 in files of earlier releases. */
+export interface DumpStamp {
+  readonly generation: number;
+  /** Of the versions of one key the last that was written counts. */
+  readonly writtenMs: number;
+}
+
+export interface DumpFile extends DumpStamp {
+  readonly config: DumpedConfig;
+  readonly content: Uint8Array;
+}
+
+/** SHA-256 of the key in hex and, but in files of earlier releases, a part of that of the version. */
 export type DumpName = string;
 
-export function dumpName(key: ViewKey): DumpName {
+const VERSION_LENGTH = 16;
+
+export function dumpName(key: ViewKey, version: Pick<DumpedConfig, 'md5' | 'type' | 'variant'>): DumpName {
+  const { md5, type, variant } = version;
+  const text = variant === undefined ? `${md5} ${type}` : `${md5} ${variant.betaIps}`;
+  return `${keyName(key)}.${hash('sha256', text).slice(0, VERSION_LENGTH)}`;
+}
+
+/** With which the names of all versions of a key begin; the whole name in earlier releases. */
+export function keyName(key: ViewKey): string {
   return hash('sha256', key);
+}
+
+export function keyPart(name: DumpName): string {
+  return name.split('.', 1)[0]!;
+}
+
+export function isOfEarlierRelease(name: DumpName): boolean {
+  return !name.includes('.');
 }
 
 /** The group key of a formal configuration; of a variant it goes on as no group key can. */
@@ -42,45 +74,43 @@ export function viewKey(key: GroupKey, variant: VariantId | undefined): ViewKey 
 }
 
 export function isDumpName(name: string): boolean {
-  return /^[0-9a-f]{64}$/.test(name);
+  return /^[0-9a-f]{64}(\.[0-9a-f]{16})?$/.test(name);
 }
 
-/** Two levels of 256 directories, so that none grows large. */
+/** Two levels of 256 directories, so that none grows large; all versions of a key are in one. */
 export function dumpPath(directory: string, name: DumpName): string {
   return `${directory}/${name.slice(0, 2)}/${name.slice(2, 4)}/${name}`;
 }
 
-export function writeDumpFile(config: DumpedConfig, content: Uint8Array): Uint8Array {
+export function writeDumpFile(config: DumpedConfig, content: Uint8Array, stamp: DumpStamp): Uint8Array {
   const { dataId, group, namespaceId } = config.key;
   const { md5, type, modifiedMs, variant } = config;
   const more = variant === undefined ? {} : { variant: variant.id, betaIps: variant.betaIps };
-  const facts = JSON.stringify({ dataId, group, namespaceId, md5, type, modifiedMs, ...more });
+  const facts = JSON.stringify({ dataId, group, namespaceId, md5, type, modifiedMs, ...more, ...stamp });
   return Buffer.concat([Buffer.from(`${MAGIC} ${hash('md5', facts)}\n${facts}\n`), content]);
 }
 
 /** Undefined when it is not, whole and unaltered, the file of that name. */
-export function readDumpFile(
-  name: DumpName,
-  bytes: Uint8Array,
-): { readonly config: DumpedConfig; readonly content: Uint8Array } | undefined {
+export function readDumpFile(name: DumpName, bytes: Uint8Array): DumpFile | undefined {
   const firstEnd = bytes.indexOf(LINE_END);
   const secondEnd = firstEnd < 0 ? -1 : bytes.indexOf(LINE_END, firstEnd + 1);
   if (secondEnd < 0 || secondEnd > HEADER_BYTES_MAX) return undefined;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, secondEnd).toString('utf8');
   const facts = text.slice(firstEnd + 1);
   if (text.slice(0, firstEnd) !== `${MAGIC} ${hash('md5', facts)}`) return undefined;
-  const config = readFacts(facts);
+  const read = readFacts(facts);
   // Copied, since contents are kept and must not keep the whole file.
   const content = new Uint8Array(bytes.subarray(secondEnd + 1));
-  if (config === undefined || nameOf(config) !== name || contentMd5(content) !== config.md5) return undefined;
-  return { config, content };
+  if (read === undefined || !isNamed(name, read.config) || contentMd5(content) !== read.config.md5) return undefined;
+  return { ...read, content };
 }
 
-function nameOf({ key, variant }: DumpedConfig): DumpName {
-  return dumpName(viewKey(groupKey(key), variant?.id));
+function isNamed(name: DumpName, config: DumpedConfig): boolean {
+  const key = viewKey(groupKey(config.key), config.variant?.id);
+  return name === (isOfEarlierRelease(name) ? keyName(key) : dumpName(key, config));
 }
 
-function readFacts(text: string): DumpedConfig | undefined {
+function readFacts(text: string): Omit<DumpFile, 'content'> | undefined {
   let facts: unknown;
   try {
     facts = JSON.parse(text);
@@ -92,10 +122,12 @@ function readFacts(text: string): DumpedConfig | undefined {
   if (typeof dataId !== 'string' || typeof group !== 'string' || typeof namespaceId !== 'string') return undefined;
   if (typeof md5 !== 'string' || typeof type !== 'string' || typeof modifiedMs !== 'number') return undefined;
   const config = { key: { dataId, group, namespaceId }, md5, type: typeOr(type, 'text'), modifiedMs };
-  const { variant, betaIps } = facts as Readonly<Record<string, unknown>>;
-  if (variant === undefined) return config;
+  const { variant, betaIps, generation = 0, writtenMs = 0 } = facts as Readonly<Record<string, unknown>>;
+  if (typeof generation !== 'number' || typeof writtenMs !== 'number') return undefined;
+  if (variant === undefined) return { config, generation, writtenMs };
   const id = readVariant(variant);
-  return id === undefined || typeof betaIps !== 'string' ? undefined : { ...config, variant: { id, betaIps } };
+  if (id === undefined || typeof betaIps !== 'string') return undefined;
+  return { config: { ...config, variant: { id, betaIps } }, generation, writtenMs };
 }
 
 function readVariant(value: unknown): VariantId | undefined {

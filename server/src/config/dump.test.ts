@@ -9,7 +9,7 @@ import { createFakeHost } from './fake-host.ts';
 
 test('a file that cannot be written holds up no other', async () => {
   const { host, dump, put } = setUp();
-  const bad = dumpPath('data', dumpName('d0+g'));
+  const bad = dumpPath('data', dumpName('d0+g', { md5: contentMd5('text'), type: 'text' }));
   const { write } = host.disk;
   Object.assign(host.disk, {
     write: async (path: string, content: Uint8Array) => {

@@ -7,11 +7,14 @@ import {
   type DumpName,
   dumpName,
   dumpPath,
+  keyName,
   readDumpFile,
   type ViewKey,
   viewKey,
   writeDumpFile,
 } from './dump-file.ts';
+import { Superseded } from './dump-superseded.ts';
+import { type DumpMark, type FoundMark, readMark, writeMark } from './dump-walk.ts';
 import type { CachedView } from './view.ts';
 
 export const DUMP_DELAY_MS = 100;
@@ -27,7 +30,10 @@ export const DUMP_QUEUE_MAX = 20_000;
 const DUMP_ROOM = 1_000;
 const RETRY_WAIT_MS = 1_000;
 const RETRY_WAIT_MS_MAX = 10_000;
+const UNFINISHED_RETRY_MS = 60_000;
 const WARN_EVERY_MS = 60_000;
+/** Between files of one millisecond. */
+const STAMP_STEP_MS = 0.001;
 
 export interface DumpMetrics {
   readonly dumpQueue: number;
@@ -38,24 +44,36 @@ export interface DumpMetrics {
   readonly dumpFailing: number;
 }
 
-/** A file that is to be written, or removed when its place in the cache is empty. */
-type Due =
-  | { readonly kind: 'view'; readonly groupKey: GroupKey; readonly variant: VariantId | undefined }
-  /** It belongs to no configuration. */
-  | { readonly kind: 'stray'; readonly name: DumpName };
+/** A configuration whose file is to be written, or removed when its place in the cache is empty. */
+interface Due {
+  readonly groupKey: GroupKey;
+  readonly variant: VariantId | undefined;
+  /** Files of versions that it had before. */
+  readonly olds: ReadonlySet<DumpName>;
+  /** It counts from the next generation on; what was published counts at once. */
+  readonly isForNext: boolean;
+}
+
+const NONE: ReadonlySet<DumpName> = new Set();
 
 /**
  * The copy of all configurations and their variants on this node's disk, written behind the cache: what a file is to hold is looked up
  * when its turn comes, so many changes of one key are one write. A full or broken disk costs the copy, never the
  * service: it is counted, told once a minute and retried (F14).
+ *
+ * The files are of generations. A change is written for the current one. A full dump (`dump-check.ts`) writes what
+ * differs for the next one, beside the current one, which a start without the store goes on to find until `swap`.
  */
 export class Dump {
   readonly directory: string;
+  /** What is older and nobody's is left over from an earlier process. */
+  readonly startedMs: number;
   readonly #host: Host;
   readonly #log: Log;
   readonly #cache: ConfigCache;
   readonly #contentFromStore: (view: CachedView) => Promise<Uint8Array | undefined>;
-  readonly #queue = new Map<ViewKey | DumpName, Due>();
+  readonly #queue = new Map<ViewKey, Due>();
+  readonly #superseded: Superseded;
   readonly #waitForRoom: (() => void)[] = [];
   #isFollowing = false;
   /** Somebody waits until the queue is empty. */
@@ -64,7 +82,12 @@ export class Dump {
   #timer: Timer | undefined;
   #failuresInRow = 0;
   #warnedMs = Number.NEGATIVE_INFINITY;
+  #losses = 0;
   #hasLost = false;
+  #mark: Promise<FoundMark> | undefined;
+  /** Written for the current generation while the next one is written. */
+  #published: Set<DumpName> | undefined;
+  #stampMs = 0;
   #onLost: () => void = () => undefined;
   #writes = 0;
   #failures = 0;
@@ -79,15 +102,33 @@ export class Dump {
     this.#host = host;
     this.#log = host.log.area('dump');
     this.directory = directory;
+    this.startedMs = host.clock.now();
     this.#cache = cache;
     this.#contentFromStore = contentFromStore;
     cache.changes.subscribe(({ groupKey, before, after }) => {
-      if (this.#isFollowing && (before?.md5 !== after?.md5 || before?.type !== after?.type)) this.enqueue(groupKey);
+      if (before?.md5 === after?.md5 && before?.type === after?.type) return;
+      if (this.#isFollowing) this.#enqueue(dueOf(groupKey, undefined, before));
     });
     cache.variants.changes.subscribe(({ groupKey, before, after }) => {
       if (before?.md5 === after?.md5 && before?.betaIps === after?.betaIps) return;
-      if (this.#isFollowing) this.enqueue(groupKey, (after ?? before)?.variant);
+      if (this.#isFollowing) this.#enqueue(dueOf(groupKey, (after ?? before)?.variant, before));
     });
+    this.#superseded = new Superseded(host, directory, (work) => this.alone(work));
+  }
+
+  /** What the queue had no room for; a full dump during which it grows is not whole. */
+  get losses(): number {
+    return this.#losses;
+  }
+
+  mark(): Promise<FoundMark> {
+    this.#mark ??= readMark(this.#host, this.directory);
+    return this.#mark;
+  }
+
+  async generation(): Promise<number> {
+    const mark = await this.mark();
+    return typeof mark === 'string' ? 0 : mark.generation;
   }
 
   /** From now on every change of the cache is written. Until then the last dump stays as it is. */
@@ -96,12 +137,40 @@ export class Dump {
     this.#onLost = onLost;
   }
 
-  enqueue(groupKey: GroupKey, variant?: VariantId): void {
-    this.#enqueue(viewKey(groupKey, variant), { kind: 'view', groupKey, variant });
+  /** A full dump begins. */
+  beginNext(): void {
+    this.#published = new Set();
   }
 
-  enqueueStray(name: DumpName): void {
-    this.#enqueue(name, { kind: 'stray', name });
+  /** For the next generation, unless it was written since that began. */
+  enqueueForNext(view: CachedView): void {
+    if (this.#published?.has(nameOf(view))) return;
+    const variant = 'variant' in view ? view.variant : undefined;
+    this.#enqueue({ groupKey: view.groupKey, variant, olds: NONE, isForNext: true });
+  }
+
+  /** In one step, from now on a start without the store finds the next generation. */
+  async swap(facts: Pick<DumpMark, 'configs' | 'gone'>): Promise<void> {
+    const mark = { generation: (await this.generation()) + 1, ...facts, atMs: this.#stamp() };
+    await writeMark(this.#host, this.directory, mark);
+    this.#mark = Promise.resolve(mark);
+  }
+
+  /** A full dump ended, with a swap or without. */
+  endNext(): void {
+    this.#published = undefined;
+  }
+
+  /** While it runs no file is written. */
+  async alone(work: () => Promise<void>): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+    await this.#run(work);
+  }
+
+  /** A generation could not be written: it is tried again once the disk takes all that is queued. */
+  noteUnfinished(): void {
+    this.#hasLost = true;
+    this.#writeIn(UNFINISHED_RETRY_MS);
   }
 
   /** Resolves once more can be queued without loss, or nothing can be written anyway. */
@@ -113,16 +182,19 @@ export class Dump {
   /** The content from its file, if that is whole and of this version. */
   async read(view: CachedView): Promise<Uint8Array | undefined> {
     const variant = 'variant' in view ? view.variant : undefined;
-    const name = dumpName(viewKey(view.groupKey, variant));
-    try {
-      const file = readDumpFile(name, await this.#host.disk.read(dumpPath(this.directory, name)));
-      if (file?.config.md5 === view.md5) return file.content;
-      if (file === undefined) this.noteDamaged(name);
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      if (error.kind !== 'missing') this.#noteFailure('a file of the dump cannot be read', error);
+    const names = [nameOf(view)];
+    if ((await this.generation()) === 0) names.push(keyName(viewKey(view.groupKey, variant)));
+    for (const name of names) {
+      try {
+        const file = readDumpFile(name, await this.#host.disk.read(dumpPath(this.directory, name)));
+        if (file?.config.md5 === view.md5) return file.content;
+        if (file === undefined) this.noteDamaged(name);
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        if (error.kind !== 'missing') this.#noteFailure('a file of the dump cannot be read', error);
+      }
     }
-    if (this.#isFollowing) this.enqueue(view.groupKey, variant);
+    if (this.#isFollowing) this.#enqueue({ groupKey: view.groupKey, variant, olds: NONE, isForNext: false });
     return undefined;
   }
 
@@ -131,16 +203,18 @@ export class Dump {
     this.#warn('a damaged file of the dump is not used', { file: dumpPath(this.directory, name) });
   }
 
-  /** Writes what is queued at once, unless the disk fails. */
-  async flush(): Promise<void> {
+  /** Writes what is queued at once, unless the disk fails: then false. */
+  async flush(): Promise<boolean> {
     this.#cancelTimer();
     while (this.#writing !== undefined || (this.#queue.size > 0 && this.#failuresInRow === 0)) {
       this.#isHurried = true;
       await this.#write();
     }
+    return this.#queue.size === 0;
   }
 
   async stop(): Promise<void> {
+    this.#superseded.stop();
     await this.flush();
     this.#cancelTimer();
     if (this.#queue.size > 0) this.#log.warn('the dump stays behind: its disk fails', { files: this.#queue.size });
@@ -156,14 +230,16 @@ export class Dump {
     };
   }
 
-  #enqueue(id: ViewKey | DumpName, due: Due): void {
-    // What is due already keeps its turn: the file gets what the cache has by then.
-    if (this.#queue.has(id)) return;
-    if (this.#queue.size >= DUMP_QUEUE_MAX) {
+  #enqueue(due: Due): void {
+    const id = viewKey(due.groupKey, due.variant);
+    const queued = this.#queue.get(id);
+    if (queued === undefined && this.#queue.size >= DUMP_QUEUE_MAX) {
+      this.#losses += 1;
       this.#hasLost = true;
       return;
     }
-    this.#queue.set(id, due);
+    // What is due already keeps its turn: the file gets what the cache has by then.
+    this.#queue.set(id, queued === undefined ? due : joined(queued, due));
     this.#writeIn(DUMP_DELAY_MS);
   }
 
@@ -182,11 +258,18 @@ export class Dump {
 
   /** One run at a time; whoever asks during one waits for its end. */
   #write(): Promise<void> {
-    this.#writing ??= this.#writeBatches().finally(() => {
+    return this.#writing ?? this.#run(() => this.#writeBatches());
+  }
+
+  async #run(work: () => Promise<void>): Promise<void> {
+    const done = work();
+    const ended = () => {
       this.#writing = undefined;
       this.#afterwards();
-    });
-    return this.#writing;
+    };
+    this.#writing = done.then(ended, ended);
+    await this.#writing;
+    await done;
   }
 
   async #writeBatches(): Promise<void> {
@@ -213,37 +296,58 @@ export class Dump {
     }
   }
 
-  /** One file after the other for each name, since a batch has a name only once. */
-  async #writeOne(id: ViewKey | DumpName, due: Due): Promise<Error | undefined> {
+  /** One file after the other for each key, since a batch has a key only once. */
+  async #writeOne(id: ViewKey, due: Due): Promise<Error | undefined> {
     this.#queue.delete(id);
     const view = this.#viewOf(due);
-    const path = dumpPath(this.directory, due.kind === 'stray' ? due.name : dumpName(id));
     try {
-      if (view === undefined) await this.#host.disk.remove(path);
-      else await this.#writeView(path, id, due, view);
+      if (view === undefined) await this.#remove(id, due);
+      else await this.#writeView(id, due, view);
       return undefined;
     } catch (error) {
       this.#noteFailure('a file of the dump cannot be written, trying again', error);
-      if (!this.#queue.has(id)) this.#queue.set(id, due);
+      const queued = this.#queue.get(id);
+      this.#queue.set(id, queued === undefined ? due : joined(due, queued));
       return error as Error;
     }
   }
 
-  #viewOf(due: Due): CachedView | undefined {
-    if (due.kind === 'stray') return undefined;
-    const { groupKey, variant } = due;
+  #viewOf({ groupKey, variant }: Due): CachedView | undefined {
     return variant === undefined ? this.#cache.get(groupKey) : this.#cache.variants.find(groupKey, variant);
   }
 
-  async #writeView(path: string, id: ViewKey, due: Due, view: CachedView): Promise<void> {
+  /** The last version last, so that what is left by an interruption is no older text. */
+  async #remove(id: ViewKey, { olds }: Due): Promise<void> {
+    const names = new Set([...this.#superseded.of(id), ...olds]);
+    if ((await this.generation()) === 0) names.add(keyName(id));
+    for (const name of names) await this.#host.disk.remove(dumpPath(this.directory, name));
+    this.#superseded.forget(id);
+  }
+
+  async #writeView(id: ViewKey, due: Due, view: CachedView): Promise<void> {
     const content = this.#cache.content(view) ?? (await this.#contentFromStore(view));
     if (content === undefined) {
       // Most likely another version came meanwhile, and queued the file itself.
-      if (this.#viewOf(due)?.md5 === view.md5) this.#enqueue(id, due);
+      if (this.#viewOf(due)?.md5 === view.md5 || due.olds.size > 0) this.#enqueue(due);
       return;
     }
-    await this.#host.disk.write(path, writeDumpFile(factsOf(view), content));
+    const name = nameOf(view);
+    const current = await this.generation();
+    const generation = due.isForNext ? current + 1 : current;
+    if (!due.isForNext) this.#published?.add(name);
+    const bytes = writeDumpFile(factsOf(view), content, { generation, writtenMs: this.#stamp() });
+    // The first generation has none before it that could be lost: it need not wait for the disk.
+    const sync = due.isForNext && (await this.mark()) !== 'none';
+    await this.#host.disk.write(dumpPath(this.directory, name), bytes, { sync });
     this.#writes += 1;
+    await this.#superseded.note(id, name, due.olds);
+  }
+
+  /** No two of one key are the same. */
+  #stamp(): number {
+    const nowMs = this.#host.clock.now();
+    this.#stampMs = nowMs > this.#stampMs ? nowMs : this.#stampMs + STAMP_STEP_MS;
+    return this.#stampMs;
   }
 
   #giveRoom(): void {
@@ -262,6 +366,20 @@ export class Dump {
     this.#warnedMs = nowMs;
     this.#log.warn(message, facts);
   }
+}
+
+export function nameOf(view: CachedView): DumpName {
+  return dumpName(viewKey(view.groupKey, 'variant' in view ? view.variant : undefined), factsOf(view));
+}
+
+function dueOf(groupKey: GroupKey, variant: VariantId | undefined, before: CachedView | undefined): Due {
+  return { groupKey, variant, olds: before === undefined ? NONE : new Set([nameOf(before)]), isForNext: false };
+}
+
+/** Of the versions before both turns, those before the first one may be on the disk. */
+function joined(first: Due, second: Due): Due {
+  const olds = first.olds.size > 0 ? first.olds : second.olds;
+  return { ...first, olds, isForNext: first.isForNext && second.isForNext };
 }
 
 function factsOf(view: CachedView): DumpedConfig {

@@ -125,7 +125,11 @@ function fakeDisk(files: Map<string, Uint8Array>, host: () => FakeHost): Disk {
       const bytes = files.get(path);
       return bytes === undefined ? undefined : { bytes: bytes.length, modifiedMs: 0 };
     },
-    append: absent,
+    async append(path) {
+      check(path);
+      if (!files.has(path)) files.set(path, new Uint8Array());
+      return { write: absent, sync: async () => check(path), close: async () => undefined };
+    },
     rename: absent,
     async makeDirectory() {},
     watch: () => ({ cancel() {} }),

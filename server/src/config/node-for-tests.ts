@@ -133,7 +133,7 @@ export class TestNode {
   }
 
   dumpFiles(): readonly string[] {
-    return [...this.host.files.keys()].filter((path) => /\/[0-9a-f]{64}$/.test(path)).sort();
+    return [...this.host.files.keys()].filter((path) => /\/[0-9a-f]{64}\.[0-9a-f]{16}$/.test(path)).sort();
   }
 
   async call(

@@ -48,9 +48,10 @@ describe('a damaged sqlite file', () => {
   }
 
   async function dump(dataId: string, content: string): Promise<void> {
-    const name = dumpName(viewKey(groupKey(keyOf(dataId)), undefined));
     const facts = { key: keyOf(dataId), md5: md5(content), type: 'text', modifiedMs: 1 } as const;
-    await host.disk.write(dumpPath(`${data}/config`, name), writeDumpFile(facts, Buffer.from(content)));
+    const name = dumpName(viewKey(groupKey(keyOf(dataId)), undefined), facts);
+    const bytes = writeDumpFile(facts, Buffer.from(content), { generation: 0, writtenMs: 0 });
+    await host.disk.write(dumpPath(`${data}/config`, name), bytes);
   }
 
   async function withStore<T>(work: (store: Store) => Promise<T>): Promise<T> {
