@@ -45,6 +45,8 @@ export class TestNode {
   /** How much later than its commit a write is answered. */
   slowWrites = 0;
   onScan: () => void = () => undefined;
+  /** Before a row is read by itself. */
+  onRead: () => void = () => undefined;
   readonly store: Store;
   readonly #follower: Follower;
   readonly #handle: ReturnType<typeof createPipeline>;
@@ -175,6 +177,7 @@ export class TestNode {
         if (name === 'onHint' && !withHints) return () => undefined;
         if (name === 'putConfig') return (write: never) => this.#put(store, write);
         if (name === 'scanConfigs') this.onScan();
+        if (name === 'getConfig') this.onRead();
         return value.bind(store);
       },
     });

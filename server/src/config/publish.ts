@@ -85,7 +85,10 @@ export class Publisher {
     const md5 = contentMd5(content);
     const before = cache.moment();
     const result = await store.putConfig({ ...written, md5, by: { ip: clientIp, user } });
-    if (result.outcome === 'conflict') throw configError(409, 'Cas publish fail, server md5 may have changed.');
+    if (result.outcome === 'conflict') {
+      await this.#refresh(request);
+      throw configError(409, 'Cas publish fail, server md5 may have changed.');
+    }
     const { revision } = result;
     this.#publishes += 1;
     hints.changed(revision);
@@ -149,6 +152,16 @@ export class Publisher {
     if (removed > 0) host.background('hint the peers', this.#hintNewest());
     await fewAtOnce(configs, ROWS_READ_AT_ONCE, (key) => this.#readBack(key, () => rows.read(key, 0)));
     return removed;
+  }
+
+  /** Who was refused asks for the md5 next, often here, and must not be given the one again that was refused. */
+  async #refresh(key: ConfigKey): Promise<void> {
+    const { host, rows } = this.#parts;
+    try {
+      await rows.read(key, 0);
+    } catch (error) {
+      host.log.area('config').debug('a refused config cannot be read now, the feed brings it', { error });
+    }
   }
 
   /**
