@@ -50,10 +50,39 @@ test('a backup is restored as it was, ids, times and past writes included', asyn
   const target = new StoreTarget(restored, 'restored', patience);
   const progress = new Progress(host.clock, () => {});
   const statePath = join(folder, 'state');
-  const source = new BackupSource(path);
+  const source = new BackupSource(path, facts);
   const result = await copyStore({ host, source, target, statePath, isIntoExisting: false, progress, isStopped });
   assert.deepEqual(result, { wrong: [], compared: rows });
   assert.deepEqual(await rowsOf(restored), await rowsOf(store));
+});
+
+test('a restore that was stopped goes on with the same backup only, not with another of the same name', async () => {
+  await backedUp();
+  const restored = await memoryStore();
+  const statePath = join(folder, 'other-state');
+  const restore = async (isStopped: () => boolean) => {
+    const target = new StoreTarget(restored, 'restored', patience);
+    const source = new BackupSource(path, await checkBackup(path));
+    const progress = new Progress(host.clock, () => {});
+    return copyStore({ host, source, target, statePath, isIntoExisting: true, progress, isStopped });
+  };
+  let pages = 0;
+  const onceCopied = () => ++pages > 1;
+  await assert.rejects(restore(onceCopied), { name: 'MoveStoppedError' });
+  const bytes = await readFile(path);
+  const { store } = await backedUp();
+  const refusal =
+    /other-state is the state of a copy from another backup .*store\.backup, which was replaced since: remove/;
+  await assert.rejects(restore(isStopped), { name: 'MoveError', message: refusal });
+  // One of an earlier release does not tell which it was.
+  const { identity: _, ...earlier } = JSON.parse(await readFile(statePath, 'utf8')) as Record<string, unknown>;
+  await writeFile(path, bytes);
+  const state = await readFile(statePath);
+  await writeFile(statePath, JSON.stringify(earlier));
+  await assert.rejects(restore(isStopped), { name: 'MoveError', message: refusal });
+  await writeFile(statePath, state);
+  assert.deepEqual((await restore(isStopped)).wrong, []);
+  assert.equal((await rowsOf(restored)).length, (await rowsOf(store)).length);
 });
 
 test('what came while it was written is in it, and what went is not', async () => {
@@ -81,7 +110,13 @@ test('what came while it was written is in it, and what went is not', async () =
   const restored = await memoryStore();
   const target = new StoreTarget(restored, 'restored', patience);
   const result = await copyStore({
-    ...{ host, source: new BackupSource(path), target, statePath: join(folder, 'state'), isIntoExisting: false },
+    ...{
+      host,
+      source: new BackupSource(path, await checkBackup(path)),
+      target,
+      statePath: join(folder, 'state'),
+      isIntoExisting: false,
+    },
     ...{ progress, isStopped },
   });
   assert.deepEqual(result.wrong, []);

@@ -60,7 +60,7 @@ export class BackupEncoder {
 export type BackupLine =
   | { readonly kind: 'header'; readonly header: BackupHeader }
   | { readonly kind: 'row'; readonly row: MoveRow }
-  | { readonly kind: 'end'; readonly rows: number };
+  | { readonly kind: 'end'; readonly rows: number; readonly sha256: string };
 
 /** Reads what `BackupEncoder` made; throws `BackupError` for all else. `finish` throws when the end is missing. */
 export class BackupDecoder {
@@ -111,7 +111,7 @@ export class BackupDecoder {
     if (Number(rows) !== this.#rows) throw this.#wrong(`it ends after ${this.#rows} rows and says ${rows}`);
     if (this.#hash.digest('hex') !== digest) throw this.#wrong('the file does not fit its checksum');
     this.#isEnded = true;
-    return { kind: 'end', rows: this.#rows };
+    return { kind: 'end', rows: this.#rows, sha256: digest };
   }
 
   #wrong(why: string): BackupError {

@@ -10,11 +10,13 @@ const PAGE_CHARS_MAX = 2 * 1024 * 1024;
 /** A backup as what it was made of; `checkBackup` first, for rows of a torn file are told until the tear. */
 export class BackupSource implements MoveSource {
   readonly place: string;
+  readonly identity: string;
   readonly #path: string;
 
-  constructor(path: string) {
+  constructor(path: string, { sha256 }: Pick<BackupFacts, 'sha256'>) {
     this.#path = path;
     this.place = `backup ${path}`;
+    this.identity = `sha256 ${sha256}`;
   }
 
   /** A cursor is the number of rows before it. */
@@ -43,20 +45,24 @@ export interface BackupFacts {
   readonly header: BackupHeader;
   readonly rows: number;
   readonly counts: ReadonlyMap<string, number>;
+  /** Of all bytes before the last line. */
+  readonly sha256: string;
 }
 
 /** Reads all of it; throws `MoveError` when it is not whole and unaltered. */
 export async function checkBackup(path: string): Promise<BackupFacts> {
   let header: BackupHeader | undefined;
   let rows = 0;
+  let sha256 = '';
   const counts = new Map<string, number>();
   for await (const line of linesOf(path)) {
     if (line.kind === 'header') header = line.header;
+    if (line.kind === 'end') sha256 = line.sha256;
     if (line.kind !== 'row') continue;
     rows += 1;
     counts.set(line.row.what, (counts.get(line.row.what) ?? 0) + 1);
   }
-  return { header: header!, rows, counts };
+  return { header: header!, rows, counts, sha256 };
 }
 
 async function* linesOf(path: string) {

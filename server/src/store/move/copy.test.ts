@@ -108,6 +108,22 @@ describe('a copy of a store', () => {
     await assert.rejects(copy(from, to, { target: other }), /is the state of a copy from from to to/);
   });
 
+  it('goes on neither from an older store at the same place nor into one that was emptied', async () => {
+    await fillStore(from, 900);
+    let pages = 0;
+    await assert.rejects(copy(from, to, { isStopped: () => ++pages > 7 }), { name: 'MoveStoppedError' });
+    const older = await memoryStore();
+    await fillStore(older, 2);
+    await assert.rejects(copy(older, to), {
+      name: 'MoveError',
+      message: /from is not the store that .*: it has revision/,
+    });
+    const emptied = await memoryStore();
+    const lost = /to is empty, but .* says that \d+ rows were copied to it: remove that file/;
+    await assert.rejects(copy(from, emptied), { name: 'MoveError', message: lost });
+    assert.deepEqual((await copy(from, to)).wrong, []);
+  });
+
   it('has what changed while it was made', async () => {
     await fillStore(from, 500);
     const changing = onCall(from, 'scanVariants', 1, async () => {

@@ -1,7 +1,7 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { HISTORY_KEPT_DAYS } from '../bounds.ts';
 import type { Revision } from '../store.ts';
-import { readState, writeState } from './copy-state.ts';
+import { type CopyState, readState, START_ANEW, writeState } from './copy-state.ts';
 import { MoveError, MoveStoppedError } from './move-error.ts';
 import { isGone, type MoveRow, rowName } from './move-row.ts';
 import type { Progress } from './progress.ts';
@@ -36,13 +36,15 @@ const WRONG_MAX = 10_000;
  */
 export async function copyStore(options: CopyOptions): Promise<CopyResult> {
   const { host, source, target, statePath, progress } = options;
-  const known = await readState(host, statePath, source.place, target.place);
+  const whose = { from: source.place, to: target.place, identity: source.identity ?? null };
+  const known = await readState(host, statePath, whose);
+  if (known !== undefined) await requireSame(options, known);
   if (known !== undefined) progress.tell(`going on where ${statePath} says that the last copy was stopped`);
   else if (!options.isIntoExisting && !(await target.isEmpty())) {
     throw new MoveError(`${target.place} is not empty: name an empty one, or write over it with --into-existing`);
   }
   const revision = known === undefined ? ((await source.revision?.()) ?? null) : known.revision;
-  const facts = { version: 1, from: source.place, to: target.place, revision } as const;
+  const facts = { version: 1, ...whose, revision } as const;
   await writeState(host, statePath, { ...facts, cursor: known?.cursor ?? null, counts: known?.counts ?? {} });
 
   progress.begin('copied');
@@ -55,6 +57,20 @@ export async function copyStore(options: CopyOptions): Promise<CopyResult> {
   const result = await compare(options, upTo, end);
   await host.disk.remove(statePath);
   return result;
+}
+
+/** What can be told of a store: its revision never goes back, and what was copied stands in the target. */
+async function requireSame({ source, target, statePath }: CopyOptions, known: CopyState): Promise<void> {
+  const revision = (await source.revision?.()) ?? null;
+  if (revision !== null && known.revision !== null && revision < known.revision) {
+    const facts = `revision ${revision}, and had ${known.revision}`;
+    throw new MoveError(`${source.place} is not the store that ${statePath} is of: it has ${facts}; ${START_ANEW}`);
+  }
+  const rows = Object.values(known.counts).reduce((sum, count) => sum + count, 0);
+  if (rows > 0 && (await target.isEmpty())) {
+    const message = `${target.place} is empty, but ${statePath} says that ${rows} rows were copied to it: ${START_ANEW}`;
+    throw new MoveError(message);
+  }
 }
 
 /** Resolves with where later past writes will be found. */

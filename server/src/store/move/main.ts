@@ -6,7 +6,7 @@ import { openStore } from '../open.ts';
 import { backupSqlite, removeDatabase } from '../sqlite-backup.ts';
 import type { Store } from '../store.ts';
 import { writeBackup } from './backup.ts';
-import { BackupSource, checkBackup } from './backup-source.ts';
+import { type BackupFacts, BackupSource, checkBackup } from './backup-source.ts';
 import { copyStore } from './copy.ts';
 import { MoveError, MoveStoppedError } from './move-error.ts';
 import { Patience } from './patience.ts';
@@ -69,7 +69,7 @@ export function storeCommand(): Command {
     .command('check')
     .description('read a backup to its end, and say whether it is whole')
     .argument('<FILE>', 'a backup')
-    .action((file: string) => perform(async () => say(await described(file))));
+    .action((file: string) => perform(async () => say(described(file, await factsOf(file)))));
   return command;
 }
 
@@ -82,8 +82,9 @@ async function copy(host: Host, flags: Flags, isStopped: () => boolean): Promise
 }
 
 async function restore(host: Host, file: string, flags: Flags, isStopped: () => boolean): Promise<void> {
-  say(await described(file));
-  await into(host, flags, new BackupSource(file), isStopped);
+  const facts = await factsOf(file);
+  say(described(file, facts));
+  await into(host, flags, new BackupSource(file, facts), isStopped);
 }
 
 async function into(host: Host, flags: Flags, source: MoveSource, isStopped: () => boolean): Promise<void> {
@@ -138,11 +139,14 @@ function requireUndamaged({ damagedRows }: Progress): void {
   throw new MoveError(`done, but for ${damagedRows.size} rows that are damaged in the source`);
 }
 
-async function described(file: string): Promise<string> {
+async function factsOf(file: string): Promise<BackupFacts> {
   if (file.endsWith('.sqlite')) {
     throw new MoveError(`${file} is a store by its name: nacos-kube store copy --from sqlite:${file} --to URL`);
   }
-  const { header, rows, counts } = await checkBackup(file);
+  return checkBackup(file);
+}
+
+function described(file: string, { header, rows, counts }: BackupFacts): string {
   const texts = [...counts].map(([what, count]) => `${what} ${count}`);
   return `${file} is whole: ${rows} rows of ${header.from} (${texts.join(', ') || 'nothing'})`;
 }

@@ -13,6 +13,8 @@ import type { Patience } from './patience.ts';
 /** What rows are read from: a store, or a backup of one. */
 export interface MoveSource {
   readonly place: string;
+  /** Of what never changes: tells it from another one at the same place. */
+  readonly identity?: string;
   /** All rows; from a cursor on, those that were not told before it and perhaps some again. */
   pages(cursor?: string): AsyncIterable<MovePage>;
   /** What has changed after a revision; a backup never does. */
