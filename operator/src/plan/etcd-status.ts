@@ -38,7 +38,7 @@ export function judgeEtcd(cluster: NacosCluster, etcd: EtcdProgress): EtcdVerdic
   if (alarms.includes('NOSPACE')) {
     return bad(
       'DatabaseFull',
-      'the database of etcd has reached its bound and takes no writes: delete configs, or let spec.storage.etcd.managed.volume.size grow',
+      'the database of etcd has reached its bound and takes no writes, deletions neither: let spec.storage.etcd.managed.volume.size grow',
     );
   }
   if (!isFormed) {

@@ -182,6 +182,8 @@ test('a steady store costs nothing, and each member stands in the status', () =>
   assert.deepEqual([orders(actions), deletions(actions)], [[], []]);
   assert.equal(condition(actions, 'Ready'), 'True AllMembersReady');
   assert.equal(condition(actions, 'DatabaseReady'), 'True AllMembersReady');
+  const recheck = actions.find(({ kind }) => kind === 'recheck');
+  assert.equal(recheck?.kind === 'recheck' && recheck.afterMs, 15_000, 'alarms are told by nobody');
   assert.deepEqual(statusOf(actions)?.storage?.members?.[0], {
     name: 'demo-etcd-0',
     id: '64',
@@ -368,6 +370,26 @@ test('a paused cluster is looked at and let alone', () => {
   const metadata = { ...snapshot.cluster.metadata, annotations: { 'nacos-kube.dev/paused': 'true' } };
   const actions = planned({ ...snapshot, cluster: { ...snapshot.cluster, metadata } });
   assert.deepEqual([orders(actions), deletions(actions)], [[], []]);
+});
+
+test('an etcd of the user is checked by its authority, and knows the nodes by their certificate', () => {
+  const etcd = {
+    endpoints: ['https://etcd:2379'],
+    prefix: '/shop/',
+    tlsSecretName: 'etcd-tls',
+    volume: { size: '1Gi' },
+  };
+  const set = applied(planned(aSnapshot(aCluster({ storage: { etcd } }))), 'StatefulSet', 'demo');
+  const text = JSON.stringify(set);
+  for (const [name, file] of [
+    ['CA', 'ca.crt'],
+    ['CERT', 'tls.crt'],
+    ['KEY', 'tls.key'],
+  ] as const) {
+    assert.ok(text.includes(`"NACOS_KUBE_ETCD_${name}_FILE","value":"/etc/nacos-kube/etcd-tls/${file}"`), file);
+    assert.ok(text.includes(`{"key":"${file}","path":"${file}"}`), file);
+  }
+  assert.match(text, /"secretName":"etcd-tls","defaultMode":288/);
 });
 
 test('the pod of a member is restricted, its liveness asks for no quorum, and half of its volume is the bound', () => {

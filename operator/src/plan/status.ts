@@ -32,6 +32,8 @@ export interface Progress {
 
 const RECHECK_READY_MS = 60_000;
 const RECHECK_PROGRESSING_MS = 10_000;
+/** No object of Kubernetes changes when etcd raises an alarm. */
+const RECHECK_ETCD_MS = 15_000;
 /** A member that still obeys another list after this is no straggler but a split. */
 const CONVERGE_MAX_MS = 60_000;
 /** The leaving members wait for the others to obey, so they are asked often. */
@@ -288,7 +290,8 @@ function recheckMs(progress: Progress, verdict: Verdict): number {
   if (progress.rollout.kind === 'wait') return progress.rollout.recheckMs;
   if (progress.etcd?.recheckMs !== undefined) return progress.etcd.recheckMs;
   if (progress.etcd?.rollout.kind === 'wait') return progress.etcd.rollout.recheckMs;
-  return verdict.isReady ? RECHECK_READY_MS : RECHECK_PROGRESSING_MS;
+  if (!verdict.isReady) return RECHECK_PROGRESSING_MS;
+  return progress.etcd === undefined ? RECHECK_READY_MS : RECHECK_ETCD_MS;
 }
 
 function readyMembers(progress: Progress) {
