@@ -30,8 +30,8 @@ test('what makes no sense is refused with a reason', () => {
     ['--target=nowhere', /must be like http/],
     ['--target-pid=7', /needs that/],
     ['--wrong', /--wrong/],
-    ['--readme --quick', /whole run/],
-    ['--readme --only=push', /whole run/],
+    ['--readme --quick', /mean something/],
+    ['--readme --target=http://h', /mean something/],
     ['--target=http://h --target-pid=me', /no pid/],
   ];
   for (const [line, reason] of refused) assert.throws(() => parseOptions(line.split(' ')), reason, line);

@@ -6,13 +6,13 @@ export const HELP = `npm run bench -- [flags]
 Measures a node of this checkout, row by row, beside bare servers that answer the same bytes in the same run.
 What each row means: docs/operating/performance.md
 
-  --seconds S       of each round of a throughput row (default 1.5)
+  --seconds S       of each round of a throughput row (default 0.8)
   --rounds N        of each row; medians are shown (default 3)
   --only TEXT       rows whose name contains it; may be repeated
   --list            names of the rows
   --quick           everything small and short: whether it works, not how fast it is
   --json FILE       writes all figures
-  --readme          writes the tables of README.md, for which the run must be whole
+  --readme          writes the tables of README.md; with --only those rows alone, the others stay with their commit
   --target URL      another Nacos 1.x server, e.g. http://10.0.0.7:8848/nacos: the same rows but those that start nodes of
                     their own, no bare servers. What is made there has names of this run and is taken away again
   --target-pid PID  its process, if it runs on this machine: CPU and memory are read from it
@@ -48,7 +48,7 @@ const ROUNDS_MAX = 100;
 export function parseOptions(args: readonly string[]): Options {
   const { values } = parse(args);
   const isQuick = values.quick === true;
-  const seconds = number('--seconds', values.seconds, isQuick ? QUICK_SECONDS : 1.5, SECONDS_MAX);
+  const seconds = number('--seconds', values.seconds, isQuick ? QUICK_SECONDS : 0.8, SECONDS_MAX);
   const rounds = number('--rounds', values.rounds, isQuick ? 1 : 3, ROUNDS_MAX);
   if (!Number.isInteger(rounds)) throw new OptionError('--rounds must be a whole number');
   if (values['target-pid'] !== undefined && values.target === undefined) {
@@ -56,8 +56,8 @@ export function parseOptions(args: readonly string[]): Options {
   }
   const only = (values.only ?? []).filter((text) => text !== '');
   const isReadme = values.readme === true;
-  if (isReadme && (only.length > 0 || isQuick || values.target !== undefined)) {
-    throw new OptionError('--readme is for a whole run: without --only, --quick and --target');
+  if (isReadme && (isQuick || values.target !== undefined)) {
+    throw new OptionError('--readme is for figures that mean something: without --quick and --target');
   }
   const target = values.target === undefined ? undefined : parseTarget(values.target, values['target-pid']);
   const isList = values.list === true;

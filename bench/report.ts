@@ -1,8 +1,6 @@
 /** What is shown of a run: lines while it goes on, tables, and the JSON. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
 import type { Measured, RowResult } from './throughput.ts';
 
 export interface Report {
@@ -56,6 +54,9 @@ const SCALE: Readonly<Record<string, { readonly rnacos: string; readonly java: s
 };
 
 const SATURATED = 0.95;
+export const SATURATED_NOTE =
+  '`*` The load generator had no CPU left, so the server could do more per second; what it does per CPU second holds.';
+export const SQLITE_NOTE = 'sqlite alone, ';
 
 export function lineOf({ name, server, http, socket, ratio }: RowResult): string {
   const parts = [
@@ -79,7 +80,9 @@ export function tablesOf(report: Report): string {
   if (report.isQuick) parts.push('Quick: these figures only show that it works.');
   if (report.rows.length > 0) parts.push(rowTable(report.rows), ...rowNotes(report.rows));
   if (report.scenes.length > 0) parts.push(sceneTable(report.scenes));
-  parts.push(...report.scenes.flatMap(({ notes }) => (notes.length === 0 ? [] : [`${notes.join(' ')}`])));
+  parts.push(
+    ...report.scenes.flatMap(({ name, notes }) => (notes.length === 0 ? [] : [`*${name}*: ${notes.join(' ')}`])),
+  );
   return parts.join('\n\n');
 }
 
@@ -115,15 +118,13 @@ function rowTable(rows: readonly RowResult[]): string {
 function rowNotes(rows: readonly RowResult[]): string[] {
   const notes: string[] = [];
   if (rows.some(({ server }) => isSaturated(server))) {
-    notes.push(
-      '`*` The load generator had no CPU left, so the server could do more per second; what it does per CPU second holds.',
-    );
+    notes.push(SATURATED_NOTE);
   }
   const sqlite = rows.find((row) => row.sqlite !== null)?.sqlite;
   if (sqlite != null) {
     const { perSecond, perCpuSecond } = sqlite;
     const figures = `${rate(perSecond)} per second, ${rate(perCpuSecond)} per CPU second`;
-    notes.push(`sqlite alone, the transaction of the publishes in groups of 64 with an fsync each: ${figures}.`);
+    notes.push(`${SQLITE_NOTE}the transaction of the publishes in groups of 64 with an fsync each: ${figures}.`);
   }
   return notes;
 }
@@ -182,24 +183,4 @@ function git(...args: readonly string[]): string {
   } catch {
     return 'unknown';
   }
-}
-
-const MARKED = /<!-- bench -->[\s\S]*<!-- \/bench -->/;
-
-export function writeReadme(report: Report): void {
-  const path = join(import.meta.dirname, '..', 'README.md');
-  const text = readFileSync(path, 'utf8');
-  if (!MARKED.test(text)) throw new Error('README.md has no place marked <!-- bench --> ... <!-- /bench -->');
-  const { commit, commitDate, cpu, cores, node, rounds, seconds } = report;
-  const machine = `Commit ${commit} of ${commitDate}, ${cpu}, ${cores} cores, Node ${node}`;
-  const note = [
-    `${machine}; medians of ${rounds} rounds of ${seconds} s.`,
-    'r-nacos and Java (Nacos 1.4): for scale, per second of server CPU where a rate is meant, measured on a machine of this kind, not in this run.',
-    'What each row means: [performance](docs/operating/performance.md).',
-  ].join('\n');
-  const block = `<!-- bench -->\n${tablesOf(report)}\n\n${note}\n<!-- /bench -->`;
-  writeFileSync(
-    path,
-    text.replace(MARKED, () => block),
-  );
 }

@@ -3,7 +3,8 @@ import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { CEILINGS, Ceiling } from './ceilings.ts';
 import { HELP, OptionError, type Options, parseOptions } from './options.ts';
-import { lineOf, machineOf, type Report, type SceneResult, sceneLines, tablesOf, writeReadme } from './report.ts';
+import { writeReadme } from './readme.ts';
+import { lineOf, machineOf, type Report, type SceneResult, sceneLines, tablesOf } from './report.ts';
 import { type Requests, requestsFor } from './requests.ts';
 import { rowsOf } from './rows.ts';
 import { SCENES } from './scenes/all.ts';
@@ -13,7 +14,7 @@ import { InterruptedError, Stage } from './stage.ts';
 import { measureRow, type RowResult } from './throughput.ts';
 
 const READY_MS_MAX = 20_000;
-const WARM_MS = 400;
+const WARM_MS = 300;
 const QUICK_WARM_MS = 100;
 /** Of one row, beside its rounds: preparing and cleaning. */
 const ROW_GRACE_MS = 120_000;
@@ -44,6 +45,8 @@ class Run {
   readonly #rows: RowResult[] = [];
   readonly #scenes: SceneResult[] = [];
   #isCompiled = false;
+  readonly #startedMs = performance.now();
+  #begun = 0;
   readonly #failures: { readonly name: string; readonly message: string }[] = [];
 
   constructor(options: Options) {
@@ -89,6 +92,7 @@ class Run {
       const deadlineMs = ROW_GRACE_MS + rounds * (1 + ceilings.length) * 3 * (timing.warmMs + timing.roundMs);
       for (const row of rowsOf(this.#requests(server)).filter(({ name }) => this.isWanted(name))) {
         await this.#guarded(row.name, async () => {
+          this.#progress(row.name);
           const measured = await within(deadlineMs, measureRow(this.#stage, server, ceilings, row, timing));
           this.#rows.push(measured);
           console.log(lineOf(measured));
@@ -101,6 +105,7 @@ class Run {
   async #measureScene(scene: Scene): Promise<void> {
     if (!this.isWanted(scene.name)) return;
     await this.#guarded(scene.name, async () => {
+      this.#progress(scene.name);
       const { isQuick, rounds } = this.#options;
       const context = {
         stage: this.#stage,
@@ -117,6 +122,14 @@ class Run {
         await this.#stage.endAll();
       }
     });
+  }
+
+  #progress(name: string): void {
+    const wanted = this.names.filter((one) => this.isWanted(one)).length;
+    const seconds = Math.round((performance.now() - this.#startedMs) / 1_000);
+    const gone = `${Math.floor(seconds / 60)}:${`${seconds % 60}`.padStart(2, '0')}`;
+    this.#begun += 1;
+    console.error(`${gone.padStart(5)}  ${this.#begun} of ${wanted}: ${name}`);
   }
 
   /** A row that fails is told and the next one is measured. */
@@ -151,19 +164,17 @@ class Run {
   }
 
   #tell(): number {
-    const { seconds, rounds, isQuick, target, json, isReadme } = this.#options;
+    const { seconds, rounds, isQuick, target, json, isReadme, only } = this.#options;
     const address = target === undefined ? null : `${target.host}:${target.port}${target.contextPath}`;
     const [rows, scenes, failures] = [this.#rows, this.#scenes, this.#failures];
     const report: Report = { ...machineOf(), seconds, rounds, isQuick, target: address, rows, scenes, failures };
     console.log(`\n${tablesOf(report)}`);
     if (address !== null) console.log(`\n${leftBehind(address)}`);
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
-    if (failures.length > 0) {
-      console.error(`\nfailed: ${failures.map(({ name }) => name).join(', ')}`);
-      return FAILED;
-    }
-    if (isReadme) writeReadme(report);
-    return 0;
+    if (isReadme) writeReadme(report, only.length === 0);
+    if (failures.length === 0) return 0;
+    console.error(`\nfailed: ${failures.map(({ name }) => name).join(', ')}`);
+    return FAILED;
   }
 }
 
