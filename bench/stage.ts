@@ -73,8 +73,8 @@ export class Stage {
   }
 
   /** Runs a program of this folder that takes JSON on stdin and prints JSON; killed when it takes longer. */
-  async ask<T>(program: string, order: unknown, deadlineMs: number): Promise<T> {
-    const child = spawn(process.execPath, [join(import.meta.dirname, program)], {
+  async ask<T>(program: string, order: unknown, deadlineMs: number, args: readonly string[] = []): Promise<T> {
+    const child = spawn(process.execPath, [join(import.meta.dirname, program), ...args], {
       cwd: CHECKOUT,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
