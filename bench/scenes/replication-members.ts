@@ -23,13 +23,13 @@ import {
 import { type SpreadOrder, type SpreadResult, spreadService } from './replication-load.ts';
 import { hostsOf } from './replication-watched.ts';
 
-const WARM_MS = 2_000;
-const WINDOW_MS = 3_000;
+const WARM_MS = 1_000;
+const WINDOW_MS = 2_000;
 const QUICK_WARM_MS = 200;
 const QUICK_WINDOW_MS = 300;
 const ASK_GRACE_MS = 60_000;
 /** In which its journal is written. */
-const JOURNAL_MS = 2_000;
+const JOURNAL_MS = 1_500;
 
 export const joining: Scene = { name: 'joining member', needsOwnNode: true, deadlineMs: 300_000, run: measureJoining };
 export const threeMembers: Scene = {

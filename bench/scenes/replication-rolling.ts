@@ -4,7 +4,7 @@ import type { SceneResult } from '../report.ts';
 import type { Scene, SceneContext } from '../scenes.ts';
 import { delay } from './replication-cluster.ts';
 
-const CALM_MS = 5_000;
+const CALM_MS = 3_000;
 const RESTART_MS_MAX = 150_000;
 const LOOK_EACH_MS = 200;
 

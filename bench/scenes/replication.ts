@@ -18,7 +18,9 @@ import { SPACED_MS, Watched } from './replication-watched.ts';
 const RATES = [1_000, 5_000];
 const QUICK_RATES = [100];
 const WARM_MS = 2_000;
-const WINDOW_MS = 15_000;
+const WINDOW_MS = 10_000;
+/** The digests are compared each 5 s. */
+const SETTLE_MS = 6_000;
 const QUICK_WARM_MS = 200;
 const QUICK_WINDOW_MS = 800;
 const ASK_GRACE_MS = 60_000;
@@ -79,7 +81,7 @@ async function measureTraffic({ stage, isQuick }: SceneContext): Promise<SceneRe
   const bytes = () => cluster.bytes()!;
   try {
     await fillCluster(stage, cluster, size);
-    await delay(isQuick ? 0 : WINDOW_MS); // what differed is compared
+    await delay(isQuick ? 0 : SETTLE_MS); // what differed is compared
     const idleBefore = bytes();
     await delay(windowMs);
     const idlePerMs = (bytes() - idleBefore) / windowMs;
