@@ -1,13 +1,16 @@
-/** The image of the managed store: Debian's etcd with the libraries it is linked to, where upstream's keeps it. */
+/** Images of the managed store: etcd with the libraries it is linked to, where upstream's image keeps it. */
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder } from './build.ts';
+import { cacheFolder, programsFolder } from './build.ts';
 import type { OwnCluster } from './cluster.ts';
 import { USER_ID } from './images.ts';
 import { writeImage } from './oci.ts';
 import { findProgram, run } from './processes.ts';
 
+/** Debian's, 3.4. */
 export const ETCD_IMAGE = 'registry.local/etcd:1';
+/** That which Kubernetes itself runs on, 3.6: one program alone, with no shell, as upstream's image is. */
+export const ETCD_36_IMAGE = 'registry.local/etcd-36:1';
 
 /** Why it cannot be made. */
 export function missingForEtcdImage(): string[] {
@@ -17,11 +20,19 @@ export function missingForEtcdImage(): string[] {
 export async function importEtcdImage(cluster: OwnCluster): Promise<void> {
   const program = findProgram('etcd');
   if (!program) throw new Error('there is no etcd to make an image of');
+  await importProgram(cluster, ETCD_IMAGE, program);
+}
+
+export async function importEtcd36Image(cluster: OwnCluster): Promise<void> {
+  await importProgram(cluster, ETCD_36_IMAGE, join(programsFolder(), 'bin/etcd'));
+}
+
+async function importProgram(cluster: OwnCluster, name: string, program: string): Promise<void> {
   const libraries = (await run('ldd', [program]).catch(() => '')).match(/\/lib\S*/g) ?? [];
-  const tar = join(cluster.folder, 'images/etcd.tar');
+  const tar = join(cluster.folder, `images/${name.replace(/\W/g, '-')}.tar`);
   await writeImage(
     {
-      names: [ETCD_IMAGE],
+      names: [name],
       layers: [
         [
           { path: 'usr/local/bin/etcd', from: realpathSync(program), mode: 0o755 },

@@ -159,6 +159,7 @@ export interface NacosClusterObject {
         readonly id?: string;
         readonly state?: string;
         readonly leader?: boolean;
+        readonly alarms?: readonly string[];
       }[];
     };
     readonly endpoints: { readonly vip: string };
@@ -173,6 +174,7 @@ interface ContainerStatus {
 
 export interface PodObject {
   readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
+  readonly spec?: { readonly containers: readonly { readonly name: string; readonly image: string }[] };
   readonly status: {
     readonly podIP: string;
     readonly containerStatuses?: readonly ContainerStatus[];

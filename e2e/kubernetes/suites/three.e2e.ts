@@ -6,6 +6,7 @@ import { missingForCluster, requireOrFail, until } from '../cluster.ts';
 import { findProgram } from '../processes.ts';
 import { clients } from './clients.ts';
 import { managedEtcd } from './etcd.ts';
+import { etcdMembers } from './etcd-members.ts';
 import { OPERATOR_NAMESPACE } from './installation.ts';
 import { memberLists } from './member-lists.ts';
 import { members } from './members.ts';
@@ -51,6 +52,7 @@ describe('three replicas on Kubernetes', { skip }, () => {
   });
 
   managedEtcd(() => three);
+  etcdMembers(() => three);
 
   test('uninstalling leaves nothing of the operator', async () => {
     const { installation } = three;
