@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { ConfigKey, VariantId } from '@nacos-kube/core/model/config.ts';
 import { readVariantText, variantText } from '../history.ts';
 import type { RecordKind } from '../store.ts';
@@ -16,6 +17,7 @@ import type { RecordKind } from '../store.ts';
  *   nid/<nid>                                    the same in order of time, with what is needed to forget it
  *   variant/<namespace>/<group>/<dataId>/<variant>
  *   record/<kind>/<key>
+ *   removals/<shard>                             put by each removal of a record whose key falls there
  *   blob/<blob>/<number>                         a piece of a content, never changed
  */
 export class Keys {
@@ -96,6 +98,14 @@ export class Keys {
 
   records(kind: RecordKind): KeyRange {
     return this.#under(`record/${kind}/`);
+  }
+
+  removals(kind: RecordKind, key: string): Buffer {
+    return this.#key(`removals/${hash('md5', `${kind} ${key}`).slice(0, 2)}`);
+  }
+
+  allRemovals(): KeyRange {
+    return this.#under('removals/');
   }
 
   blob(blob: string, piece: number): Buffer {

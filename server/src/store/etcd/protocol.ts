@@ -64,7 +64,7 @@ export interface ResponseOp {
 export type Compare = {
   readonly key: Uint8Array;
   readonly range_end?: Uint8Array;
-  readonly result: 'EQUAL' | 'GREATER';
+  readonly result: 'EQUAL' | 'GREATER' | 'LESS';
 } & (
   | { readonly target: 'CREATE'; readonly create_revision: number }
   | { readonly target: 'MOD'; readonly mod_revision: number }
