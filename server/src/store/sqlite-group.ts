@@ -1,6 +1,7 @@
 import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
 import { OPERATION_DEADLINE_MS } from './bounds.ts';
 import type { WriteCommand, WriteResult } from './sqlite-messages.ts';
+import { packWrites, unpackResult } from './sqlite-packed.ts';
 import { BusyError, type SqliteThread } from './sqlite-thread.ts';
 import { StoreError } from './store.ts';
 
@@ -9,6 +10,9 @@ const BYTES_PENDING_MAX = 256 * 1024 * 1024;
 const WRITES_PER_GROUP_MAX = 256;
 const BYTES_PER_GROUP_MAX = 16 * 1024 * 1024;
 const SWEEP_MS = 100;
+const GROUPS_UNDER_WAY_MAX = 4;
+/** So many are handed over while others are under way; a few wait for their end, and share what comes with them. */
+const WRITES_WORTH_A_GROUP = 32;
 
 interface PendingWrite {
   readonly command: WriteCommand;
@@ -19,9 +23,15 @@ interface PendingWrite {
   reject(error: Error): void;
 }
 
+type Group = readonly PendingWrite[];
+
 /**
- * Group commit: one transaction is under way at a time, and what arrives meanwhile shares the next one. So the number of
- * fsyncs follows the disk and not the number of writers.
+ * Group commit: what arrives while a transaction is under way shares the next one, so the number of fsyncs follows the
+ * disk and not the number of writers. While many come, the next groups are handed over before the first has ended, and
+ * the thread makes one transaction of those that it finds; so it need not wait until this one has time again.
+ *
+ * Groups end in the order in which they began. When one meets a lock of another process, all that were handed over after
+ * it are refused too, and begin again together after a moment.
  */
 export class SqliteGroups {
   readonly #host: Host;
@@ -29,8 +39,11 @@ export class SqliteGroups {
   readonly #path: string;
   readonly #waiting: PendingWrite[] = [];
   #bytesWaiting = 0;
-  #underWay: readonly PendingWrite[] = [];
-  #isWriting = false;
+  readonly #underWay = new Set<Group>();
+  /** Those that met a lock, until all that are under way have ended and the moment is over. */
+  #refused: PendingWrite[] = [];
+  #round = 1;
+  #isDue = false;
   #sweep: Timer | undefined;
 
   constructor(host: Host, thread: SqliteThread, path: string) {
@@ -50,53 +63,61 @@ export class SqliteGroups {
     this.#waiting.push({ command, bytes, deadline, isSettled: false, resolve, reject });
     this.#bytesWaiting += bytes;
     this.#sweep ??= this.#host.clock.every(SWEEP_MS, () => this.#rejectLate());
-    if (!this.#isWriting) {
-      this.#isWriting = true;
-      this.#host.background('sqlite writes', this.#writeGroups());
+    if (!this.#isDue && this.#mayBegin()) {
+      this.#isDue = true;
+      this.#host.background('sqlite writes', this.#beginSoon());
     }
     return promise;
   }
 
-  async #writeGroups(): Promise<void> {
-    // Writes that come in the same turn belong to the first group already.
+  /** Writes that come in the same turn belong to the first group already. */
+  async #beginSoon(): Promise<void> {
     await Promise.resolve();
+    this.#isDue = false;
+    this.#begin();
+  }
+
+  #begin(): void {
+    while (this.#mayBegin()) {
+      const group = this.#takeGroup();
+      this.#underWay.add(group);
+      this.#host.background('sqlite writes', this.#writeGroup(group));
+    }
+    if (this.#underWay.size > 0 || this.#waiting.length > 0 || this.#refused.length > 0) return;
+    this.#sweep?.cancel();
+    this.#sweep = undefined;
+  }
+
+  #mayBegin(): boolean {
+    if (this.#refused.length > 0 || this.#underWay.size === GROUPS_UNDER_WAY_MAX) return false;
+    return this.#waiting.length >= (this.#underWay.size === 0 ? 1 : WRITES_WORTH_A_GROUP);
+  }
+
+  async #writeGroup(group: Group): Promise<void> {
     try {
-      while (this.#waiting.length > 0) {
-        this.#underWay = this.#takeGroup();
-        await this.#writeGroup();
-      }
-    } finally {
-      this.#underWay = [];
-      this.#isWriting = false;
-      this.#sweep?.cancel();
-      this.#sweep = undefined;
+      const commands = group.map((write) => write.command);
+      const results = await this.#thread.askOnce('write', this.#round, packWrites(commands));
+      for (const [i, write] of group.entries()) settle(write, () => write.resolve(unpackResult(results[i]!)));
+    } catch (error) {
+      if (error instanceof BusyError) this.#refused.push(...group);
+      else for (const write of group) settle(write, () => write.reject(error as Error));
     }
+    this.#underWay.delete(group);
+    if (this.#refused.length > 0 && this.#underWay.size === 0) await this.#takeBack();
+    this.#begin();
   }
 
-  async #writeGroup(): Promise<void> {
-    for (;;) {
-      // Those too late have been told so, and as nothing was done they are not done at all.
-      this.#underWay = this.#underWay.filter((write) => !write.isSettled);
-      const group = this.#underWay;
-      if (group.length === 0) return;
-      try {
-        const results = await this.#thread.askOnce(
-          'write',
-          group.map((write) => write.command),
-        );
-        for (const [i, write] of group.entries()) settle(write, () => write.resolve(results[i]!));
-        return;
-      } catch (error) {
-        if (!(error instanceof BusyError)) {
-          for (const write of group) settle(write, () => write.reject(error as Error));
-          return;
-        }
-      }
-      await this.#thread.pause();
-    }
+  async #takeBack(): Promise<void> {
+    await this.#thread.pause();
+    // Those too late have been told so, and as nothing was done they are not done at all.
+    const again = this.#refused.filter((write) => !write.isSettled);
+    this.#refused = [];
+    this.#round += 1;
+    this.#waiting.unshift(...again);
+    for (const write of again) this.#bytesWaiting += write.bytes;
   }
 
-  #takeGroup(): readonly PendingWrite[] {
+  #takeGroup(): Group {
     let count = 0;
     let bytes = 0;
     while (count < this.#waiting.length && count < WRITES_PER_GROUP_MAX) {
@@ -112,7 +133,7 @@ export class SqliteGroups {
   #rejectLate(): void {
     const nowMs = this.#host.clock.monotonic();
     const message = `sqlite file ${this.#path}: no commit within ${OPERATION_DEADLINE_MS} ms; it may still be stored`;
-    for (const write of [...this.#underWay, ...this.#waiting]) {
+    for (const write of [...[...this.#underWay].flat(), ...this.#refused, ...this.#waiting]) {
       if (nowMs >= write.deadline) settle(write, () => write.reject(new StoreError('unavailable', message)));
     }
     // Nobody waits for these any more, and they were never begun.

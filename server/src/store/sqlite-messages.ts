@@ -1,5 +1,6 @@
 import type { Config, ConfigKey, ConfigVariant, VariantId } from '@nacos-kube/core/model/config.ts';
 import type { ConfigHistory, HistoryEntry } from './history.ts';
+import type { PackedResults, PackedWrites } from './sqlite-packed.ts';
 import type { ChangeColumns } from './sqlite-row.ts';
 import type {
   ConfigQuery,
@@ -48,8 +49,11 @@ export interface SqliteCalls {
   check(): string | null;
   /** Opens the file, makes or upgrades the schema. */
   open(): null;
-  /** All commands in one transaction. */
-  write(group: readonly WriteCommand[]): readonly WriteResult[];
+  /**
+   * All commands in one transaction, which other groups that are here already share. Once one is told `busy`, so are all
+   * of its round: what was asked for later is never done before it.
+   */
+  write(round: number, group: PackedWrites): PackedResults;
   getConfig(key: ConfigKey): Config | undefined;
   scanConfigs(limit: number, afterId: number): ScannedConfigs;
   countConfigs(namespaceId: string): number;

@@ -5,9 +5,13 @@ import {
   COMMITTED,
   type SqliteAnswer,
   type SqliteCalls,
+  type SqliteFailure,
   type SqliteQuestion,
   type SqliteWorkerData,
+  type WriteCommand,
+  type WriteResult,
 } from './sqlite-messages.ts';
+import { packResults, unpackWrites } from './sqlite-packed.ts';
 import { SqliteReads } from './sqlite-read.ts';
 import { DamagedRowError } from './sqlite-row.ts';
 import { failureOf, openDatabase } from './sqlite-schema.ts';
@@ -27,13 +31,23 @@ let opened:
   | {
       readonly database: DatabaseSync;
       readonly calls: Partial<SqliteCalls>;
+      readonly writes?: SqliteWrites;
       /** Another number whenever anybody has committed. */
       readonly dataVersion?: () => number;
     }
   | undefined;
 let seenVersion: number | undefined;
 
-port.onMessage((question) => port.post(answerTo(question)));
+/** Of so many writes a transaction is long enough: other processes wait for its end. */
+const WRITES_PER_TRANSACTION = 256;
+
+/** The groups of a round that follow one which met a lock meet it too. */
+let refused: { readonly round: number; readonly failure: SqliteFailure } | undefined;
+
+port.onMessage((question) => {
+  const other = question.call === 'write' ? writeAll(question) : question;
+  if (other !== undefined) port.post(answerTo(other));
+});
 if (data.watchEveryMs !== undefined) port.every(data.watchEveryMs, watch);
 
 function watch(): void {
@@ -56,21 +70,61 @@ function answerTo({ id, call, args }: SqliteQuestion): SqliteAnswer {
     if (run === undefined) throw new Error(`a ${data.role} of sqlite was asked for ${call}`);
     return { id, value: run(...args) };
   } catch (error) {
-    if (error instanceof DamagedRowError) {
-      return { id, failure: { kind: 'misconfigured', message: `sqlite file ${data.path}: ${error.message}` } };
-    }
-    if (error instanceof StoreError) return { id, failure: { kind: error.kind, message: error.message } };
-    const failure = failureOf(error, data.path);
-    if (failure.kind !== 'busy') close();
-    return { id, failure };
+    return { id, failure: failed(error) };
+  }
+}
+
+function failed(error: unknown): SqliteFailure {
+  if (error instanceof DamagedRowError) {
+    return { kind: 'misconfigured', message: `sqlite file ${data.path}: ${error.message}` };
+  }
+  if (error instanceof StoreError) return { kind: error.kind, message: error.message };
+  const failure = failureOf(error, data.path);
+  if (failure.kind !== 'busy') close();
+  return failure;
+}
+
+/** Together with the groups that came meanwhile, so that they share the fsync; returns what came and is none. */
+function writeAll(first: SqliteQuestion): SqliteQuestion | undefined {
+  const groups: { readonly id: number; readonly commands: readonly WriteCommand[] }[] = [];
+  let count = 0;
+  let [next, round]: [SqliteQuestion | undefined, number] = [first, 0];
+  while (next?.call === 'write') {
+    const [ofRound, packed] = next.args as Parameters<SqliteCalls['write']>;
+    round = ofRound;
+    const commands = unpackWrites(packed);
+    groups.push({ id: next.id, commands });
+    count += commands.length;
+    next = count < WRITES_PER_TRANSACTION ? port.take() : undefined;
+  }
+  const outcome = round === refused?.round ? refused.failure : written(groups.flatMap(({ commands }) => commands));
+  if ('kind' in outcome) {
+    if (outcome.kind === 'busy') refused = { round, failure: outcome };
+    for (const { id } of groups) port.post({ id, failure: outcome });
+    return next;
+  }
+  let start = 0;
+  for (const { id, commands } of groups) {
+    port.post({ id, value: packResults(outcome.slice(start, start + commands.length)) });
+    start += commands.length;
+  }
+  return next;
+}
+
+function written(commands: readonly WriteCommand[]): readonly WriteResult[] | SqliteFailure {
+  try {
+    opened ??= open();
+    if (opened.writes === undefined) throw new Error(`a ${data.role} of sqlite was asked to write`);
+    return opened.writes.apply(commands);
+  } catch (error) {
+    return failed(error);
   }
 }
 
 function open(): NonNullable<typeof opened> {
   const database = openDatabase(data);
   if (data.role === 'writer') {
-    const writes = new SqliteWrites(database, data.changesKept);
-    return { database, calls: { open: () => null, write: (group) => writes.apply(group) } };
+    return { database, calls: { open: () => null }, writes: new SqliteWrites(database, data.changesKept) };
   }
   const reads = new SqliteReads(database);
   const searches = new SqliteSearches(database);

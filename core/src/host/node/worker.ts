@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { parentPort, type Transferable, Worker, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, type Transferable, Worker, workerData } from 'node:worker_threads';
 
 /** A thread of its own for work that would hold up the loop, e.g. the writer of the sqlite store. */
 export interface WorkerThread<ToWorker, FromWorker> {
@@ -41,6 +41,8 @@ export interface WorkerPort<ToWorker, FromWorker> {
   post(message: FromWorker, transfer?: readonly Transferable[]): void;
   /** Keeps the worker alive until `close`. */
   onMessage(run: (message: ToWorker) => void): void;
+  /** The next message if it is here already; its call is left out. */
+  take(): ToWorker | undefined;
   /** Until the worker ends; it is not kept alive by it. */
   every(periodMs: number, run: () => void): void;
   /** No more messages: the worker ends when its work does. */
@@ -57,6 +59,7 @@ export function workerPort<ToWorker, FromWorker>(): WorkerPort<ToWorker, FromWor
     data: workerData,
     post: (message, transfer = []) => port.postMessage(message, [...transfer]),
     onMessage: (run) => void port.on('message', run),
+    take: () => receiveMessageOnPort(port)?.message as ToWorker | undefined,
     every: (periodMs, run) => void setInterval(run, periodMs).unref(),
     close: () => port.close(),
   };

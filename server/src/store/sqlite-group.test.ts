@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
+import { SqliteGroups } from './sqlite-group.ts';
+import type { WriteCommand } from './sqlite-messages.ts';
+import { type PackedResults, type PackedWrites, unpackWrites } from './sqlite-packed.ts';
+import { BusyError, type SqliteThread } from './sqlite-thread.ts';
+
+interface Asked {
+  readonly round: number;
+  readonly keys: readonly string[];
+  answer(results?: PackedResults): void;
+  refuse(error: Error): void;
+}
+
+function setUp() {
+  const host = new FakeHost();
+  const asked: Asked[] = [];
+  const pauses: (() => void)[] = [];
+  const thread = {
+    askOnce(_call: 'write', round: number, packed: PackedWrites): Promise<PackedResults> {
+      const { promise, resolve, reject } = Promise.withResolvers<PackedResults>();
+      const keys = unpackWrites(packed).map((command) => (command.op === 'remove-record' ? command.key : '?'));
+      asked.push({ round, keys, answer: (results = keys.map((_, i) => i + 1)) => resolve(results), refuse: reject });
+      return promise;
+    },
+    pause: () => new Promise<void>((resolve) => pauses.push(resolve)),
+  };
+  const groups = new SqliteGroups(host, thread as unknown as SqliteThread, '/store.sqlite');
+  const told: string[] = [];
+  const write = (from: number, to = from) => {
+    for (let n = from; n <= to; n += 1) {
+      const command: WriteCommand = { op: 'remove-record', kind: 'switch', key: `${n}` };
+      groups.write(command, 10).then(
+        (result) => told.push(`${n} ${result.outcome}`),
+        (error: Error) => told.push(`${n} ${error.message}`),
+      );
+    }
+  };
+  return { host, asked, pauses, write, told };
+}
+
+const names = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`);
+
+test('a few share the next transaction, many are handed over while one is under way, though not without a bound', async () => {
+  const { host, asked, write, told } = setUp();
+  write(0);
+  await host.advance(0);
+  write(1, 31);
+  await host.advance(0);
+  assert.deepEqual(
+    asked.map(({ keys }) => keys),
+    [['0']],
+  );
+  write(32);
+  await host.advance(0);
+  assert.deepEqual(asked[1]!.keys, names(1, 32));
+  for (let n = 33; n < 433; n += 32) {
+    write(n, n + 31);
+    await host.advance(0);
+  }
+  assert.equal(asked.length, 4);
+  assert.deepEqual(told, []);
+  asked[0]!.answer();
+  await host.advance(0);
+  assert.deepEqual(told, ['0 written']);
+  assert.deepEqual(asked[4]!.keys, names(97, 352));
+});
+
+test('what met a lock is done before what came after it, in its order, and before what comes meanwhile', async () => {
+  const { host, asked, pauses, write, told } = setUp();
+  write(0);
+  await host.advance(0);
+  write(1, 32);
+  await host.advance(0);
+  asked[0]!.refuse(new BusyError('held'));
+  await host.advance(0);
+  write(33, 99);
+  await host.advance(0);
+  assert.equal(asked.length, 2, 'nothing begins before all that were handed over are back');
+  asked[1]!.refuse(new BusyError('held'));
+  await host.advance(0);
+  assert.deepEqual([asked.length, pauses.length], [2, 1]);
+  pauses[0]!();
+  await host.advance(0);
+  assert.equal(asked.length, 3);
+  assert.deepEqual(asked[2]!.keys, names(0, 99));
+  assert.notEqual(asked[2]!.round, asked[0]!.round);
+  asked[2]!.answer();
+  await host.advance(0);
+  assert.deepEqual(
+    told,
+    names(0, 99).map((n) => `${n} written`),
+  );
+});
+
+test('one that waits for a lock too long is told so and is not done after that', async () => {
+  const { host, asked, pauses, write, told } = setUp();
+  write(0);
+  await host.advance(0);
+  asked[0]!.refuse(new BusyError('held'));
+  await host.advance(10_000);
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /no commit within/);
+  write(1);
+  pauses[0]!();
+  await host.advance(0);
+  assert.deepEqual(asked[1]!.keys, ['1']);
+});
+
+test('a failure is told to all of its group and to no other', async () => {
+  const { host, asked, write, told } = setUp();
+  write(0, 1);
+  await host.advance(0);
+  write(2);
+  asked[0]!.refuse(new Error('gone'));
+  await host.advance(0);
+  asked[1]!.answer();
+  await host.advance(0);
+  assert.deepEqual(told, ['0 gone', '1 gone', '2 written']);
+});
