@@ -55,6 +55,7 @@ export class MysqlFeed {
 
   /** Whoever reads everything after this call and then the feed from here misses nothing. */
   async revision(session: MysqlSession): Promise<Revision> {
+    this.#runs.begin(session.server);
     const old = await session.row(
       `SELECT id FROM nk_change WHERE created < NOW(3) - INTERVAL ${LATE_MS / 1000} SECOND ORDER BY created DESC, id DESC LIMIT 1`,
     );

@@ -13,6 +13,11 @@ export class MysqlRuns {
   /** Since when each one runs that was met. */
   readonly #startedS = new Map<string, number>();
 
+  /** Of the first one: what is read of it now may be gone with it, before any change was asked for. */
+  begin({ name, startedS }: ServerRun): void {
+    if (this.#startedS.size === 0) this.#startedS.set(name, startedS);
+  }
+
   /** True once for each: all has to be read again. */
   isAnother({ name, startedS }: ServerRun): boolean {
     const known = this.#startedS.get(name);
