@@ -32,12 +32,15 @@ test('what makes no sense is refused with a reason', () => {
     ['--wrong', /--wrong/],
     ['--readme --quick', /mean something/],
     ['--readme --target=http://h', /mean something/],
+    ['--from=push --only=list', /not for one run/],
     ['--target=http://h --target-pid=me', /no pid/],
   ];
   for (const [line, reason] of refused) assert.throws(() => parseOptions(line.split(' ')), reason, line);
 });
 
 test('every flag is in the help', () => {
-  const flags = '--seconds --rounds --only --list --quick --json --readme --target --target-pid --help'.split(' ');
+  const flags = '--seconds --rounds --only --from --list --quick --json --readme --target --target-pid --help'.split(
+    ' ',
+  );
   for (const flag of flags) assert.match(HELP, new RegExp(`^  ${flag}\\b`, 'm'));
 });

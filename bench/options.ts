@@ -9,10 +9,11 @@ What each row means: docs/operating/performance.md
   --seconds S       of each round of a throughput row (default 0.8)
   --rounds N        of each row; medians are shown (default 3)
   --only TEXT       rows whose name contains it; may be repeated
+  --from TEXT       the first row whose name contains it, and all after it: goes on with a run that was cut short
   --list            names of the rows
   --quick           everything small and short: whether it works, not how fast it is
   --json FILE       writes all figures
-  --readme          writes the tables of README.md; with --only those rows alone, the others stay with their commit
+  --readme          writes the tables of README.md, row by row as they are measured; the others stay with their commit
   --target URL      another Nacos 1.x server, e.g. http://10.0.0.7:8848/nacos: the same rows but those that start nodes of
                     their own, no bare servers. What is made there has names of this run and is taken away again
   --target-pid PID  its process, if it runs on this machine: CPU and memory are read from it
@@ -22,6 +23,7 @@ export interface Options {
   readonly seconds: number;
   readonly rounds: number;
   readonly only: readonly string[];
+  readonly from: string | undefined;
   readonly isList: boolean;
   readonly isQuick: boolean;
   readonly json: string | undefined;
@@ -55,13 +57,26 @@ export function parseOptions(args: readonly string[]): Options {
     throw new OptionError('--target-pid says which process --target is, so it needs that');
   }
   const only = (values.only ?? []).filter((text) => text !== '');
+  const from = values.from === '' ? undefined : values.from;
+  if (from !== undefined && only.length > 0) throw new OptionError('--from and --only are not for one run');
   const isReadme = values.readme === true;
   if (isReadme && (isQuick || values.target !== undefined)) {
     throw new OptionError('--readme is for figures that mean something: without --quick and --target');
   }
   const target = values.target === undefined ? undefined : parseTarget(values.target, values['target-pid']);
   const isList = values.list === true;
-  return { seconds, rounds, only, isList, isQuick, json: values.json, isReadme, target, isHelp: values.help === true };
+  return {
+    seconds,
+    rounds,
+    only,
+    from,
+    isList,
+    isQuick,
+    json: values.json,
+    isReadme,
+    target,
+    isHelp: values.help === true,
+  };
 }
 
 function parse(args: readonly string[]) {
@@ -72,6 +87,7 @@ function parse(args: readonly string[]) {
         seconds: { type: 'string' },
         rounds: { type: 'string' },
         only: { type: 'string', multiple: true },
+        from: { type: 'string' },
         list: { type: 'boolean' },
         quick: { type: 'boolean' },
         json: { type: 'string' },

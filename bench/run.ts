@@ -14,7 +14,7 @@ import { InterruptedError, Stage } from './stage.ts';
 import { measureRow, type RowResult } from './throughput.ts';
 
 const READY_MS_MAX = 20_000;
-const WARM_MS = 300;
+const WARM_MS = 200;
 const QUICK_WARM_MS = 100;
 /** Of one row, beside its rounds: preparing and cleaning. */
 const ROW_GRACE_MS = 120_000;
@@ -49,18 +49,20 @@ class Run {
   #begun = 0;
   readonly #failures: { readonly name: string; readonly message: string }[] = [];
 
+  readonly names: readonly string[];
+  readonly #rowNames: readonly string[];
+
   constructor(options: Options) {
     this.#options = options;
-  }
-
-  get names(): readonly string[] {
-    const rows = rowsOf(requestsFor('', '', '')).map(({ name }) => name);
-    return [...rows, ...SCENES.filter((scene) => this.#isPossible(scene)).map(({ name }) => name)];
+    this.#rowNames = rowsOf(requestsFor('', '', '')).map(({ name }) => name);
+    this.names = [...this.#rowNames, ...SCENES.filter((scene) => this.#isPossible(scene)).map(({ name }) => name)];
   }
 
   isWanted(name: string): boolean {
-    const { only } = this.#options;
-    return only.length === 0 || only.some((text) => name.includes(text));
+    const { only, from } = this.#options;
+    if (from === undefined) return only.length === 0 || only.some((text) => name.includes(text));
+    const first = this.names.findIndex((one) => one.includes(from));
+    return first >= 0 && this.names.indexOf(name) >= first;
   }
 
   async perform(): Promise<number> {
@@ -83,7 +85,7 @@ class Run {
 
   async #measureRows(): Promise<void> {
     const { isQuick, seconds, rounds, target } = this.#options;
-    if (!rowsOf(requestsFor('', '', '')).some(({ name }) => this.isWanted(name))) return;
+    if (!this.#rowNames.some((name) => this.isWanted(name))) return;
     await this.#guarded('rows', async () => {
       const server = await this.#server();
       const ceilings =
@@ -96,6 +98,7 @@ class Run {
           const measured = await within(deadlineMs, measureRow(this.#stage, server, ceilings, row, timing));
           this.#rows.push(measured);
           console.log(lineOf(measured));
+          this.#keep({ rows: [measured], scenes: [] });
         });
       }
       await this.#stage.endAll();
@@ -118,6 +121,7 @@ class Run {
         const result = await within(scene.deadlineMs, scene.run(context));
         this.#scenes.push(result);
         console.log(sceneLines(result));
+        this.#keep({ rows: [], scenes: [result] });
       } finally {
         await this.#stage.endAll();
       }
@@ -163,15 +167,25 @@ class Run {
     return requestsFor(contextPath, `${host}:${port}`, this.#prefix);
   }
 
-  #tell(): number {
-    const { seconds, rounds, isQuick, target, json, isReadme, only } = this.#options;
+  /** At once: a run that is cut short has not been for nothing. */
+  #keep(measured: Pick<Report, 'rows' | 'scenes'>): void {
+    if (this.#options.isReadme) writeReadme(this.#reportOf(measured), false);
+  }
+
+  #reportOf(measured: Pick<Report, 'rows' | 'scenes'>): Report {
+    const { seconds, rounds, isQuick, target } = this.#options;
     const address = target === undefined ? null : `${target.host}:${target.port}${target.contextPath}`;
-    const [rows, scenes, failures] = [this.#rows, this.#scenes, this.#failures];
-    const report: Report = { ...machineOf(), seconds, rounds, isQuick, target: address, rows, scenes, failures };
+    return { ...machineOf(), seconds, rounds, isQuick, target: address, ...measured, failures: this.#failures };
+  }
+
+  #tell(): number {
+    const { json, isReadme, only, from } = this.#options;
+    const failures = this.#failures;
+    const report = this.#reportOf({ rows: this.#rows, scenes: this.#scenes });
     console.log(`\n${tablesOf(report)}`);
-    if (address !== null) console.log(`\n${leftBehind(address)}`);
+    if (report.target !== null) console.log(`\n${leftBehind(report.target)}`);
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
-    if (isReadme) writeReadme(report, only.length === 0);
+    if (isReadme) writeReadme(report, only.length === 0 && from === undefined);
     if (failures.length === 0) return 0;
     console.error(`\nfailed: ${failures.map(({ name }) => name).join(', ')}`);
     return FAILED;

@@ -9,7 +9,7 @@ import type { Scene, SceneContext } from '../scenes.ts';
 import { exchange, type Server } from '../server.ts';
 
 const SERVICE = 'pushed';
-const SINGLE_CHANGES = 24;
+const SINGLE_CHANGES = 20;
 const QUICK_SINGLE_CHANGES = 3;
 /** Above the 500 ms in which changes are merged into one push. */
 const SPACED_MS = 620;

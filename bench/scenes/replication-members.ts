@@ -23,8 +23,8 @@ import {
 import { type SpreadOrder, type SpreadResult, spreadService } from './replication-load.ts';
 import { hostsOf } from './replication-watched.ts';
 
-const WARM_MS = 1_000;
-const WINDOW_MS = 2_000;
+const WARM_MS = 700;
+const WINDOW_MS = 1_500;
 const QUICK_WARM_MS = 200;
 const QUICK_WINDOW_MS = 300;
 const ASK_GRACE_MS = 60_000;

@@ -17,9 +17,10 @@ import { SPACED_MS, Watched } from './replication-watched.ts';
 
 const RATES = [1_000, 5_000];
 const QUICK_RATES = [100];
-const WARM_MS = 2_000;
-const WINDOW_MS = 10_000;
-/** The digests are compared each 5 s. */
+const WARM_MS = 1_000;
+const WINDOW_MS = 8_000;
+/** The digests are compared each 5 s: twice in a window, so that the idle figure has whole rounds. */
+const TRAFFIC_WINDOW_MS = 10_000;
 const SETTLE_MS = 6_000;
 const QUICK_WARM_MS = 200;
 const QUICK_WINDOW_MS = 800;
@@ -76,7 +77,7 @@ function lagFigures(what: string, tookMs: Float64Array): Figure[] {
 
 async function measureTraffic({ stage, isQuick }: SceneContext): Promise<SceneResult> {
   const size = isQuick ? QUICK_QUIET : QUIET;
-  const windowMs = isQuick ? QUICK_WINDOW_MS : WINDOW_MS;
+  const windowMs = isQuick ? QUICK_WINDOW_MS : TRAFFIC_WINDOW_MS;
   const cluster = await startCluster(stage, { hasRelays: true });
   const bytes = () => cluster.bytes()!;
   try {

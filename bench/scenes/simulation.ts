@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { SceneResult } from '../report.ts';
 import type { Scene, SceneContext } from '../scenes.ts';
 
-const SEEDS = 60;
+const SEEDS = 40;
 const QUICK_SEEDS = 2;
 const DEADLINE_MS = 240_000;
 
