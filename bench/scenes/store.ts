@@ -48,7 +48,7 @@ async function measure({ stage, isQuick }: SceneContext, choice: EngineChoice): 
     windowMs: isQuick ? QUICK_WINDOW_MS : WINDOW_MS,
     wakes: isQuick ? QUICK_WAKES : WAKES,
   };
-  const engine = await choice.start();
+  const engine = await choice.start({ isRoomy: true });
   try {
     return {
       name,
