@@ -11,6 +11,10 @@ const ANSWER_MS_MAX = 6_000;
 /** As clients ask for; a poll that is not answered by then is given up and asked for again. */
 const HOLD_MS = 30_000;
 const PUBLISHERS = 4;
+const LENGTH_MAX = 200;
+/** Some need room that a full disk has not. */
+const LARGE_LENGTH_MAX = 12_000;
+const LARGE_ONE_IN = 6;
 const PAUSE_MS_MAX = 40;
 const TRUTH_PAUSE_MS = 60;
 
@@ -105,7 +109,8 @@ export class Callers {
   }
 
   async #publish(index: number, key: string, believed: Map<string, string | null>, isSwap: boolean): Promise<void> {
-    const value = `${this.#name} ${++this.#contents} ${'.'.repeat(this.#random.int(200))}`;
+    const length = this.#random.int(LARGE_ONE_IN) === 0 ? LARGE_LENGTH_MAX : LENGTH_MAX;
+    const value = `${this.#name} ${++this.#contents} ${'.'.repeat(this.#random.int(length))}`;
     const expected = believed.get(key);
     const casMd5 = isSwap && typeof expected === 'string' ? md5(expected) : undefined;
     const form = { dataId: key, group: GROUP, content: value, ...(casMd5 !== undefined && { casMd5 }) };
