@@ -65,8 +65,7 @@ export async function checkDump(host: Host, dump: Dump, cache: ConfigCache): Pro
     }
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    host.log.area('dump').warn('a generation of the dump could not take the place of the last one', { error });
-    dump.noteUnfinished();
+    dump.noteUnfinished(error);
   } finally {
     dump.endNext();
   }
@@ -118,6 +117,7 @@ async function writeNext(host: Host, dump: Dump, cache: ConfigCache): Promise<re
 async function removeLeft(host: Host, dump: Dump, cache: ConfigCache, left: readonly Left[]): Promise<void> {
   for (const { name, of } of left) {
     const path = dumpPath(dump.directory, name);
+    if (of !== undefined && dump.isNeeded(name, of.groupKey, of.variant)) continue;
     // Either may have been written again meanwhile.
     const isBack = of === undefined ? await isWhole(host, path, name) : isCurrent(name, find(cache, of));
     if (!isBack) await host.disk.remove(path);

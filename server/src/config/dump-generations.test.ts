@@ -67,6 +67,51 @@ test('a publish whose power is lost at any moment leaves its text or an earlier 
   assert.deepEqual([...seen].sort(), ['one', 'three', 'two']);
 });
 
+test('a text goes only once the one in its place is synced, also when that came a moment ago', async () => {
+  for (const fate of FATES) {
+    for (const cutMs of steps(140, 0)) {
+      const world = new World({ seed: 8, traceLinesMax: 0 });
+      const node = startNode(world, OLD);
+      await world.finish(checkDump(node.host, node.dump, node.cache));
+      await world.advance(WRITTEN_OUT_MS);
+      node.put('changed', 'two');
+      await world.advance(SETTLE_MS - 30);
+      node.put('changed', 'three');
+      await world.advance(101 + cutMs);
+      world.crash('n', fate);
+      assert.match((await bootWithoutStore(world))['changed'] ?? 'none', /^(one|two|three)$/, `${fate} at ${cutMs}`);
+    }
+  }
+});
+
+test('what is published beside a full dump is not lost with the power, whenever that goes', async () => {
+  const seen = new Set<string>();
+  for (const fate of FATES) {
+    for (const publishMs of [0, 1, 2, 3, 4, 6, 8]) {
+      for (const cutMs of steps(140, 0)) {
+        const world = new World({ seed: 11, traceLinesMax: 0 });
+        const first = startNode(world, OLD);
+        await world.finish(checkDump(first.host, first.dump, first.cache));
+        await world.advance(WRITTEN_OUT_MS);
+        world.kill('n');
+        const node = startNode(world, { ...OLD, new: 'one' });
+        node.host.background('check', checkDump(node.host, node.dump, node.cache));
+        await world.advance(publishMs);
+        node.put('changed', 'two');
+        node.put('same', 'two');
+        await world.advance(cutMs);
+        world.crash('n', fate);
+        const texts = await bootWithoutStore(world);
+        const facts = `${fate}, published at ${publishMs}, cut ${cutMs} ms later`;
+        for (const dataId of ['changed', 'same']) assert.match(texts[dataId] ?? 'none', /^(one|two)$/, facts);
+        assert.deepEqual([texts['gone'], texts['other']], ['one', 'x'], facts);
+        seen.add(`${texts['changed']} ${texts['new']}`);
+      }
+    }
+  }
+  assert.equal(seen.size, 4, [...seen].join());
+});
+
 test('a node that is killed boots with what was published into the generation, also beside a full dump', async () => {
   const world = new World({ seed: 3 });
   const node = startNode(world, OLD);
@@ -96,7 +141,7 @@ test('a disk that is full keeps the old generation, and takes the new one once i
   assert.equal(node.dump.metrics().dumpFailing, 1);
   assert.deepEqual(await readBeside(world, node.host), OLD);
   world.disk('n', { full: false });
-  await world.advance(120_000);
+  await world.advance(30_000);
   assert.deepEqual(await readBeside(world, node.host), NEW);
 });
 

@@ -30,7 +30,8 @@ export const DUMP_QUEUE_MAX = 20_000;
 const DUMP_ROOM = 1_000;
 const RETRY_WAIT_MS = 1_000;
 const RETRY_WAIT_MS_MAX = 10_000;
-const UNFINISHED_RETRY_MS = 60_000;
+/** Of a generation that waits for nothing else: all files are looked at again. */
+const UNFINISHED_RETRY_MS = 300_000;
 const WARN_EVERY_MS = 60_000;
 /** Between files of one millisecond. */
 const STAMP_STEP_MS = 0.001;
@@ -80,6 +81,7 @@ export class Dump {
   #isHurried = false;
   #writing: Promise<void> | undefined;
   #timer: Timer | undefined;
+  #unfinished: Timer | undefined;
   #failuresInRow = 0;
   #warnedMs = Number.NEGATIVE_INFINITY;
   #losses = 0;
@@ -168,9 +170,20 @@ export class Dump {
   }
 
   /** A generation could not be written: it is tried again once the disk takes all that is queued. */
-  noteUnfinished(): void {
+  noteUnfinished(error?: unknown): void {
+    if (error !== undefined) this.#noteFailure('a generation of the dump cannot take the place of the last one', error);
     this.#hasLost = true;
-    this.#writeIn(UNFINISHED_RETRY_MS);
+    this.#unfinished?.cancel();
+    this.#unfinished = this.#host.clock.after(UNFINISHED_RETRY_MS, () => {
+      if (!this.#hasLost) return;
+      if (this.#failuresInRow > 0) this.noteUnfinished();
+      else this.#tellLost();
+    });
+  }
+
+  /** The version that took its place may not be on the disk yet. */
+  isNeeded(name: DumpName, groupKey: GroupKey, variant: VariantId | undefined): boolean {
+    return this.#superseded.of(viewKey(groupKey, variant)).includes(name);
   }
 
   /** Resolves once more can be queued without loss, or nothing can be written anyway. */
@@ -215,6 +228,7 @@ export class Dump {
 
   async stop(): Promise<void> {
     this.#superseded.stop();
+    this.#unfinished?.cancel();
     await this.flush();
     this.#cancelTimer();
     if (this.#queue.size > 0) this.#log.warn('the dump stays behind: its disk fails', { files: this.#queue.size });
@@ -291,9 +305,14 @@ export class Dump {
     } else if (this.#queue.size > 0) {
       this.#writeIn(DUMP_DELAY_MS);
     } else if (this.#hasLost) {
-      this.#hasLost = false;
-      this.#onLost();
+      this.#tellLost();
     }
+  }
+
+  #tellLost(): void {
+    this.#hasLost = false;
+    this.#unfinished?.cancel();
+    this.#onLost();
   }
 
   /** One file after the other for each key, since a batch has a key only once. */
