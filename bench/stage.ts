@@ -17,7 +17,7 @@ export class Stage {
   readonly #children = new Set<ChildProcess>();
   readonly #folders = new Set<string>();
   /** As `nacos-kube up` has it. */
-  readonly #compiled = this.folder();
+  #compiled: string | undefined;
   #isInterrupted = false;
 
   /** Aborts what is under way: it fails, and what it left is cleaned up as after any failure. */
@@ -57,6 +57,7 @@ export class Stage {
 
   /** A node: it knows nothing of channels. What it logs is kept for a failure. */
   startNode(args: readonly string[]): { readonly child: ChildProcess; readonly log: () => string } {
+    this.#compiled ??= this.folder();
     const child = spawn(process.execPath, [...NODE_FLAGS, 'bin/nacos-kube.ts', 'server', ...args], {
       cwd: CHECKOUT,
       env: { ...process.env, NODE_COMPILE_CACHE: this.#compiled },
