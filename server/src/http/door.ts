@@ -85,11 +85,12 @@ export class Door implements Part {
 /** A store that cannot be written is no fault of the request: clients try another member, or again. */
 function answerFailure(error: unknown): HttpResponse | undefined {
   if (!(error instanceof StoreError)) return undefined;
+  const why = error.because === undefined ? '' : ` (${error.because})`;
   switch (error.kind) {
     case 'unavailable':
     case 'read-only':
     case 'misconfigured':
-      return text(`caused: the store is ${error.kind}, try again later;`, 503);
+      return text(`caused: the store is ${error.kind}${why}, try again later;`, 503);
     case 'invalid':
       return text(`caused: ${error.message};`, 400);
   }

@@ -87,7 +87,8 @@ async function writeOne(
     if (!(error instanceof StoreError)) throw error;
     // Whoever imports must know that a part is there: the store's own refusal would not say so.
     const status = error.kind === 'invalid' ? 400 : 503;
-    throw configError(status, `${entryName(item)}: the store is ${error.kind}; ${sofar}`, { cause: error });
+    const why = error.because === undefined ? '' : ` (${error.because})`;
+    throw configError(status, `${entryName(item)}: the store is ${error.kind}${why}; ${sofar}`, { cause: error });
   }
 }
 
