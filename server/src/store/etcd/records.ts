@@ -41,21 +41,23 @@ export async function putRecords(etcd: EtcdContext, records: readonly StoredReco
   const changes = records.map(({ kind, key }) => ({ what: { kind, key }, removed: false }));
   const operations = [...puts, put(keys.head, writeChanges(changes))];
   const patience = client.patience();
-  let openSince: Revision | undefined;
+  let open: { readonly since: Revision; readonly error: EtcdFailure } | undefined;
   for (let since = known.revision; ; since = known.revision) {
     try {
       const answer = await client.once('KV/Txn', transactionOf(noneNewer(etcd, last, since), operations), patience);
       noteRevision(etcd, revisionOf(answer));
       if (answer.succeeded) return revisionOf(answer);
+      if (open === undefined) requireTime(etcd, patience);
     } catch (error) {
-      if (!(error instanceof EtcdFailure) || !error.mayBeDone || patience.leftMs <= 0) throw error;
-      openSince ??= since;
+      if (!(error instanceof EtcdFailure)) throw error;
+      if (!error.mayBeDone || patience.leftMs <= 0) throw open?.error ?? error;
+      open ??= { since, error };
     }
-    if (openSince !== undefined) {
-      const written = await revisionWritten(etcd, patience, last, openSince);
-      if (written !== undefined) return written;
-    }
-    requireTime(etcd, patience);
+    if (open === undefined) continue;
+    const { error } = open;
+    const written = await revisionWritten(etcd, patience, last, open.since).catch(() => Promise.reject(error));
+    if (written !== undefined) return written;
+    if (patience.leftMs <= 0) throw error;
   }
 }
 
@@ -82,7 +84,7 @@ export async function removeRecord(etcd: EtcdContext, kind: RecordKind, key: str
       }
     } catch (error) {
       if (!(error instanceof EtcdFailure) || !error.mayBeDone || patience.leftMs <= 0) throw error;
-      const read = await getKey(client, patience, record);
+      const read = await getKey(client, patience, record).catch(() => Promise.reject(error));
       noteRevision(etcd, read.revision);
       wasThere = true;
     }
