@@ -11,6 +11,8 @@ export class EtcdCalls {
   readonly #gateway = new EtcdGateway(createNodeHost({ name: 'test', logLevel: 'error', logFormat: 'text' }));
   readonly #at: Endpoint;
   readonly #login: EtcdLogin;
+  /** Asked for once: it costs etcd the work of a password hash. */
+  #token: Promise<string> | undefined;
 
   constructor(port: number, login: EtcdLogin) {
     this.#at = { address: '127.0.0.1', port };
@@ -24,6 +26,10 @@ export class EtcdCalls {
 
   status() {
     return this.#gateway.status(this.#at, this.#login);
+  }
+
+  remove(id: string): Promise<void> {
+    return this.#gateway.removeMember(this.#at, this.#login, id);
   }
 
   /** One key is written again and again until etcd takes no more. Resolves with how many MiB that took. */
@@ -47,9 +53,14 @@ export class EtcdCalls {
   }
 
   async #post(path: string, body: object): Promise<{ readonly status: number; readonly text: string }> {
+    this.#token ??= this.#logIn();
+    return await this.#send(path, body, await this.#token);
+  }
+
+  async #logIn(): Promise<string> {
     const { user: name, password } = this.#login;
-    const logged = await this.#send('/v3/auth/authenticate', { name, password });
-    return await this.#send(path, body, (JSON.parse(logged.text) as { readonly token: string }).token);
+    const { text } = await this.#send('/v3/auth/authenticate', { name, password });
+    return (JSON.parse(text) as { readonly token: string }).token;
   }
 
   async #send(path: string, body: object, token?: string) {

@@ -75,6 +75,24 @@ export function etcdMembers(stage: () => Pick<Three, 'cluster' | 'installation'>
       assert.ok([...(await podUids())].every((uid) => !uids.has(uid)));
     });
 
+    test('a member that somebody removed joins anew, with its volume', { skip: SCOPE !== 'all' }, async (t) => {
+      const calls = await first();
+      const [removed] = (await calls.members()).filter((member) => nameOf(member) === '1');
+      assert.ok(removed);
+      await underPublishes(t, async () => {
+        await calls.remove(removed.id);
+        await until(
+          'it has another number',
+          async () => {
+            const all = await calls.members();
+            return all.length === 3 && all.every(({ id, isLearner }) => id !== removed.id && !isLearner);
+          },
+          { timeoutMs: DONE_MS_MAX },
+        );
+        await stage().installation.ready(NAME, 1, DONE_MS_MAX);
+      });
+    });
+
     test('members that are taken away and wanted again at once join anew', { skip: SCOPE !== 'all' }, async (t) => {
       await underPublishes(t, async () => {
         const calls = await first();
