@@ -37,8 +37,13 @@ export class MysqlFeed {
 
   /** `waits`: rows follow that cannot be told yet. */
   async changes(session: MysqlSession, from: Revision, limit: number): Promise<{ page: ChangePage; waits: boolean }> {
-    if (this.#runs.isAnother(session.server))
-      return { page: { gap: true, upTo: await this.revision(session) }, waits: false };
+    if (this.#runs.isAnother(session.server)) {
+      const upTo = await this.revision(session);
+      // Not before: a reader whose connection breaks asks again, and must be told then.
+      this.#runs.met(session.server);
+      return { page: { gap: true, upTo }, waits: false };
+    }
+    this.#runs.begin(session.server);
     const rows = await session.rows(
       `SELECT id, kind, removed, data_id, group_id, tenant_id, record_key, ${AGE}
        FROM nk_change WHERE id > ? ORDER BY id LIMIT ${limit}`,

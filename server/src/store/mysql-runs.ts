@@ -18,14 +18,16 @@ export class MysqlRuns {
     if (this.#startedS.size === 0) this.#startedS.set(name, startedS);
   }
 
-  /** True once for each: all has to be read again. */
+  /** Until it is said that this one was `met`: all has to be read again. */
   isAnother({ name, startedS }: ServerRun): boolean {
+    if (this.#startedS.size === 0) return false;
     const known = this.#startedS.get(name);
-    if (known !== undefined && Math.abs(known - startedS) <= ROUNDING_S) return false;
-    const isFirst = this.#startedS.size === 0;
     // Behind a balancer there may be several; more than these are not told apart.
-    if (known === undefined && this.#startedS.size >= SERVERS_MAX) return false;
+    if (known === undefined) return this.#startedS.size < SERVERS_MAX;
+    return Math.abs(known - startedS) > ROUNDING_S;
+  }
+
+  met({ name, startedS }: ServerRun): void {
     this.#startedS.set(name, startedS);
-    return !isFirst;
   }
 }
