@@ -63,10 +63,10 @@ export async function chosenEngines(): Promise<readonly EngineChoice[]> {
 
 export async function engineChoices(): Promise<readonly EngineChoice[]> {
   return [
-    { kind: 'sqlite', missing: false, start: onDisk(16, startSqlite) },
+    { kind: 'sqlite', missing: false, start: onDisk(128, startSqlite) },
     { kind: 'mysql', missing: (await mariadbMissing()) ?? false, start: onDisk(64, startMysql) },
-    // Each member has two files of its log, of 64 MB each, before it holds anything.
-    { kind: 'etcd', missing: (await etcdMissing()) ?? false, start: onDisk(512, startThreeEtcds) },
+    // Each member has two files of its log, of 64 MB each, before it holds anything; more of them come with each 64 MB.
+    { kind: 'etcd', missing: (await etcdMissing()) ?? false, start: onDisk(1024, startThreeEtcds) },
     { kind: 'redis', missing: (await redisMissing()) ?? false, start: onDisk(64, startOneRedis) },
   ];
 }

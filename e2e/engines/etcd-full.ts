@@ -17,11 +17,12 @@ export function etcdFull(etcd: Etcd): EngineRefusal {
     says: /takes no writes now \(its database is full\)/,
     contentLength: 10,
     begin: async () => {
+      let refusal = '';
       for (let n = 0; n < WRITES_MAX; n += 1) {
-        const refusal = await etcd.ctlWith(LARGE, 'put', `${FILLER}${n}`).then(() => '', String);
+        refusal = await etcd.ctlWith(LARGE, 'put', `${FILLER}${n}`).then(() => '', String);
         if (refusal.includes('database space exceeded')) return;
       }
-      throw new Error(`etcd took ${WRITES_MAX} large values, which its quota should not`);
+      throw new Error(`etcd took ${WRITES_MAX} large values, which its quota should not: ${refusal.slice(0, 1000)}`);
     },
     end: async () => {
       await etcd.ctl('del', '--prefix', FILLER);
