@@ -82,6 +82,7 @@ test('a member joins as a learner: the quorum of the others is the same whether 
   const body = { peerURLs: ['http://e-1:2380'], isLearner: true };
   assert.deepEqual(others.orders, [{ path: '/v3/cluster/member/add', body }]);
   assert.equal(others.config['snapshot-count'], 1_000, 'what 3.4 wrote is soon behind a snapshot, for 3.6');
+  assert.equal(others.config['pre-vote'], true);
   assert.equal(others.config['initial-cluster'], 'e-0=http://e-0:2380,e-2=http://e-2:2380,e-1=http://e-1:2380');
 });
 
