@@ -8,6 +8,8 @@ import type { EtcdSettings } from './settings.ts';
 
 /** Of an operation of several calls, of which each is answered within `OPERATION_DEADLINE_MS`. */
 const PATIENCE_MS = 5000;
+/** How much longer for one that waited while others of its kind went well. */
+const WAITED_MS_MAX = 10_000;
 /** Where there are others to ask, a member gets no longer for its answer. */
 const MEMBER_TIMEOUT_MS = 1200;
 const RETRY_WAIT_MS = 25;
@@ -17,13 +19,15 @@ const LOGINS_PER_CALL_MAX = 2;
 /** How long one operation of the store may take: in all, and without any answer. */
 export class Patience {
   readonly #clock: Clock;
-  readonly #endMs: number;
+  readonly #startMs: number;
+  #endMs: number;
   #silentSinceMs: number;
 
   constructor(clock: Clock, patienceMs = PATIENCE_MS) {
     this.#clock = clock;
-    this.#silentSinceMs = clock.monotonic();
-    this.#endMs = this.#silentSinceMs + patienceMs;
+    this.#startMs = clock.monotonic();
+    this.#silentSinceMs = this.#startMs;
+    this.#endMs = this.#startMs + patienceMs;
   }
 
   get leftMs(): number {
@@ -32,6 +36,12 @@ export class Patience {
 
   answered(): void {
     this.#silentSinceMs = this.#clock.monotonic();
+  }
+
+  /** It waited for what was answered, and begins only now. */
+  waited(): void {
+    this.answered();
+    this.#endMs += Math.min(this.#silentSinceMs - this.#startMs, WAITED_MS_MAX);
   }
 }
 

@@ -101,11 +101,7 @@ export class Keys {
   }
 
   removals(kind: RecordKind, key: string): Buffer {
-    return this.#key(`removals/${hash('md5', `${kind} ${key}`).slice(0, 2)}`);
-  }
-
-  allRemovals(): KeyRange {
-    return this.#under('removals/');
+    return this.#key(`removals/${hash('md5', `${kind} ${key}`).slice(0, REMOVAL_DIGITS)}`);
   }
 
   blob(blob: string, piece: number): Buffer {
@@ -125,6 +121,9 @@ export class Keys {
     return { key, range_end: endOf(key) };
   }
 }
+
+/** So few shards meet by chance that a removal hardly ever comes between a write of other records. */
+const REMOVAL_DIGITS = 3;
 
 export interface KeyRange {
   readonly key: Buffer;

@@ -95,9 +95,9 @@ export function isUnchanged(key: Buffer, modRevision: number): Compare {
   return { key, result: 'EQUAL', target: 'MOD', mod_revision: modRevision };
 }
 
-/** Neither the key, or any of the range, was written after that revision; that they were removed does not show. */
-export function isNoNewer(range: KeyRange | { readonly key: Buffer }, revision: number): Compare {
-  return { ...range, result: 'LESS', target: 'MOD', mod_revision: revision + 1 };
+/** Not written after that revision; that it was removed does not show. */
+export function isNoNewer(key: Buffer, revision: number): Compare {
+  return { key, result: 'LESS', target: 'MOD', mod_revision: revision + 1 };
 }
 
 export function revisionOf(answer: Pick<TxnResponse, 'header'>): number {

@@ -59,6 +59,7 @@ export type RequestOp =
 export interface ResponseOp {
   readonly response_range?: RangeResponse;
   readonly response_delete_range?: { readonly deleted: string };
+  readonly response_txn?: Pick<TxnResponse, 'succeeded' | 'responses'>;
 }
 
 export type Compare = {
