@@ -111,11 +111,14 @@ describe('the data of the etcd store', { skip: (await etcdMissing()) ?? false },
   });
 
   it('still has ids when rows came with the highest there are', async () => {
-    const store = await open(newPrefix());
+    const host = createTestHost();
+    const store = await open(newPrefix(), {}, host);
     const id = String(Number.MAX_SAFE_INTEGER);
     const facts = { content: 'x', md5: md5('x'), appName: '', sourceIp: '', sourceUser: null };
     const more = { type: 'text', description: null, use: null, effect: null, schema: null, tags: [] } as const;
-    const past = { ...keyOf('moved'), ...facts, nid: id, configId: id, operation: 'U', atMs: 1 } as const;
+    // What is older than a month is forgotten soon after the start.
+    const atMs = host.clock.now() - 1000;
+    const past = { ...keyOf('moved'), ...facts, nid: id, configId: id, operation: 'U', atMs } as const;
     const moved = [
       { what: 'config', row: { ...keyOf('moved'), ...facts, ...more, id, createdMs: 1, modifiedMs: 1 } },
       { what: 'history', row: past },
