@@ -164,6 +164,23 @@ test('a beat that the owner took is of an instance that is listed here, though n
   assert.ok(isListed('s1'));
 });
 
+test('a beat that the owner took undoes the verdict of a member that was alone, though it is the newer one', async () => {
+  const { world, ask, beat, isListed, naming, id, epochAt } = await start();
+  assert.equal(await ask('s2', 'POST', 'instance'), '200 ok');
+  await world.advance(1_000);
+  world.partition(['s1'], ['s2', 's3']);
+  for (let i = 0; i < 12; i++) {
+    assert.equal(await beat('s2'), 10_200);
+    await world.advance(5_000);
+  }
+  assert.ok(!isListed('s1') && epochAt('s1') > epochAt('s2'), 'it has judged alone');
+  world.heal();
+  assert.ok(await world.until(() => !naming('s1').isOwn(id), 30_000));
+  assert.ok(!isListed('s1'), 'the digests were quicker');
+  assert.equal(await beat('s1'), 10_200);
+  assert.ok(await world.until(() => isListed('s1'), 100));
+});
+
 test('a member that slept refuses lists until it was told what it missed', async () => {
   const { world, ask, isListed, areEqual } = await start();
   assert.equal(await ask('s2', 'POST', 'instance'), '200 ok');

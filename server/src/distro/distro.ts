@@ -301,8 +301,19 @@ export class Distro implements Part {
     const call = this.#peers.call(owner, FORWARD_PATH, message, timeoutMs);
     const answer = await this.#watched(call, 'forward', owner, operations.length);
     // What a client was told is done must be seen by its next question here, though the owner's delta is late or held.
-    this.merge(list(field(answer, 'datums') ?? [], 'datums', 2 * FORWARD_BATCH_MAX).map(decodeDatum), owner);
+    const told = list(field(answer, 'datums') ?? [], 'datums', 2 * FORWARD_BATCH_MAX).map(decodeDatum);
+    const newer = this.merge(told, owner);
+    // Such as the verdict of a time when this member was alone: the owner decides, on what it has heard since.
+    if (newer.length > 0) this.#host.background('tell the owner', this.#tellNewer(owner, newer));
     return list(field(answer, 'results'), 'results', operations.length).map(decodeResult);
+  }
+
+  async #tellNewer(owner: string, datums: readonly Datum[]): Promise<void> {
+    try {
+      await this.#tell(owner, datums);
+    } catch (error) {
+      this.#host.log.debug('the owner did not take what it knows less well', { owner, error });
+    }
   }
 
   /** A beat writes nothing at the owner, so no delta tells this member what it lacks. */
