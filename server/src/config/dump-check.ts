@@ -3,14 +3,17 @@ import { DiskError } from '@nacos-kube/core/host/host.ts';
 import type { VariantId } from '@nacos-kube/core/model/config.ts';
 import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
 import type { ConfigCache } from './cache.ts';
-import { type Dump, nameOf } from './dump.ts';
+import type { Dump } from './dump.ts';
 import { type DumpedConfig, type DumpName, dumpPath, isOfEarlierRelease, readDumpFile } from './dump-file.ts';
+import { nameOf } from './dump-view.ts';
 import { type DumpEntry, readMark, servedOf, walkDump } from './dump-walk.ts';
+import { fewAtOnce } from './few-at-once.ts';
 import type { CachedView } from './view.ts';
 
 const KEYS_PER_TURN = 1_000;
 /** So many files are removed before the dump may be written again. */
-const REMOVED_AT_ONCE = 64;
+const CLEARED_PER_TURN = 16;
+const CLEARED_AT_ONCE = 4;
 
 /**
  * Puts the last whole generation of the dump, with what was published since, into an empty cache, for a node that starts
@@ -18,14 +21,13 @@ const REMOVED_AT_ONCE = 64;
  * is false when there never was a whole generation: then all that there is comes in.
  */
 export async function loadDump(
-  host: Host,
   dump: Dump,
   cache: ConfigCache,
   isOvertaken: () => boolean,
 ): Promise<{ readonly wasWhole: boolean; readonly configs: number }> {
   let configs = 0;
   const mark = await dump.mark();
-  await walkDump(host, dump.directory, async (entries) => {
+  await dump.walk(async (entries) => {
     for (const { name, file } of entries) if (file === undefined) dump.noteDamaged(name);
     const served = servedOf(entries, mark);
     if (served === undefined || isOvertaken() || viewOf(cache, served.config) !== undefined) return;
@@ -48,7 +50,7 @@ interface Left {
  */
 export async function checkDump(host: Host, dump: Dump, cache: ConfigCache): Promise<void> {
   const { losses } = dump;
-  dump.beginNext();
+  await dump.beginNext();
   try {
     const left = await writeNext(host, dump, cache);
     if (losses !== dump.losses) return; // told to the service, which has all checked again
@@ -58,10 +60,12 @@ export async function checkDump(host: Host, dump: Dump, cache: ConfigCache): Pro
     }
     const isGone = ({ name, of }: Left) =>
       of !== undefined && !isOfEarlierRelease(name) && find(cache, of) === undefined;
-    const gone = left.filter(isGone).map(({ name }) => name);
-    await dump.swap({ configs: cache.size, gone: new Set(gone) });
-    for (let i = 0; i < left.length; i += REMOVED_AT_ONCE) {
-      await dump.alone(() => removeLeft(host, dump, cache, left.slice(i, i + REMOVED_AT_ONCE)));
+    const gone = () => new Set(left.filter(isGone).map(({ name }) => name));
+    await dump.swap(() => ({ configs: cache.size, gone: gone() }));
+    dump.noteFinished();
+    for (let i = 0; i < left.length && losses === dump.losses; i += CLEARED_PER_TURN) {
+      const some = left.slice(i, i + CLEARED_PER_TURN);
+      await dump.alone(() => fewAtOnce(some, CLEARED_AT_ONCE, (one) => clear(host, dump, cache, one)));
     }
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
@@ -74,7 +78,9 @@ export async function checkDump(host: Host, dump: Dump, cache: ConfigCache): Pro
 /** Resolves with the files that it does not have, or undefined when the disk does not take it. */
 async function writeNext(host: Host, dump: Dump, cache: ConfigCache): Promise<readonly Left[] | undefined> {
   const generation = (await dump.generation()) + 1;
+  const mark = await dump.mark();
   const good = new Set<DumpName>();
+  const served = new Set<DumpName>();
   const left = new Map<DumpName, Left>();
   const sort = (entries: readonly DumpEntry[]) => {
     let newest: DumpEntry | undefined;
@@ -91,13 +97,13 @@ async function writeNext(host: Host, dump: Dump, cache: ConfigCache): Promise<re
       newest = entry;
     }
     const view = newest?.file === undefined ? undefined : viewOf(cache, newest.file.config);
-    if (newest === undefined || view === undefined || nameOf(view) !== newest.name) return;
-    left.delete(newest.name);
-    good.add(newest.name);
+    if (view === undefined) return;
+    const right = entries.find(({ name }) => name === nameOf(view));
+    if (right === undefined) return;
+    if (right === newest) good.add(right.name);
+    else if (right.file !== undefined && right.file === servedOf(entries, mark)) served.add(right.name);
   };
-  await walkDump(
-    host,
-    dump.directory,
+  await dump.walk(
     async (entries) => sort(entries),
     (path) => removeStray(host, dump, path),
   );
@@ -105,7 +111,8 @@ async function writeNext(host: Host, dump: Dump, cache: ConfigCache): Promise<re
   for (const view of views(cache)) {
     const name = nameOf(view);
     left.delete(name);
-    if (!good.has(name)) dump.enqueueForNext(view);
+    // What is served already goes on to be, newer than what a full dump that was broken off left.
+    if (!good.has(name)) dump.enqueueMissing(view, !served.has(name));
     turn += 1;
     if (turn % KEYS_PER_TURN > 0) continue;
     await host.clock.sleep(0);
@@ -114,13 +121,17 @@ async function writeNext(host: Host, dump: Dump, cache: ConfigCache): Promise<re
   return (await dump.flush()) ? [...left.values()] : undefined;
 }
 
-async function removeLeft(host: Host, dump: Dump, cache: ConfigCache, left: readonly Left[]): Promise<void> {
-  for (const { name, of } of left) {
-    const path = dumpPath(dump.directory, name);
-    if (of !== undefined && dump.isNeeded(name, of.groupKey, of.variant)) continue;
-    // Either may have been written again meanwhile.
-    const isBack = of === undefined ? await isWhole(host, path, name) : isCurrent(name, find(cache, of));
-    if (!isBack) await host.disk.remove(path);
+/** A file that cannot be removed holds up none, and no longer counts anyway. */
+async function clear(host: Host, dump: Dump, cache: ConfigCache, { name, of }: Left): Promise<void> {
+  const path = dumpPath(dump.directory, name);
+  const view = of === undefined || isOfEarlierRelease(name) ? undefined : find(cache, of);
+  try {
+    if (view !== undefined) await dump.settle(view, name);
+    // What was damaged may have been written again meanwhile.
+    else if (of !== undefined || !(await isWhole(host, path, name))) await host.disk.remove(path);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    dump.noteLeft(error);
   }
 }
 
@@ -131,10 +142,6 @@ async function isWhole(host: Host, path: string, name: DumpName): Promise<boolea
     if (!(error instanceof DiskError)) throw error;
     return false;
   }
-}
-
-function isCurrent(name: DumpName, view: CachedView | undefined): boolean {
-  return view !== undefined && nameOf(view) === name;
 }
 
 /** What a process that died was writing. */

@@ -77,9 +77,13 @@ export function isDumpName(name: string): boolean {
   return /^[0-9a-f]{64}(\.[0-9a-f]{16})?$/.test(name);
 }
 
-/** Two levels of 256 directories, so that none grows large; all versions of a key are in one. */
 export function dumpPath(directory: string, name: DumpName): string {
-  return `${directory}/${name.slice(0, 2)}/${name.slice(2, 4)}/${name}`;
+  return `${dumpLeaf(directory, name)}/${name}`;
+}
+
+/** Two levels of 256 directories, so that none grows large; all versions of a key are in one. */
+export function dumpLeaf(directory: string, name: DumpName): string {
+  return `${directory}/${name.slice(0, 2)}/${name.slice(2, 4)}`;
 }
 
 export function writeDumpFile(config: DumpedConfig, content: Uint8Array, stamp: DumpStamp): Uint8Array {

@@ -1,25 +1,27 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
-import type { Host } from '@nacos-kube/core/host/host.ts';
-import type { UnsyncedFate } from '@nacos-kube/core/sim/disk-state.ts';
 import { World } from '@nacos-kube/core/sim/world.ts';
 import { contentMd5 } from '@nacos-kube/core/wire/config.ts';
-import { ConfigCache } from './cache.ts';
-import { Dump } from './dump.ts';
-import { checkDump, loadDump } from './dump-check.ts';
+import { checkDump } from './dump-check.ts';
 import { dumpPath, keyName } from './dump-file.ts';
+import {
+  bootWithoutStore,
+  cacheOf,
+  DIRECTORY,
+  FATES,
+  filesBelow,
+  readBeside,
+  startNode,
+  steps,
+  type Texts,
+  WRITTEN_OUT_MS,
+} from './dump-for-tests.ts';
 import { SETTLE_MS } from './dump-superseded.ts';
 
-type Texts = Readonly<Record<string, string>>;
-
-const DIRECTORY = '/data/config';
 const OLD: Texts = { same: 'one', changed: 'one', gone: 'one', other: 'x' };
 const NEW: Texts = { same: 'one', changed: 'two', new: 'one', other: 'y' };
-const FATES: readonly UnsyncedFate[] = ['lost', 'torn', 'kept', 'any'];
 const CUT_EVERY_MS = 0.3;
-/** The kernel of the world has written out everything by then. */
-const WRITTEN_OUT_MS = 60_000;
 
 test('a full dump that loses its power at any moment leaves the old generation or the new one, and nothing of both', async () => {
   const outcomes = await cutEverywhere(async (world) => {
@@ -157,6 +159,7 @@ test('what a broken off dump left behind is gone after the next one', async () =
   await world.advance(10);
   const node = startNode(world, NEW);
   await world.finish(checkDump(node.host, node.dump, node.cache));
+  await world.advance(1_000);
   const files = await world.finish(filesBelow(node.host, DIRECTORY));
   assert.equal(files.length, Object.keys(NEW).length + 1, files.join('\n'));
   assert.deepEqual(await readBeside(world, node.host), NEW);
@@ -190,76 +193,13 @@ async function cutEverywhere(prepare: (world: World) => Promise<void>): Promise<
   return outcomes;
 }
 
-function* steps(toMs: number, fromMs: number): Generator<number> {
-  for (let ms = fromMs; ms < toMs; ms += (toMs - fromMs) / 25) yield ms;
-}
-
-/** A node whose cache has these texts, read from the store, and follows. */
-function startNode(world: World, texts: Texts) {
-  const host = hasProcess(world) ? world.restart('n') : world.process('n', { address: '10.0.0.1' });
-  const cache = cacheOf(texts);
-  const dump: Dump = new Dump(host, DIRECTORY, cache, async () => undefined);
-  dump.follow(() => host.background('check', checkDump(host, dump, cache)));
-  return {
-    ...{ host, cache, dump },
-    put: (dataId: string, text: string) => put(cache, dataId, text),
-    remove: (dataId: string) => cache.remove(`${dataId}+g`),
-  };
-}
-
-function hasProcess(world: World): boolean {
-  try {
-    world.isAlive('n');
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function bootWithoutStore(world: World): Promise<Texts> {
-  return readBeside(world, world.restart('n'));
-}
-
-async function readBeside(world: World, host: Host): Promise<Texts> {
-  const cache = new ConfigCache();
-  const dump = new Dump(host, DIRECTORY, cache, async () => undefined);
-  const { wasWhole } = await world.finish(loadDump(host, dump, cache, () => false));
-  assert.ok(wasWhole);
-  const texts = [...cache.keys()].map((key) => {
-    const content = cache.content(cache.get(key)!)!;
-    return [cache.get(key)!.key.dataId, new TextDecoder().decode(content)] as const;
-  });
-  return Object.fromEntries(texts);
-}
-
 function isSame(one: Texts, other: Texts): boolean {
   const sorted = (texts: Texts) => JSON.stringify(Object.entries(texts).sort());
   return sorted(one) === sorted(other);
-}
-
-function cacheOf(texts: Texts): ConfigCache {
-  const cache = new ConfigCache();
-  for (const [dataId, text] of Object.entries(texts)) put(cache, dataId, text);
-  return cache;
-}
-
-function put(cache: ConfigCache, dataId: string, text: string): void {
-  const row = { md5: contentMd5(text), type: 'text', modifiedMs: 0, revision: 1 } as const;
-  cache.put({ ...row, key: { dataId, group: 'g', namespaceId: '' } }, new TextEncoder().encode(text));
 }
 
 function fileOfEarlierRelease(dataId: string, text: string): string {
   const key = { dataId, group: 'g', namespaceId: '' };
   const facts = JSON.stringify({ ...key, md5: contentMd5(text), type: 'text', modifiedMs: 0 });
   return `nacos-kube-config 1 ${hash('md5', facts)}\n${facts}\n${text}`;
-}
-
-async function filesBelow(host: Host, directory: string): Promise<readonly string[]> {
-  const files: string[] = [];
-  for (const name of await host.disk.list(directory)) {
-    const path = `${directory}/${name}`;
-    if ((await host.disk.stat(path))?.bytes) files.push(path);
-    else files.push(...(await filesBelow(host, path)));
-  }
-  return files;
 }

@@ -2,11 +2,14 @@ import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
 import {
   type DumpFile,
   type DumpName,
+  dumpLeaf,
   dumpPath,
   isDumpName,
   isOfEarlierRelease,
+  keyName,
   keyPart,
   readDumpFile,
+  type ViewKey,
 } from './dump-file.ts';
 
 const MARK = 'whole';
@@ -115,15 +118,22 @@ async function walkLeaf(
       await visit(entries);
       entries = [];
     }
-    const entry = await readEntry(host, path, name);
+    const entry = await readEntry(host, root, name);
     if (entry !== undefined) entries.push(entry);
   }
   if (entries.length > 0) await visit(entries);
 }
 
-async function readEntry(host: Host, path: string, name: DumpName): Promise<DumpEntry | undefined> {
+/** The files of one key, whoever wrote them. */
+export async function versionsOf(host: Host, root: string, key: ViewKey): Promise<readonly DumpName[]> {
+  const part = keyName(key);
+  const all = await host.disk.list(dumpLeaf(root, part));
+  return all.filter((name) => isDumpName(name) && keyPart(name) === part);
+}
+
+export async function readEntry(host: Host, root: string, name: DumpName): Promise<DumpEntry | undefined> {
   try {
-    return { name, file: readDumpFile(name, await host.disk.read(path)) };
+    return { name, file: readDumpFile(name, await host.disk.read(dumpPath(root, name))) };
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     return error.kind === 'missing' ? undefined : { name, file: undefined };

@@ -2,19 +2,20 @@ import { DiskError, type Host, type Log, type Timer } from '@nacos-kube/core/hos
 import type { VariantId } from '@nacos-kube/core/model/config.ts';
 import type { GroupKey } from '@nacos-kube/core/wire/config-key.ts';
 import type { ConfigCache } from './cache.ts';
-import {
-  type DumpedConfig,
-  type DumpName,
-  dumpName,
-  dumpPath,
-  keyName,
-  readDumpFile,
-  type ViewKey,
-  viewKey,
-  writeDumpFile,
-} from './dump-file.ts';
+import { type DumpName, dumpPath, keyName, readDumpFile, type ViewKey, viewKey, writeDumpFile } from './dump-file.ts';
+import { Stamps } from './dump-stamps.ts';
 import { Superseded } from './dump-superseded.ts';
-import { type DumpMark, type FoundMark, readMark, writeMark } from './dump-walk.ts';
+import { factsOf, nameOf, variantOf } from './dump-view.ts';
+import {
+  type DumpEntry,
+  type DumpMark,
+  type FoundMark,
+  readEntry,
+  readMark,
+  versionsOf,
+  walkDump,
+  writeMark,
+} from './dump-walk.ts';
 import type { CachedView } from './view.ts';
 
 export const DUMP_DELAY_MS = 100;
@@ -30,11 +31,10 @@ export const DUMP_QUEUE_MAX = 20_000;
 const DUMP_ROOM = 1_000;
 const RETRY_WAIT_MS = 1_000;
 const RETRY_WAIT_MS_MAX = 10_000;
-/** Of a generation that waits for nothing else: all files are looked at again. */
-const UNFINISHED_RETRY_MS = 300_000;
+/** Of a generation that could not be finished: all files are looked at again, each time later. */
+const UNFINISHED_RETRY_MS = 10_000;
+const UNFINISHED_RETRY_MS_MAX = 3_600_000;
 const WARN_EVERY_MS = 60_000;
-/** Between files of one millisecond. */
-const STAMP_STEP_MS = 0.001;
 
 export interface DumpMetrics {
   readonly dumpQueue: number;
@@ -49,13 +49,9 @@ export interface DumpMetrics {
 interface Due {
   readonly groupKey: GroupKey;
   readonly variant: VariantId | undefined;
-  /** Files of versions that it had before. */
-  readonly olds: ReadonlySet<DumpName>;
   /** It counts from the next generation on; what was published counts at once. */
   readonly isForNext: boolean;
 }
-
-const NONE: ReadonlySet<DumpName> = new Set();
 
 /**
  * The copy of all configurations and their variants on this node's disk, written behind the cache: what a file is to hold is looked up
@@ -75,6 +71,7 @@ export class Dump {
   readonly #contentFromStore: (view: CachedView) => Promise<Uint8Array | undefined>;
   readonly #queue = new Map<ViewKey, Due>();
   readonly #superseded: Superseded;
+  readonly #stamps: Stamps;
   readonly #waitForRoom: (() => void)[] = [];
   #isFollowing = false;
   /** Somebody waits until the queue is empty. */
@@ -82,6 +79,7 @@ export class Dump {
   #writing: Promise<void> | undefined;
   #timer: Timer | undefined;
   #unfinished: Timer | undefined;
+  #unfinishedInRow = 0;
   #failuresInRow = 0;
   #warnedMs = Number.NEGATIVE_INFINITY;
   #losses = 0;
@@ -89,7 +87,6 @@ export class Dump {
   #mark: Promise<FoundMark> | undefined;
   /** Written for the current generation while the next one is written. */
   #published: Set<DumpName> | undefined;
-  #stampMs = 0;
   #onLost: () => void = () => undefined;
   #writes = 0;
   #failures = 0;
@@ -105,17 +102,21 @@ export class Dump {
     this.#log = host.log.area('dump');
     this.directory = directory;
     this.startedMs = host.clock.now();
+    this.#stamps = new Stamps(host, directory);
     this.#cache = cache;
     this.#contentFromStore = contentFromStore;
     cache.changes.subscribe(({ groupKey, before, after }) => {
       if (before?.md5 === after?.md5 && before?.type === after?.type) return;
-      if (this.#isFollowing) this.#enqueue(dueOf(groupKey, undefined, before));
+      if (this.#isFollowing) this.#enqueue({ groupKey, variant: undefined, isForNext: false });
     });
     cache.variants.changes.subscribe(({ groupKey, before, after }) => {
       if (before?.md5 === after?.md5 && before?.betaIps === after?.betaIps) return;
-      if (this.#isFollowing) this.#enqueue(dueOf(groupKey, (after ?? before)?.variant, before));
+      if (this.#isFollowing) this.#enqueue({ groupKey, variant: (after ?? before)?.variant, isForNext: false });
     });
-    this.#superseded = new Superseded(host, directory, (work) => this.alone(work));
+    this.#superseded = new Superseded(host, directory, {
+      alone: (work) => this.alone(work),
+      failed: (error) => this.noteLeft(error),
+    });
   }
 
   /** What the queue had no room for; a full dump during which it grows is not whole. */
@@ -124,7 +125,10 @@ export class Dump {
   }
 
   mark(): Promise<FoundMark> {
-    this.#mark ??= readMark(this.#host, this.directory);
+    this.#mark ??= readMark(this.#host, this.directory).then((mark) => {
+      if (typeof mark !== 'string') this.#stamps.raise(mark.atMs);
+      return mark;
+    });
     return this.#mark;
   }
 
@@ -139,23 +143,41 @@ export class Dump {
     this.#onLost = onLost;
   }
 
-  /** A full dump begins. */
-  beginNext(): void {
-    this.#published = new Set();
+  /** All files, of which the newest is known from then on. */
+  async walk(visit: Parameters<typeof walkDump>[2], stray?: Parameters<typeof walkDump>[3]): Promise<void> {
+    const look = (entries: readonly DumpEntry[]) => {
+      for (const { file } of entries) this.#stamps.raise(file?.writtenMs ?? 0);
+      return visit(entries);
+    };
+    await walkDump(this.#host, this.directory, look, stray);
+    this.#stamps.knowsAll = true;
   }
 
-  /** For the next generation, unless it was written since that began. */
-  enqueueForNext(view: CachedView): void {
+  /** A full dump begins; what is being written is on the disk before it looks there. */
+  async beginNext(): Promise<void> {
+    await this.alone(async () => {
+      this.#published = new Set();
+    });
+  }
+
+  /** What a full dump missed, unless it was written since that began. */
+  enqueueMissing(view: CachedView, isForNext: boolean): void {
     if (this.#published?.has(nameOf(view))) return;
-    const variant = 'variant' in view ? view.variant : undefined;
-    this.#enqueue({ groupKey: view.groupKey, variant, olds: NONE, isForNext: true });
+    this.#enqueue({ groupKey: view.groupKey, variant: variantOf(view), isForNext });
   }
 
   /** In one step, from now on a start without the store finds the next generation. */
-  async swap(facts: Pick<DumpMark, 'configs' | 'gone'>): Promise<void> {
-    const mark = { generation: (await this.generation()) + 1, ...facts, atMs: this.#stamp() };
-    await writeMark(this.#host, this.directory, mark);
-    this.#mark = Promise.resolve(mark);
+  async swap(facts: () => Pick<DumpMark, 'configs' | 'gone'>): Promise<void> {
+    const generation = (await this.generation()) + 1;
+    // In one moment, so that what is published again after it was found gone is newer.
+    const mark = { generation, ...facts(), atMs: this.#stamps.next() };
+    try {
+      await writeMark(this.#host, this.directory, mark);
+      this.#mark = Promise.resolve(mark);
+    } catch (error) {
+      this.#mark = undefined; // Either may stand there.
+      throw error;
+    }
   }
 
   /** A full dump ended, with a swap or without. */
@@ -163,27 +185,35 @@ export class Dump {
     this.#published = undefined;
   }
 
-  /** While it runs no file is written. */
+  /** While it runs no file is written; then a turn of those that waited, before anybody can be alone again. */
   async alone(work: () => Promise<void>): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
     await this.#run(work);
+    if (this.#queue.size > 0 && this.#failuresInRow === 0) await this.#write();
   }
 
-  /** A generation could not be written: it is tried again once the disk takes all that is queued. */
+  /** A generation could not be written: it is tried again once the disk takes writes. */
   noteUnfinished(error?: unknown): void {
     if (error !== undefined) this.#noteFailure('a generation of the dump cannot take the place of the last one', error);
-    this.#hasLost = true;
-    this.#unfinished?.cancel();
-    this.#unfinished = this.#host.clock.after(UNFINISHED_RETRY_MS, () => {
-      if (!this.#hasLost) return;
-      if (this.#failuresInRow > 0) this.noteUnfinished();
-      else this.#tellLost();
-    });
+    this.#finishIn(Math.min(UNFINISHED_RETRY_MS_MAX, UNFINISHED_RETRY_MS * 2 ** this.#unfinishedInRow));
+    this.#unfinishedInRow += 1;
   }
 
-  /** The version that took its place may not be on the disk yet. */
-  isNeeded(name: DumpName, groupKey: GroupKey, variant: VariantId | undefined): boolean {
-    return this.#superseded.of(viewKey(groupKey, variant)).includes(name);
+  noteFinished(): void {
+    this.#unfinishedInRow = 0;
+    this.#unfinished?.cancel();
+  }
+
+  /** A file that no longer counts cannot be removed, or what took its place not be synced: the next full dump finds it. */
+  noteLeft(error: unknown): void {
+    this.#noteFailure('an older file of the dump stays', error);
+  }
+
+  /** Only while nothing is written. Removes a version of a key once the one that counts is synced. */
+  async settle(view: CachedView, old: DumpName): Promise<void> {
+    const id = viewKey(view.groupKey, variantOf(view));
+    // Of what is not yet written the turn comes, which takes note of all files of the key.
+    if (!this.#queue.has(id)) await this.#superseded.settle(id, nameOf(view), [old]);
   }
 
   /** Resolves once more can be queued without loss, or nothing can be written anyway. */
@@ -194,7 +224,7 @@ export class Dump {
 
   /** The content from its file, if that is whole and of this version. */
   async read(view: CachedView): Promise<Uint8Array | undefined> {
-    const variant = 'variant' in view ? view.variant : undefined;
+    const variant = variantOf(view);
     const names = [nameOf(view)];
     if ((await this.generation()) === 0) names.push(keyName(viewKey(view.groupKey, variant)));
     for (const name of names) {
@@ -207,7 +237,7 @@ export class Dump {
         if (error.kind !== 'missing') this.#noteFailure('a file of the dump cannot be read', error);
       }
     }
-    if (this.#isFollowing) this.#enqueue({ groupKey: view.groupKey, variant, olds: NONE, isForNext: false });
+    if (this.#isFollowing) this.#enqueue({ groupKey: view.groupKey, variant, isForNext: false });
     return undefined;
   }
 
@@ -253,7 +283,7 @@ export class Dump {
       return;
     }
     // What is due already keeps its turn: the file gets what the cache has by then.
-    this.#queue.set(id, queued === undefined ? due : joined(queued, due));
+    this.#queue.set(id, joined(due, queued));
     this.#writeIn(DUMP_DELAY_MS);
   }
 
@@ -311,22 +341,29 @@ export class Dump {
 
   #tellLost(): void {
     this.#hasLost = false;
-    this.#unfinished?.cancel();
     this.#onLost();
+  }
+
+  #finishIn(delayMs: number): void {
+    this.#unfinished?.cancel();
+    this.#unfinished = this.#host.clock.after(delayMs, () => {
+      if (this.#failuresInRow > 0) this.#finishIn(UNFINISHED_RETRY_MS);
+      else this.#onLost();
+    });
   }
 
   /** One file after the other for each key, since a batch has a key only once. */
   async #writeOne(id: ViewKey, due: Due): Promise<Error | undefined> {
     this.#queue.delete(id);
     const view = this.#viewOf(due);
+    if (view !== undefined && !due.isForNext) this.#published?.add(nameOf(view));
     try {
-      if (view === undefined) await this.#remove(id, due);
+      if (view === undefined) await this.#remove(id);
       else await this.#writeView(id, due, view);
       return undefined;
     } catch (error) {
       this.#noteFailure('a file of the dump cannot be written, trying again', error);
-      const queued = this.#queue.get(id);
-      this.#queue.set(id, queued === undefined ? due : joined(due, queued));
+      this.#queue.set(id, joined(due, this.#queue.get(id)));
       return error as Error;
     }
   }
@@ -336,9 +373,14 @@ export class Dump {
   }
 
   /** The last version last, so that what is left by an interruption is no older text. */
-  async #remove(id: ViewKey, { olds }: Due): Promise<void> {
-    const names = new Set([...this.#superseded.of(id), ...olds]);
-    if ((await this.generation()) === 0) names.add(keyName(id));
+  async #remove(id: ViewKey): Promise<void> {
+    let names = await versionsOf(this.#host, this.directory, id);
+    if (names.length > 1) {
+      const entries = await Promise.all(names.map((name) => readEntry(this.#host, this.directory, name)));
+      const age = (entry: DumpEntry | undefined) => entry?.file?.writtenMs ?? -1;
+      const sorted = entries.sort((one, other) => age(one) - age(other));
+      names = sorted.flatMap((entry) => (entry === undefined ? [] : [entry.name]));
+    }
     for (const name of names) await this.#host.disk.remove(dumpPath(this.directory, name));
     this.#superseded.forget(id);
   }
@@ -347,26 +389,24 @@ export class Dump {
     const content = this.#cache.content(view) ?? (await this.#contentFromStore(view));
     if (content === undefined) {
       // Most likely another version came meanwhile, and queued the file itself.
-      if (this.#viewOf(due)?.md5 === view.md5 || due.olds.size > 0) this.#enqueue(due);
+      if (this.#viewOf(due)?.md5 === view.md5) this.#enqueue(due);
       return;
     }
     const name = nameOf(view);
+    const there = await versionsOf(this.#host, this.directory, id);
+    await this.#stamps.know(there);
     const current = await this.generation();
     const generation = due.isForNext ? current + 1 : current;
-    if (!due.isForNext) this.#published?.add(name);
-    const bytes = writeDumpFile(factsOf(view), content, { generation, writtenMs: this.#stamp() });
-    // The first generation has none before it that could be lost: it need not wait for the disk.
-    const sync = due.isForNext && (await this.mark()) !== 'none';
+    // The first generation has none before it that could be lost, it need not wait for the disk. But a file that is
+    // replaced by itself may be the only one that is synced.
+    const sync = there.includes(name) || (due.isForNext && (await this.mark()) !== 'none');
+    const bytes = writeDumpFile(factsOf(view), content, { generation, writtenMs: this.#stamps.next() });
     await this.#host.disk.write(dumpPath(this.directory, name), bytes, { sync });
     this.#writes += 1;
-    await this.#superseded.note(id, name, due.olds);
-  }
-
-  /** No two of one key are the same. */
-  #stamp(): number {
-    const nowMs = this.#host.clock.now();
-    this.#stampMs = nowMs > this.#stampMs ? nowMs : this.#stampMs + STAMP_STEP_MS;
-    return this.#stampMs;
+    if (due.isForNext) return;
+    const olds = there.filter((old) => old !== name);
+    if (sync) await this.#superseded.discard(id, olds);
+    else await this.#superseded.note(id, name, olds);
   }
 
   #giveRoom(): void {
@@ -387,22 +427,7 @@ export class Dump {
   }
 }
 
-export function nameOf(view: CachedView): DumpName {
-  return dumpName(viewKey(view.groupKey, 'variant' in view ? view.variant : undefined), factsOf(view));
-}
-
-function dueOf(groupKey: GroupKey, variant: VariantId | undefined, before: CachedView | undefined): Due {
-  return { groupKey, variant, olds: before === undefined ? NONE : new Set([nameOf(before)]), isForNext: false };
-}
-
-/** Of the versions before both turns, those before the first one may be on the disk. */
-function joined(first: Due, second: Due): Due {
-  const olds = first.olds.size > 0 ? first.olds : second.olds;
-  return { ...first, olds, isForNext: first.isForNext && second.isForNext };
-}
-
-function factsOf(view: CachedView): DumpedConfig {
-  if (!('variant' in view)) return view;
-  const { key, md5, modifiedMs, variant, betaIps } = view;
-  return { key, md5, type: 'text', modifiedMs, variant: { id: variant, betaIps } };
+/** What was published counts at once, whatever else asked for the file. */
+function joined(due: Due, queued: Due | undefined): Due {
+  return { ...due, isForNext: due.isForNext && (queued?.isForNext ?? true) };
 }

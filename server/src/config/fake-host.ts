@@ -22,7 +22,7 @@ export interface FakeHost extends Host {
 /** Hosts that are given the clock of another share its time; `advance` of any of them moves all. */
 export function createFakeHost(name = 'node-1', sharing?: FakeHost): FakeHost {
   const time = sharing === undefined ? new FakeTime() : (sharing.clock as FakeTime);
-  const files = new Map<string, Uint8Array>();
+  const files = new FakeFiles();
   const warnings: string[] = [];
   const crashes: unknown[] = [];
   const host: FakeHost = {
@@ -45,6 +45,31 @@ export function createFakeHost(name = 'node-1', sharing?: FakeHost): FakeHost {
     advance: (ms) => time.advance(ms),
   };
   return host;
+}
+
+/** Knows what is in which directory, since the dump asks for each file. */
+class FakeFiles extends Map<string, Uint8Array> {
+  readonly #names = new Map<string, Set<string>>();
+
+  override set(path: string, content: Uint8Array): this {
+    for (let at = path; at.includes('/'); ) {
+      const directory = at.slice(0, at.lastIndexOf('/'));
+      const names = this.#names.get(directory) ?? new Set();
+      this.#names.set(directory, names.add(at.slice(directory.length + 1)));
+      at = directory;
+    }
+    return super.set(path, content);
+  }
+
+  override delete(path: string): boolean {
+    const end = path.lastIndexOf('/');
+    this.#names.get(path.slice(0, end))?.delete(path.slice(end + 1));
+    return super.delete(path);
+  }
+
+  below(directory: string): Iterable<string> {
+    return this.#names.get(directory) ?? [];
+  }
 }
 
 class FakeTime implements Clock {
@@ -92,10 +117,10 @@ class FakeTime implements Clock {
 
 /** Lets everything run that waits for no timer. */
 async function settle(): Promise<void> {
-  for (let i = 0; i < 150; i += 1) await Promise.resolve();
+  for (let i = 0; i < 300; i += 1) await Promise.resolve();
 }
 
-function fakeDisk(files: Map<string, Uint8Array>, host: () => FakeHost): Disk {
+function fakeDisk(files: FakeFiles, host: () => FakeHost): Disk {
   const check = (path: string) => {
     const fault = host().diskFault;
     if (fault !== undefined) throw new DiskError(fault, `${path}: ${fault}`);
@@ -114,8 +139,7 @@ function fakeDisk(files: Map<string, Uint8Array>, host: () => FakeHost): Disk {
       files.set(path, typeof content === 'string' ? new TextEncoder().encode(content) : content.slice());
     },
     async list(path) {
-      const below = [...files.keys()].filter((file) => file.startsWith(`${path}/`));
-      return [...new Set(below.map((file) => file.slice(path.length + 1).split('/')[0]!))].sort();
+      return [...files.below(path)].sort();
     },
     async remove(path) {
       check(path);

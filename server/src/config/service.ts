@@ -130,7 +130,7 @@ class Service implements ConfigService {
     this.#subscription = this.#follower.subscribe(reader);
     this.#capacitySubscription = this.#follower.subscribe(this.#capacity);
     if ((await this.#subscription.attempted) === 'read') return;
-    const { wasWhole, configs } = await loadDump(this.#host, this.#dump, this.#cache, () => this.#isWhole());
+    const { wasWhole, configs } = await loadDump(this.#dump, this.#cache, () => this.#isWhole());
     if (this.#isWhole()) return;
     if (wasWhole || configs > 0) this.#state = 'dumped';
     this.#log.warn('the store does not answer: serving the last dump until it does', { configs, wasWhole });
