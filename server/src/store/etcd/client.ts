@@ -8,7 +8,7 @@ import type { EtcdSettings } from './settings.ts';
 
 /** Of an operation of several calls, of which each is answered within `OPERATION_DEADLINE_MS`. */
 const PATIENCE_MS = 5000;
-/** How much longer for one that waited while others of its kind went well. */
+/** How much longer for one that waited while others went well. */
 const WAITED_MS_MAX = 10_000;
 /** Where there are others to ask, a member gets no longer for its answer. */
 const MEMBER_TIMEOUT_MS = 1200;
@@ -19,15 +19,14 @@ const LOGINS_PER_CALL_MAX = 2;
 /** How long one operation of the store may take: in all, and without any answer. */
 export class Patience {
   readonly #clock: Clock;
-  readonly #startMs: number;
   #endMs: number;
   #silentSinceMs: number;
+  #waitMsLeft = WAITED_MS_MAX;
 
   constructor(clock: Clock, patienceMs = PATIENCE_MS) {
     this.#clock = clock;
-    this.#startMs = clock.monotonic();
-    this.#silentSinceMs = this.#startMs;
-    this.#endMs = this.#startMs + patienceMs;
+    this.#silentSinceMs = clock.monotonic();
+    this.#endMs = this.#silentSinceMs + patienceMs;
   }
 
   get leftMs(): number {
@@ -38,10 +37,14 @@ export class Patience {
     this.#silentSinceMs = this.#clock.monotonic();
   }
 
-  /** It waited for what was answered, and begins only now. */
-  waited(): void {
+  /** For others of which it is told whether they went well, so etcd works; then the wait costs nothing. */
+  async wait(others: Promise<boolean>): Promise<void> {
+    const sinceMs = this.#clock.monotonic();
+    if (!(await others)) return;
     this.answered();
-    this.#endMs += Math.min(this.#silentSinceMs - this.#startMs, WAITED_MS_MAX);
+    const waitedMs = Math.min(this.#silentSinceMs - sinceMs, this.#waitMsLeft);
+    this.#waitMsLeft -= waitedMs;
+    this.#endMs += waitedMs;
   }
 }
 

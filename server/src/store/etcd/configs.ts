@@ -1,6 +1,7 @@
 import type { ConfigKey } from '@nacos-kube/core/model/config.ts';
 import { factsAfter, isExpected } from '../history.ts';
 import type { ConfigWrite, ConfigWritten, Operator, Revision } from '../store.ts';
+import type { Patience } from './client.ts';
 import { type EtcdContext, requireTime } from './context.ts';
 import { EtcdFailure } from './failure.ts';
 import { nameOf, readName } from './keys.ts';
@@ -128,6 +129,8 @@ type Step<T> =
       finish(revision: Revision): T;
     };
 
+type StepOf<T> = (seen: Seen, mark: string) => Step<T>;
+
 /** A large content is not sent for a guess. */
 const GUESS_BYTES_MAX = 16 * 1024;
 const MARK_BYTES = 8;
@@ -138,11 +141,19 @@ const MARK_BYTES = 8;
  * may begin with a guess: what this process wrote last, or that there is and was nothing under the name. Only what is
  * written counts on it: that there is nothing to do is said of what was read.
  */
-async function writeChecked<T>(
+function writeChecked<T>(etcd: EtcdContext, key: ConfigKey, bytes: number, step: StepOf<T>): Promise<T> {
+  const patience = etcd.client.patience();
+  // What it guesses is to be fresh when it begins.
+  const write = () => etcd.slots.take(patience, () => writeWithin(etcd, patience, key, bytes, step));
+  return etcd.turns.take([`config ${nameOf(key)}`], patience, write);
+}
+
+async function writeWithin<T>(
   etcd: EtcdContext,
+  patience: Patience,
   key: ConfigKey,
   bytes: number,
-  step: (seen: Seen, mark: string) => Step<T>,
+  step: StepOf<T>,
 ): Promise<T> {
   const { client, keys, known } = etcd;
   const name = nameOf(key);
@@ -151,7 +162,6 @@ async function writeChecked<T>(
   const open = new Map<string, (revision: Revision) => T>();
   const reads = () => [get(config), get(keys.floor), ...[...open.keys()].map((nid) => get(keys.nid(nid)))];
   const seenIn = (answer: TxnResponse) => readSeen(etcd, key, mark, [...open.keys()], answer);
-  const patience = client.patience();
   const read = async () => seenIn(await client.repeat('KV/Txn', { success: reads() }, patience));
   let guess = bytes > GUESS_BYTES_MAX ? undefined : guessOf(etcd, name);
   for (let seen = guess ?? (await read()); ; ) {

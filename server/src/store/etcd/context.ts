@@ -5,7 +5,7 @@ import { EtcdFailure } from './failure.ts';
 import type { Ids } from './ids.ts';
 import type { Keys } from './keys.ts';
 import type { Known } from './known.ts';
-import type { Turns } from './turns.ts';
+import type { Slots, Turns } from './turns.ts';
 
 /** What every operation of the store works with. */
 export interface EtcdContext {
@@ -16,6 +16,7 @@ export interface EtcdContext {
   readonly ids: Ids;
   readonly known: Known;
   readonly turns: Turns;
+  readonly slots: Slots;
 }
 
 /** Before a write that others came in between of is tried again. */

@@ -18,6 +18,8 @@ import { createTestHost, type TestHost } from '../host-for-tests.ts';
 import { RECORD_VALUE_BYTES_MAX, type Store } from '../store.ts';
 import { createEtcdStore, type EtcdOptions } from './etcd.ts';
 
+const PUBLISHES_AT_ONCE = 1000;
+
 const by = { ip: '10.0.0.1', user: 'ann' };
 
 describe('the data of the etcd store', { skip: (await etcdMissing()) ?? false }, () => {
@@ -134,6 +136,16 @@ describe('the data of the etcd store', { skip: (await etcdMissing()) ?? false },
         ['U', md5('x')],
       ],
     );
+  });
+
+  it('takes a burst of publishes without trying one of them twice', async () => {
+    const store = await open(newPrefix());
+    await store.putConfig(writeOf('first', 'x'));
+    const before = (await store.raft()).index;
+    await Promise.all(Array.from({ length: PUBLISHES_AT_ONCE }, (_, i) => store.putConfig(writeOf(`c.${i}`, 'x'))));
+    assert.equal(await store.countConfigs(''), PUBLISHES_AT_ONCE + 1);
+    const more = (await store.raft()).index - before - PUBLISHES_AT_ONCE;
+    assert.ok(more < PUBLISHES_AT_ONCE / 20, `${more} more transactions than publishes`);
   });
 
   it('numbers past writes in order though a node begins with less than there is', async () => {

@@ -53,7 +53,7 @@ import { readRaft } from './raft.ts';
 import * as reads from './reads.ts';
 import * as records from './records.ts';
 import type { EtcdSettings } from './settings.ts';
-import { Turns } from './turns.ts';
+import { Slots, Turns } from './turns.ts';
 import { DamagedValueError } from './values.ts';
 import * as variants from './variants.ts';
 
@@ -87,7 +87,7 @@ class EtcdStore implements Required<Store> {
     const keys = new Keys(settings.prefix);
     this.#client = client;
     const [blobs, ids, known] = [new Blobs(host, client, keys), new Ids(host.random), new Known()];
-    this.#etcd = { host, client, keys, blobs, ids, known, turns: new Turns() };
+    this.#etcd = { host, client, keys, blobs, ids, known, turns: new Turns(), slots: new Slots() };
     this.#feed = new EtcdFeed(host, client, keys, changesKept, () => known.forgetAll());
     this.#housekeeping = new Housekeeping(this.#etcd, {
       changesKept,

@@ -32,7 +32,11 @@ const CONFLICT_WAIT_MS_MAX = 50;
  * now; after one without an answer the same is tried again, as it may have been carried out and others may have written
  * over it.
  */
-export async function writeGuarded<T>(etcd: EtcdContext, patience: Patience, write: GuardedWrite<T>): Promise<T> {
+export function writeGuarded<T>(etcd: EtcdContext, patience: Patience, write: GuardedWrite<T>): Promise<T> {
+  return etcd.slots.take(patience, () => writeWithin(etcd, patience, write));
+}
+
+async function writeWithin<T>(etcd: EtcdContext, patience: Patience, write: GuardedWrite<T>): Promise<T> {
   const { client, known, host } = etcd;
   let since = known.revision;
   let lost: EtcdFailure | undefined;

@@ -14,7 +14,7 @@ import { Keys } from './keys.ts';
 import { Known } from './known.ts';
 import type { Calls } from './protocol.ts';
 import * as records from './records.ts';
-import { Turns } from './turns.ts';
+import { Slots, Turns } from './turns.ts';
 
 const record = (value: string, key = 'k'): StoredRecord => {
   return { kind: 'instance', key, value: JSON.stringify(value) };
@@ -171,5 +171,6 @@ class LosingClient extends EtcdClient {
 function contextOf(client: EtcdClient, keys: Keys): EtcdContext {
   const host = createTestHost();
   const blobs = new Blobs(host, client, keys);
-  return { host, client, keys, blobs, ids: new Ids(host.random), known: new Known(), turns: new Turns() };
+  const [ids, known, turns, slots] = [new Ids(host.random), new Known(), new Turns(), new Slots()];
+  return { host, client, keys, blobs, ids, known, turns, slots };
 }

@@ -3,6 +3,8 @@ import { EtcdFailure } from './failure.ts';
 
 /** More than callers of a store that works ever leave waiting. */
 const WAITING_MAX = 10_000;
+/** Enough to keep the disk of etcd busy; more would wait there, where nobody sees that it works. */
+const WRITES_AT_ONCE = 128;
 
 /** Writes of the same thing by this process go one after the other, so that it competes with other processes alone. */
 export class Turns {
@@ -10,18 +12,15 @@ export class Turns {
   readonly #last = new Map<string, Promise<boolean>>();
   #waiting = 0;
 
-  /** In the order of the calls. The wait for writes that went well costs no patience. */
+  /** In the order of the calls. */
   async take<T>(names: readonly string[], patience: Patience, work: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= WAITING_MAX) {
-      throw new EtcdFailure(`etcd: over ${WAITING_MAX} writes wait for others`, { kind: 'unavailable' });
-    }
+    requireRoom(this.#waiting);
     const before = names.flatMap((name) => this.#last.get(name) ?? []);
     const { promise: end, resolve } = Promise.withResolvers<boolean>();
     for (const name of names) this.#last.set(name, end);
     this.#waiting += 1;
-    const wentWell = await Promise.all(before);
+    if (before.length > 0) await patience.wait(Promise.all(before).then((wentWell) => !wentWell.includes(false)));
     this.#waiting -= 1;
-    if (wentWell.length > 0 && !wentWell.includes(false)) patience.waited();
     try {
       const result = await work();
       resolve(true);
@@ -31,4 +30,37 @@ export class Turns {
       for (const name of names) if (this.#last.get(name) === end) this.#last.delete(name);
     }
   }
+}
+
+/** So many writes at once, the others in the order of their calls. */
+export class Slots {
+  readonly #waiting: ((wentWell: boolean) => void)[] = [];
+  #free: number;
+
+  constructor(count = WRITES_AT_ONCE) {
+    this.#free = count;
+  }
+
+  async take<T>(patience: Patience, work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else {
+      requireRoom(this.#waiting.length);
+      await patience.wait(new Promise((resolve) => this.#waiting.push(resolve)));
+    }
+    let wentWell = false;
+    try {
+      const result = await work();
+      wentWell = true;
+      return result;
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next(wentWell);
+    }
+  }
+}
+
+function requireRoom(waiting: number): void {
+  if (waiting < WAITING_MAX) return;
+  throw new EtcdFailure(`etcd: over ${WAITING_MAX} writes wait for others`, { kind: 'unavailable' });
 }
