@@ -145,7 +145,7 @@ test('of two writes the later one is shown, though the answer to the earlier com
   assert.deepEqual(weights(), { '10.0.0.1': 4 });
 });
 
-test('a write is confirmed though its row cannot be read back', async () => {
+test('a write whose row cannot be read back is not acknowledged', async () => {
   const { rows, host, memory, weights, hold, write } = await start();
   await hold('putRecord');
   const put = rows.put(demo, instance('10.0.0.1', 3));
@@ -153,10 +153,11 @@ test('a write is confirmed though its row cannot be read back', async () => {
   await write(instance('10.0.0.1', 4));
   await rows.feedReader.apply([changeOf(rowA)]);
   memory.faults.down = 'unavailable';
+  const refused = assert.rejects(put, { kind: 'unavailable' });
   await hold();
-  await put;
-  assert.deepEqual(weights(), { '10.0.0.1': 4 });
+  await refused;
   assert.match(host.log.lines.join('\n'), /cannot be read back/);
+  assert.deepEqual(weights(), { '10.0.0.1': 4 });
 });
 
 test('of more keys than are remembered each counts as touched', () => {

@@ -1,7 +1,7 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
 import type { RecordCopy } from './record-copy.ts';
-import type { Change, RecordKind, Store, StoredRecord } from './store.ts';
+import { type Change, type RecordKind, type Store, type StoredRecord, StoreError } from './store.ts';
 import { Touches } from './touches.ts';
 
 const SCAN_PAGE = 1_000;
@@ -172,7 +172,10 @@ export class RecordRows {
     await this.#written(record.key, before, record);
   }
 
-  /** What was committed stays so whatever happens here: the feed brings it a little later. */
+  /**
+   * What was committed stays so whatever happens here, and the feed brings it a little later. But it is not acknowledged
+   * by a member that would show an older state after that.
+   */
   async #written(rowKey: string, before: number, record: StoredRecord | undefined): Promise<void> {
     if (!this.#touches.since(rowKey, before)) {
       this.#apply(rowKey, record);
@@ -183,6 +186,7 @@ export class RecordRows {
       await this.#readRow(rowKey);
     } catch (error) {
       this.#host.log.warn(`${this.#table.what} was written but cannot be read back yet`, { key: rowKey, error });
+      if (error instanceof StoreError) throw error;
     }
   }
 
