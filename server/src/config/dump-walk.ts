@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
 import {
   type DumpFile,
@@ -32,8 +33,6 @@ export interface DumpMark {
 /** What is known of the mark: 'none' of a dump that never was whole, 'unreadable' when it may have been. */
 export type FoundMark = DumpMark | 'none' | 'unreadable';
 
-type MarkText = Partial<Omit<DumpMark, 'gone'>> & { readonly gone?: readonly DumpName[] };
-
 export interface DumpEntry {
   readonly name: DumpName;
   /** Undefined: damaged. */
@@ -42,14 +41,7 @@ export interface DumpEntry {
 
 export async function readMark(host: Host, directory: string): Promise<FoundMark> {
   try {
-    const bytes = await host.disk.read(`${directory}/${MARK}`);
-    const {
-      generation = 0,
-      configs = 0,
-      atMs = 0,
-      gone = [],
-    } = JSON.parse(new TextDecoder().decode(bytes)) as MarkText;
-    return { generation, configs, atMs, gone: new Set(gone) };
+    return markOf(new TextDecoder().decode(await host.disk.read(`${directory}/${MARK}`)));
   } catch (error) {
     if (error instanceof DiskError && error.kind === 'missing') return 'none';
     if (!(error instanceof DiskError) && !(error instanceof SyntaxError)) throw error;
@@ -59,8 +51,22 @@ export async function readMark(host: Host, directory: string): Promise<FoundMark
 }
 
 export async function writeMark(host: Host, directory: string, mark: DumpMark): Promise<void> {
-  const text = JSON.stringify({ ...mark, gone: [...mark.gone] });
-  await host.disk.write(`${directory}/${MARK}`, `${text}\n`, { sync: true });
+  await host.disk.write(`${directory}/${MARK}`, textOf(mark), { sync: true });
+}
+
+/** The facts in a fixed order, and the md5 of their JSON behind them. */
+function textOf({ generation, configs, atMs, gone }: DumpMark): string {
+  const facts = { generation, configs, atMs, gone: [...gone] };
+  return `${JSON.stringify({ ...facts, md5: hash('md5', JSON.stringify(facts)) })}\n`;
+}
+
+/** Earlier releases wrote two facts, and no md5. */
+function markOf(text: string): DumpMark {
+  const { generation, configs, atMs, gone } = JSON.parse(text) ?? {};
+  if (/^\{"configs":\d+,"atMs":\d+\}\n$/.test(text)) return { generation: 0, configs, atMs, gone: new Set() };
+  const mark = { generation, configs, atMs, gone: new Set<DumpName>(Array.isArray(gone) ? gone : []) };
+  if (textOf(mark) !== text) throw new SyntaxError('its md5 is not that of its facts');
+  return mark;
 }
 
 /** Of the versions of one key, the one that a start without the store serves. Without a mark any file may do. */
