@@ -63,6 +63,19 @@ test('a file of an earlier release, named by the key alone, is read, and is of n
   assert.deepEqual([read?.generation, read?.writtenMs], [0, 0]);
 });
 
+test('a beta for other addresses has another file, of which each is refused under the name of the other', () => {
+  const { config, content } = sample();
+  const [one, other] = ['10.0.0.1', '10.0.0.2'].map((betaIps) => ({
+    ...config,
+    type: 'text' as const,
+    variant: { id: { kind: 'beta' } as const, betaIps },
+  }));
+  const [first, second] = [dumpName('d+g++beta', one!), dumpName('d+g++beta', other!)];
+  assert.notEqual(first, second);
+  assert.notEqual(readDumpFile(first, writeDumpFile(one!, content, STAMP)), undefined);
+  assert.equal(readDumpFile(second, writeDumpFile(one!, content, STAMP)), undefined);
+});
+
 test('the path of a file holds nothing of what users wrote', () => {
   const name = dumpName('../../etc/passwd+..', sample().config);
   const form = /^\/data\/config\/[0-9a-f]{2}\/[0-9a-f]{2}\/[0-9a-f]{64}\.[0-9a-f]{16}$/;

@@ -4,6 +4,7 @@ import { DiskError } from '@nacos-kube/core/host/host.ts';
 import { contentMd5 } from '@nacos-kube/core/wire/config.ts';
 import { ConfigCache } from './cache.ts';
 import { DUMP_QUEUE_MAX, Dump } from './dump.ts';
+import { checkDump } from './dump-check.ts';
 import { dumpName, dumpPath } from './dump-file.ts';
 import { createFakeHost } from './fake-host.ts';
 
@@ -87,6 +88,75 @@ test('at the stop everything queued is written, and a failing disk does not hold
   put('e', 'text');
   await dump.stop();
   assert.match(host.warnings.at(-1)!, /stays behind/);
+});
+
+test('all versions are removed, also one whose write failed after it stood there', async () => {
+  const { host, cache, put } = setUp();
+  const { write } = host.disk;
+  put('d', 'one');
+  await host.advance(1_000);
+  let fails = true;
+  Object.assign(host.disk, {
+    write: async (path: string, content: Uint8Array) => {
+      await write(path, content);
+      if (!fails) return;
+      fails = false;
+      throw new DiskError('io', path);
+    },
+  });
+  put('d', 'two');
+  await host.advance(150);
+  put('d', 'three');
+  await host.advance(5_000);
+  cache.remove('d+g');
+  await host.advance(1_000);
+  assert.deepEqual([...host.files.keys()], []);
+});
+
+test('a generation that cannot take its place holds up no publish, and is tried again each time later', async () => {
+  const { host, dump, put, lost } = setUp();
+  const tries: number[] = [];
+  dump.follow(() => {
+    tries.push(host.clock.monotonic());
+    dump.noteUnfinished(new DiskError('full', 'whole'));
+  });
+  dump.noteUnfinished(new DiskError('full', 'whole'));
+  const startMs = host.clock.monotonic();
+  for (let i = 0; i < 70; i += 1) {
+    put('d', `${i}`);
+    await host.advance(1_000);
+    assert.equal(dump.metrics().dumpQueue, 0);
+  }
+  assert.deepEqual(
+    tries.map((ms) => ms - startMs),
+    [10_000, 30_000, 70_000],
+  );
+  assert.equal(dump.metrics().dumpFailures, 4);
+  dump.noteFinished();
+  await host.advance(3_600_000);
+  assert.equal(tries.length, 3);
+  assert.equal(lost.length, 0);
+});
+
+test('what the queue had no room for during a full dump keeps the generation from its place', async () => {
+  const { host, dump, cache, put } = setUp();
+  put('d', 'text');
+  await host.advance(1_000);
+  await checkDump(host, dump, cache);
+  const { write } = host.disk;
+  let marks = 0;
+  let changes = 0;
+  Object.assign(host.disk, {
+    write: async (path: string, content: Uint8Array) => {
+      if (path.endsWith('/whole')) marks += 1;
+      else for (; changes < DUMP_QUEUE_MAX + 2; changes += 1) put(`d${changes}`, 't');
+      return write(path, content);
+    },
+  });
+  host.files.clear();
+  await checkDump(host, dump, cache);
+  assert.ok(dump.losses > 0);
+  assert.equal(marks, 0);
 });
 
 function setUp() {
