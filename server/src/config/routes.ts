@@ -139,7 +139,7 @@ function explained(error: StoreError, log: Log): Error {
     case 'read-only':
       return configError(503, `the store takes no writes now${why}, try again later`, { cause: error });
     case 'invalid':
-      return configError(400, error.message, { cause: error });
+      return configError(400, error.because ?? error.message, { cause: error });
     case 'misconfigured':
       log.error('the store is misconfigured', { error });
       return configError(500, 'the store is misconfigured, the log of the server says more', { cause: error });

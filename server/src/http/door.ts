@@ -92,7 +92,7 @@ function answerFailure(error: unknown): HttpResponse | undefined {
     case 'misconfigured':
       return text(`caused: the store is ${error.kind}${why}, try again later;`, 503);
     case 'invalid':
-      return text(`caused: ${error.message};`, 400);
+      return text(`caused: ${error.because ?? error.message};`, 400);
   }
 }
 

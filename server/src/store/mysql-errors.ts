@@ -12,10 +12,14 @@ const KINDS: Readonly<Record<number, StoreErrorKind>> = {
   ...{ 1406: 'invalid', 1366: 'invalid', 1267: 'invalid', 1153: 'invalid', 1301: 'invalid' },
 };
 
-/** Of what is read-only, for whoever made the call. */
+/** Of what is read-only or invalid, for whoever made the call. */
 const REASONS: Readonly<Record<number, string>> = {
   ...{ 1290: 'the database is read-only', 1792: 'the database is read-only', 1836: 'the database is read-only' },
   ...{ 1021: 'the disk of the database is full', 1114: 'the disk of the database is full' },
+  1406: 'a text is longer than the tables of the database take',
+  ...{ 1366: 'a text has characters that the tables of the database cannot keep' },
+  ...{ 1267: 'a text has characters that the tables of the database cannot keep' },
+  ...{ 1153: "it is over the database's max_allowed_packet", 1301: "it is over the database's max_allowed_packet" },
 };
 
 /** Deadlock, lock wait, changed record, duplicate of a concurrent insert: the whole transaction can be tried again. */

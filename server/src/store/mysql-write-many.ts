@@ -145,8 +145,8 @@ function textOf({ dataId, group, namespaceId }: Pick<ConfigWrite, 'dataId' | 'gr
 function requirePacketOfAll(session: MysqlSession, writes: readonly ConfigWrite[]): void {
   const bytes = writes.reduce((sum, write) => sum + bytesOf(write), PACKET_BYTES_SPARE);
   if (bytes <= session.packetBytesMax) return;
-  const message = `${session.place}: ${writes.length} contents of ${bytes} bytes are over the server's max_allowed_packet`;
-  throw new StoreError('invalid', message);
+  const because = `${writes.length} contents of ${bytes} bytes are over the database's max_allowed_packet`;
+  throw new StoreError('invalid', `${session.place}: ${because}`, { because });
 }
 
 /** The schema alone may have 64 KiB, of each. */

@@ -153,8 +153,8 @@ export async function replaceTags(
 export function requirePacket(session: MysqlSession, content: string): void {
   const bytes = Buffer.byteLength(content) + PACKET_BYTES_SPARE;
   if (bytes <= session.packetBytesMax) return;
-  const message = `${session.place}: content of ${bytes} bytes is over the server's max_allowed_packet of ${session.packetBytesMax}`;
-  throw new StoreError('invalid', message);
+  const because = `content of ${bytes} bytes is over the database's max_allowed_packet of ${session.packetBytesMax}`;
+  throw new StoreError('invalid', `${session.place}: ${because}`, { because });
 }
 
 export function keyValues({ dataId, group, namespaceId }: ConfigKey): SqlValue[] {

@@ -221,7 +221,10 @@ export type StoreErrorKind =
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly kind: StoreErrorKind;
-  /** Why, for whoever made the call: unlike the message it names no hosts and no users. */
+  /**
+   * Why, for whoever made the call: it names no hosts and no users. Where it is missing the message of what is `invalid`
+   * names none either, and that of others is not for callers.
+   */
   readonly because: string | undefined;
   constructor(kind: StoreErrorKind, message: string, options?: ErrorOptions & { readonly because?: string }) {
     super(message, options);

@@ -39,7 +39,7 @@ const UNKNOWN: FailureFacts = { kind: 'unavailable', isPassing: true, mayBeDone:
 const TEXTS: readonly (readonly [RegExp, FailureFacts])[] = [
   [/database space exceeded/, { kind: 'read-only', because: 'its database is full' }],
   [/corrupt cluster/, { kind: 'read-only', because: 'its members hold different data' }],
-  [/request is too large|grpc: received message larger|too many operations/, { kind: 'invalid' }],
+  [/request is too large|grpc: received message larger|too many operations/, { kind: 'invalid', because: 'it is over what etcd takes in one request' }],
   [/required revision has been compacted/, { kind: 'unavailable', reason: 'compacted' }],
   [/required revision is a future revision/, { kind: 'unavailable', reason: 'future' }],
   [/invalid auth token|revision of auth store is old/, { kind: 'unavailable', reason: 'token' }],
@@ -55,7 +55,7 @@ const CODES: Readonly<Partial<Record<number, FailureFacts>>> = {
   [status.UNAUTHENTICATED]: { kind: 'misconfigured', reason: 'token' },
   [status.PERMISSION_DENIED]: { kind: 'misconfigured' },
   [status.UNIMPLEMENTED]: { kind: 'misconfigured' },
-  [status.INVALID_ARGUMENT]: { kind: 'invalid' },
+  [status.INVALID_ARGUMENT]: { kind: 'invalid', because: 'etcd takes no such request' },
   [status.DEADLINE_EXCEEDED]: { ...UNKNOWN, reason: 'late' },
 };
 
