@@ -6,7 +6,7 @@ import type { Datum } from '../naming/datum.ts';
 import type { Operation, OperationResult, Ownership } from '../naming/operation.ts';
 import type { RegistryChange } from '../naming/registry-change.ts';
 import type { NamingService } from '../naming/service.ts';
-import { decodeDatum, decodeResult, encodeDatum, encodeOperation, field, list } from './codec.ts';
+import { BadMessageError, decodeDatum, decodeResult, encodeDatum, encodeOperation, field, list } from './codec.ts';
 import { FORWARD_BATCH_MAX, Forwarder } from './forward.ts';
 import { Introductions } from './introduce.ts';
 import { Journal } from './journal.ts';
@@ -300,12 +300,22 @@ export class Distro implements Part {
     const message = { operations: operations.map(encodeOperation), ...(unknown.length > 0 && { unknown }) };
     const call = this.#peers.call(owner, FORWARD_PATH, message, timeoutMs);
     const answer = await this.#watched(call, 'forward', owner, operations.length);
-    // What a client was told is done must be seen by its next question here, though the owner's delta is late or held.
-    const told = list(field(answer, 'datums') ?? [], 'datums', 2 * FORWARD_BATCH_MAX).map(decodeDatum);
-    const newer = this.merge(told, owner);
-    // Such as the verdict of a time when this member was alone: the owner decides, on what it has heard since.
-    if (newer.length > 0) this.#host.background('tell the owner', this.#tellNewer(owner, newer));
-    return list(field(answer, 'results'), 'results', operations.length).map(decodeResult);
+    const results = list(field(answer, 'results'), 'results', operations.length).map(decodeResult);
+    this.#learn(owner, field(answer, 'datums') ?? []);
+    return results;
+  }
+
+  /** What a client was told is done must be seen by its next question here, though the owner's delta is late or held. */
+  #learn(owner: string, told: unknown): void {
+    try {
+      const newer = this.merge(list(told, 'datums', 2 * FORWARD_BATCH_MAX).map(decodeDatum), owner);
+      // Such as the verdict of a time when this member was alone: the owner decides, on what it has heard since.
+      if (newer.length > 0) this.#host.background('tell the owner', this.#tellNewer(owner, newer));
+    } catch (error) {
+      // The operations are carried out all the same; the delta brings what came of them.
+      if (!(error instanceof BadMessageError)) throw error;
+      this.badMessages++;
+    }
   }
 
   async #tellNewer(owner: string, datums: readonly Datum[]): Promise<void> {
