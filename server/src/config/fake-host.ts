@@ -117,7 +117,7 @@ class FakeTime implements Clock {
 
 /** Lets everything run that waits for no timer. */
 async function settle(): Promise<void> {
-  for (let i = 0; i < 300; i += 1) await Promise.resolve();
+  for (let i = 0; i < 200; i += 1) await Promise.resolve();
 }
 
 function fakeDisk(files: FakeFiles, host: () => FakeHost): Disk {
