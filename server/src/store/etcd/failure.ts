@@ -39,7 +39,10 @@ const UNKNOWN: FailureFacts = { kind: 'unavailable', isPassing: true, mayBeDone:
 const TEXTS: readonly (readonly [RegExp, FailureFacts])[] = [
   [/database space exceeded/, { kind: 'read-only', because: 'its database is full' }],
   [/corrupt cluster/, { kind: 'read-only', because: 'its members hold different data' }],
-  [/request is too large|grpc: received message larger|too many operations/, { kind: 'invalid', because: 'it is over what etcd takes in one request' }],
+  [
+    /request is too large|grpc: received message larger|too many operations/,
+    { kind: 'invalid', because: 'it is over what etcd takes in one request' },
+  ],
   [/required revision has been compacted/, { kind: 'unavailable', reason: 'compacted' }],
   [/required revision is a future revision/, { kind: 'unavailable', reason: 'future' }],
   [/invalid auth token|revision of auth store is old/, { kind: 'unavailable', reason: 'token' }],
