@@ -8,7 +8,7 @@ import type { EtcdSettings } from './settings.ts';
 
 /** Of an operation of several calls, of which each is answered within `OPERATION_DEADLINE_MS`. */
 const PATIENCE_MS = 5000;
-/** How much longer for one that waited while others went well. */
+/** How much longer for one that waited while etcd answered others. */
 const WAITED_MS_MAX = 10_000;
 /** Where there are others to ask, a member gets no longer for its answer. */
 const MEMBER_TIMEOUT_MS = 1200;
@@ -16,15 +16,22 @@ const RETRY_WAIT_MS = 25;
 const RETRY_WAIT_MS_MAX = 200;
 const LOGINS_PER_CALL_MAX = 2;
 
+/** When etcd answered last, whoever asked; it does not matter what. */
+export interface Answers {
+  lastMs: number;
+}
+
 /** How long one operation of the store may take: in all, and without any answer. */
 export class Patience {
   readonly #clock: Clock;
+  readonly #answers: Readonly<Answers>;
   #endMs: number;
   #silentSinceMs: number;
   #waitMsLeft = WAITED_MS_MAX;
 
-  constructor(clock: Clock, patienceMs = PATIENCE_MS) {
+  constructor(clock: Clock, answers: Readonly<Answers>, patienceMs = PATIENCE_MS) {
     this.#clock = clock;
+    this.#answers = answers;
     this.#silentSinceMs = clock.monotonic();
     this.#endMs = this.#silentSinceMs + patienceMs;
   }
@@ -37,12 +44,14 @@ export class Patience {
     this.#silentSinceMs = this.#clock.monotonic();
   }
 
-  /** For others of which it is told whether they went well, so etcd works; then the wait costs nothing. */
-  async wait(others: Promise<boolean>): Promise<void> {
+  /** For others; it costs nothing up to the moment when etcd last answered anybody. */
+  async wait(others: Promise<unknown>): Promise<void> {
     const sinceMs = this.#clock.monotonic();
-    if (!(await others)) return;
-    this.answered();
-    const waitedMs = Math.min(this.#silentSinceMs - sinceMs, this.#waitMsLeft);
+    await others;
+    const { lastMs } = this.#answers;
+    if (lastMs <= sinceMs) return;
+    this.#silentSinceMs = Math.max(this.#silentSinceMs, lastMs);
+    const waitedMs = Math.min(lastMs - sinceMs, this.#waitMsLeft);
     this.#waitMsLeft -= waitedMs;
     this.#endMs += waitedMs;
   }
@@ -57,6 +66,7 @@ export class EtcdClient {
   readonly #host: Host;
   readonly #settings: EtcdSettings;
   readonly #endpoints: readonly EtcdEndpoint[];
+  readonly #answers: Answers = { lastMs: Number.NEGATIVE_INFINITY };
   #current = 0;
   #token: Promise<string | undefined> | undefined;
   #isOpen = false;
@@ -89,7 +99,7 @@ export class EtcdClient {
   }
 
   patience(patienceMs?: number): Patience {
-    return new Patience(this.#host.clock, patienceMs);
+    return new Patience(this.#host.clock, this.#answers, patienceMs);
   }
 
   /** For calls that change nothing, or that change the same when they are carried out twice. */
@@ -141,27 +151,37 @@ export class EtcdClient {
     for (let logins = 0; ; ) {
       this.#requireOpen();
       const endpoint = this.#endpoint;
+      let isAsked = false;
       try {
         const metadata = name === 'Auth/Authenticate' ? new Metadata() : await this.#metadata(patience);
         if (patience.leftMs <= 0) throw lateFailure(this.place);
+        isAsked = true;
         const answer = await endpoint.call(name, request, metadata, Math.min(patience.leftMs, this.answerTimeoutMs));
-        patience.answered();
+        this.#answered(name, patience);
         return answer;
       } catch (error) {
         const failure = failureOf(error, this.place);
         if (!this.#isOpen) throw closedFailure(this.place, failure.mayBeDone);
+        // A refusal is an answer too.
+        if (isAsked && !failure.isPassing) this.#answered(name, patience);
         if (failure.reason === 'token' && this.#settings.user !== undefined && logins < LOGINS_PER_CALL_MAX) {
           logins += 1;
           this.forgetToken();
           continue;
         }
-        if (failure.isPassing) this.#leave(endpoint);
+        if (isAsked && failure.isPassing) this.#leave(endpoint);
         if (!isRepeated(failure) || patience.leftMs <= waitMs) throw withReason(failure, before);
         if (failure.reason !== 'late') before = failure;
         await clock.sleep(waitMs * (0.5 + random.float()));
         waitMs = Math.min(waitMs * 2, RETRY_WAIT_MS_MAX);
       }
     }
+  }
+
+  #answered(name: keyof Calls, patience: Patience): void {
+    patience.answered();
+    // A member tells its own state even where nothing can be written.
+    if (name !== 'Maintenance/Status') this.#answers.lastMs = this.#host.clock.monotonic();
   }
 
   /** With word that a member which knows no leader shall say so at once. */

@@ -6,7 +6,11 @@ import { Slots, Turns } from './turns.ts';
 
 describe('writes of one process', () => {
   let nowMs = 0;
-  const patience = () => new Patience({ monotonic: () => nowMs } as Clock, 5000);
+  const answers = { lastMs: 0 };
+  const patience = () => new Patience({ monotonic: () => nowMs } as Clock, answers, 5000);
+  const answer = () => {
+    answers.lastMs = nowMs;
+  };
   const work = () => {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     let isBegun = false;
@@ -42,7 +46,7 @@ describe('writes of one process', () => {
     assert.deepEqual(await Promise.all(ends), ['a', 'b', 'both', 'c']);
   });
 
-  it('lose patience in a wait only behind one that failed', async () => {
+  it('lose patience in a wait only from the last answer of etcd on, whatever came of the others', async () => {
     const turns = new Turns();
     const leftAfter = async (end: (one: ReturnType<typeof work>) => void) => {
       const [one, next, own] = [work(), work(), patience()];
@@ -56,11 +60,21 @@ describe('writes of one process', () => {
       await ends;
       return own.leftMs;
     };
-    assert.equal(await leftAfter((one) => one.resolve('')), 3000);
+    const answered = leftAfter((one) => {
+      answer();
+      one.resolve('');
+    });
+    assert.equal(await answered, 3000);
+    const refused = leftAfter((one) => {
+      answer();
+      one.reject(new Error('others have written the same'));
+    });
+    assert.equal(await refused, 3000);
     assert.equal(await leftAfter((one) => one.reject(new Error('it hangs'))), 1000);
     const [first, later, own] = [work(), work(), patience()];
     const ends = [turns.take(['a'], patience(), first.begin), turns.take(['a'], own, later.begin)];
     nowMs += 4500;
+    answer();
     first.resolve('');
     await settled();
     nowMs += 2500;
@@ -71,7 +85,7 @@ describe('writes of one process', () => {
     await Promise.all(ends);
   });
 
-  it('go so many at once, and wait without losing patience while others go well', async () => {
+  it('go so many at once, and wait without losing patience while etcd answers others', async () => {
     const slots = new Slots(2);
     const works = Array.from({ length: 5 }, work);
     const patiences = works.map(patience);
@@ -82,12 +96,13 @@ describe('writes of one process', () => {
     };
     assert.equal(await begun(), 2);
     nowMs += 2500;
+    answer();
     works[1]!.resolve('');
     assert.equal(await begun(), 3);
     assert.equal(patiences[2]!.leftMs, 3000);
     works[0]!.reject(new Error('it hangs'));
     assert.equal(await begun(), 4);
-    assert.equal(patiences[3]!.leftMs, 500);
+    assert.equal(patiences[3]!.leftMs, 3000);
     for (const one of works) one.resolve('');
     assert.equal(await begun(), 5);
     await ends;
@@ -101,5 +116,64 @@ describe('writes of one process', () => {
     );
     for (const one of more) one.resolve('');
     await Promise.all(last);
+  });
+
+  /** A line at an etcd that takes 100 ms for two; those that find no time left do not ask it. */
+  const runLine = async (count: number, come: (turn: number) => 'answer' | 'fail' | 'hang') => {
+    const slots = new Slots(2);
+    const seen = { done: 0, failed: 0, late: 0, lateAfterMs: 0 };
+    let turn = 0;
+    let atEtcd: (() => void)[] = [];
+    const ends = Array.from({ length: count }, () => {
+      const own = patience();
+      const sinceMs = nowMs;
+      return slots
+        .take(own, async () => {
+          const what = come(turn);
+          turn += 1;
+          while (own.leftMs > 0) {
+            await new Promise<void>((resolve) => atEtcd.push(resolve));
+            if (what === 'hang') continue;
+            own.answered();
+            answer();
+            if (what === 'fail') throw new Error('others have written the same');
+            seen.done += 1;
+            return;
+          }
+          seen.late += 1;
+          seen.lateAfterMs = Math.max(seen.lateAfterMs, nowMs - sinceMs);
+        })
+        .catch(() => {
+          seen.failed += 1;
+        });
+    });
+    let isOver = false;
+    const all = Promise.all(ends).then(() => {
+      isOver = true;
+    });
+    for (await settled(); !isOver; await settled()) {
+      nowMs += 100;
+      const asked = atEtcd;
+      atEtcd = [];
+      for (const go of asked) go();
+    }
+    await all;
+    return seen;
+  };
+
+  it('do not fail for one that failed before them', async () => {
+    const seen = await runLine(90, (turn) => (turn === 80 ? 'fail' : 'answer'));
+    assert.deepEqual(seen, { done: 89, failed: 1, late: 0, lateAfterMs: 0 });
+  });
+
+  it('do not fail for one that hung before them while etcd answers others', async () => {
+    const seen = await runLine(60, (turn) => (turn === 10 ? 'hang' : 'answer'));
+    assert.deepEqual([seen.done, seen.late], [59, 1]);
+  });
+
+  it('all fail within 3 s of silence where etcd hangs', async () => {
+    const seen = await runLine(90, (turn) => (turn < 20 ? 'answer' : 'hang'));
+    assert.deepEqual([seen.done, seen.late], [20, 70]);
+    assert.ok(seen.lateAfterMs <= 1000 + 3000, `after ${seen.lateAfterMs} ms`);
   });
 });

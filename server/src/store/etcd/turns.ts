@@ -8,25 +8,23 @@ const WRITES_AT_ONCE = 128;
 
 /** Writes of the same thing by this process go one after the other, so that it competes with other processes alone. */
 export class Turns {
-  /** Whether the last one to come went well. */
-  readonly #last = new Map<string, Promise<boolean>>();
+  /** The end of the last one to come. */
+  readonly #last = new Map<string, Promise<void>>();
   #waiting = 0;
 
   /** In the order of the calls. */
   async take<T>(names: readonly string[], patience: Patience, work: () => Promise<T>): Promise<T> {
     requireRoom(this.#waiting);
     const before = names.flatMap((name) => this.#last.get(name) ?? []);
-    const { promise: end, resolve } = Promise.withResolvers<boolean>();
+    const { promise: end, resolve } = Promise.withResolvers<void>();
     for (const name of names) this.#last.set(name, end);
     this.#waiting += 1;
-    if (before.length > 0) await patience.wait(Promise.all(before).then((wentWell) => !wentWell.includes(false)));
+    if (before.length > 0) await patience.wait(Promise.all(before));
     this.#waiting -= 1;
     try {
-      const result = await work();
-      resolve(true);
-      return result;
+      return await work();
     } finally {
-      resolve(false);
+      resolve();
       for (const name of names) if (this.#last.get(name) === end) this.#last.delete(name);
     }
   }
@@ -34,7 +32,7 @@ export class Turns {
 
 /** So many writes at once, the others in the order of their calls. */
 export class Slots {
-  readonly #waiting: ((wentWell: boolean) => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
   #free: number;
 
   constructor(count = WRITES_AT_ONCE) {
@@ -45,17 +43,14 @@ export class Slots {
     if (this.#free > 0) this.#free -= 1;
     else {
       requireRoom(this.#waiting.length);
-      await patience.wait(new Promise((resolve) => this.#waiting.push(resolve)));
+      await patience.wait(new Promise<void>((resolve) => this.#waiting.push(resolve)));
     }
-    let wentWell = false;
     try {
-      const result = await work();
-      wentWell = true;
-      return result;
+      return await work();
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#free += 1;
-      else next(wentWell);
+      else next();
     }
   }
 }

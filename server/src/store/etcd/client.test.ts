@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { after, describe, it } from 'node:test';
+import { etcdMissing, startEtcd } from '../../../../e2e/engines/etcd.ts';
+import { createTestHost } from '../host-for-tests.ts';
+import { EtcdClient } from './client.ts';
+import { Keys } from './keys.ts';
+import { getKey } from './kv.ts';
+
+const missing = await etcdMissing();
+const PREFIX = '/client/';
+
+describe('the client of etcd', () => {
+  const closed: (() => unknown)[] = [];
+  after(async () => {
+    for (const close of closed) await close();
+  });
+  let nowMs = 0;
+  const real = createTestHost();
+  const host = {
+    ...real,
+    clock: { ...real.clock, monotonic: () => nowMs },
+    random: { ...real.random, int: () => 0 },
+  };
+
+  it('stays with a member that it had no time left to ask', async () => {
+    const { promise: asked, resolve } = Promise.withResolvers<number>();
+    const listen = async (index: number) => {
+      const server = createServer((socket) => {
+        socket.destroy();
+        resolve(index);
+      });
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      closed.push(() => server.close());
+      return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    };
+    const endpoints = [await listen(0), await listen(1)];
+    const client = new EtcdClient(host, {
+      ...{ endpoints, prefix: PREFIX, user: undefined, password: undefined },
+      ...{ caFile: undefined, certFile: undefined, keyFile: undefined },
+    });
+    client.open();
+    const patience = client.patience();
+    nowMs += 3000;
+    const { head } = new Keys(PREFIX);
+    await assert.rejects(getKey(client, patience, head), /in time/);
+    const call = getKey(client, client.patience(), head).catch(() => undefined);
+    assert.equal(await asked, 0);
+    client.close();
+    await call;
+  });
+
+  it('lets a wait cost nothing while etcd answers others', { skip: missing ?? false }, async () => {
+    const etcd = await startEtcd();
+    closed.push(() => etcd.stop());
+    const client = new EtcdClient(host, etcd.settings(PREFIX));
+    closed.unshift(() => client.close());
+    client.open();
+    const patience = client.patience();
+    const { promise: others, resolve } = Promise.withResolvers<void>();
+    const wait = patience.wait(others);
+    nowMs += 2500;
+    await getKey(client, client.patience(), new Keys(PREFIX).head);
+    nowMs += 1000;
+    resolve();
+    await wait;
+    assert.equal(patience.leftMs, 2000);
+    // What a member says of itself is no sign that writes are answered.
+    const later = client.patience();
+    const { promise: more, resolve: end } = Promise.withResolvers<void>();
+    const wait2 = later.wait(more);
+    nowMs += 1000;
+    await client.repeat('Maintenance/Status', {}, client.patience());
+    end();
+    await wait2;
+    assert.equal(later.leftMs, 2000);
+  });
+});
