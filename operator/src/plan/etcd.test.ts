@@ -280,6 +280,21 @@ test('a learner gets its vote when it has started, one that shall leave never do
   assert.deepEqual(orders(leaving), ['remove-member by 10.244.1.10'], 'it counts for no quorum, so one alone decides');
 });
 
+test('the vote is given by the leader alone: others would pass it on without the login', () => {
+  const members = [etcdMember(0), etcdMember(1, true, true), etcdMember(2)];
+  const ledBy = (leaderId: string) => orders(planned(steady({ members, reports: etcdReports(3, { leaderId }) })));
+  assert.deepEqual(ledBy('102'), ['promote by 10.244.1.12']);
+  assert.deepEqual(ledBy('0'), [], 'nobody leads: it waits');
+});
+
+test('a learner that does not answer or is stopping gets no vote, which could cost the quorum', () => {
+  const members = [etcdMember(0), etcdMember(1, true, true), etcdMember(2)];
+  const reports = new Map([...etcdReports(3)].filter(([name]) => name !== 'demo-etcd-1'));
+  assert.deepEqual(orders(planned(steady({ members, reports }))), []);
+  const stopping = [etcdPod(0), etcdPod(1, { isTerminating: true }), etcdPod(2)];
+  assert.deepEqual(orders(planned(steady({ members, pods: stopping }))), []);
+});
+
 test('a pod that started under a number that was removed goes, so that it joins anew; one that waits to join stays', () => {
   const members = [etcdMember(0), etcdMember(2)];
   const ended = planned(steady({ members, pods: [etcdPod(0), etcdPod(1, { isReady: false }), etcdPod(2)] }));

@@ -152,16 +152,17 @@ function planMembers(
   return { replicas, phase: 'in', orders: orderTo(asked, order, `${next.name} is no member any more`) };
 }
 
-/** One at a time, as etcd allows no more; of those alone that shall stay. */
+/**
+ * One at a time, as etcd allows no more; of those alone that shall stay. One that does not answer has caught up for all
+ * its leader knows, and with a vote it could cost the quorum. Followers pass it on without the login (before 3.5.28 and
+ * 3.6.6), which the leader refuses: hence to the leader or to nobody.
+ */
 function promoteOrders(wanted: number, views: readonly EtcdMemberView[]): readonly Action[] {
   const learner = views.find((view) => view.isLearner && view.isStarted && view.ordinal < wanted);
-  if (learner?.id === undefined) return [];
+  if (learner?.id === undefined || learner.isTerminating || learner.address === undefined) return [];
+  const leader = views.find((view) => view.isLeader && view.isUp);
   const note = `${learner.name} has caught up and counts for the quorum`;
-  return orderTo(
-    views.find((view) => view.isUp),
-    { do: 'promote', id: learner.id },
-    note,
-  );
+  return orderTo(leader, { do: 'promote', id: learner.id }, note);
 }
 
 /** One at a time: what serves nobody first, then followers from the highest ordinal, the leader last. */
