@@ -280,6 +280,19 @@ test('a learner gets its vote when it has started, one that shall leave never do
   assert.deepEqual(orders(leaving), ['remove-member by 10.244.1.10'], 'it counts for no quorum, so one alone decides');
 });
 
+test('fewer members: a learner that stays gets its vote before anybody leaves', () => {
+  const members = (hasStarted: boolean) => [etcdMember(0, hasStarted, true), etcdMember(1), etcdMember(2)];
+  const shrinking = (etcd: Partial<EtcdSnapshot>) => {
+    const reports = etcdReports(3, { leaderId: '101' });
+    return planned({ ...steady({}, 1), etcd: { ...anEtcd(3), reports, ...etcd } });
+  };
+  const first = shrinking({ members: members(true) });
+  assert.deepEqual(orders(first), ['promote by 10.244.1.11']);
+  assert.equal(applied<StatefulSet>(first, 'StatefulSet', 'demo-etcd')?.spec.replicas, 3);
+  assert.deepEqual(orders(shrinking({ members: members(false) })), [], 'it has not started yet');
+  assert.deepEqual(orders(shrinking({})), ['remove-member by 10.244.1.10']);
+});
+
 test('the vote is given by the leader alone: others would pass it on without the login', () => {
   const members = [etcdMember(0), etcdMember(1, true, true), etcdMember(2)];
   const ledBy = (leaderId: string) => orders(planned(steady({ members, reports: etcdReports(3, { leaderId }) })));

@@ -117,8 +117,9 @@ interface MembersPlan {
 }
 
 /**
- * Growing: a pod more; it adds itself as a learner, which gets its vote when it has caught up. Shrinking: the highest ordinal is removed as a member first, and its pod goes
- * when it is none any more; refused while the rest would be without a quorum.
+ * Growing: a pod more; it adds itself as a learner, which gets its vote when it has caught up. Shrinking: when nobody of
+ * those that stay is a learner, the highest ordinal is removed as a member first, and its pod goes when it is none any
+ * more; refused while the rest would be without a quorum.
  */
 function planMembers(
   wanted: number,
@@ -137,7 +138,11 @@ function planMembers(
   if (etcd?.members === undefined) return { replicas: told, phase: 'in-blocked', orders: [] };
 
   const next = leaving.at(-1);
-  if (next === undefined) return { replicas: wanted, phase: 'in', orders: [] };
+  if (next === undefined) return { replicas: wanted, phase: 'in', orders: promoting };
+  // Who leaves may be all the quorum that one has who stays and does not count for it yet.
+  if (views.some((view) => view.isLearner && view.ordinal < wanted)) {
+    return { replicas: told, phase: 'in', orders: promoting };
+  }
   const replicas = Math.min(told, Math.max(wanted, next.ordinal + 1));
   const rest = views.filter((view) => view.id !== undefined && !view.isLearner && view !== next);
   const up = rest.filter((view) => view.isUp);
