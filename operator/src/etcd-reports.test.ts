@@ -13,7 +13,11 @@ import { anEtcdCluster, etcdMember, etcdPod, etcdReport, etcdSet } from './testi
 const CLUSTER = anEtcdCluster();
 
 /** What is seen of an etcd that serves, and whose objects belong to that NacosCluster. */
-function seen(owner: OwnerReference | undefined, pods: readonly Pod[] = [0, 1, 2].map((ordinal) => etcdPod(ordinal))) {
+function seen(
+  owner: OwnerReference | undefined,
+  pods: readonly Pod[] = [0, 1, 2].map((ordinal) => etcdPod(ordinal)),
+  memberId = '100',
+) {
   const owned = <T extends KubeObject>(object: T): T =>
     owner === undefined ? object : { ...object, metadata: { ...object.metadata, ownerReferences: [owner] } };
   const api = {
@@ -24,7 +28,7 @@ function seen(owner: OwnerReference | undefined, pods: readonly Pod[] = [0, 1, 2
     },
   } as unknown as KubeApi;
   const gateway = {
-    status: async () => etcdReport(0),
+    status: async () => etcdReport(0, { memberId }),
     members: async () => [0, 1, 2].map((ordinal) => etcdMember(ordinal)),
     isGuarded: async () => true,
     alarms: async () => [],
@@ -51,4 +55,9 @@ test('a pod of a StatefulSet before this one is not asked', async () => {
   const old = etcdPod(0);
   const pod = { ...old, metadata: { ...old.metadata, ownerReferences: [] } };
   assert.equal((await seen(ownerReference(CLUSTER), [pod]))?.members, undefined);
+});
+
+test('a list without who tells it is not listened to: it is an old one, or of another cluster', async () => {
+  const found = await seen(ownerReference(CLUSTER), [etcdPod(0)], '999');
+  assert.deepEqual([found?.members, found?.guard, found?.reports.size], [undefined, 'unknown', 1]);
 });

@@ -80,6 +80,8 @@ async function askAll(host: Host, gateway: EtcdGateway, pods: readonly Pod[], lo
       const status = await gateway.status(at, by);
       found.reports.set(name, { ...status, address: at.address });
       const members = await gateway.members(at, by);
+      // One that is no member itself any more has an old list, or another cluster's.
+      if (!members.some(({ id }) => id === status.memberId)) return;
       if (found.members !== undefined) return;
       found.members = members;
       // Of one alone: it costs the work of a password hash.

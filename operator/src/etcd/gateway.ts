@@ -28,6 +28,7 @@ export interface EtcdMembership {
 }
 
 export interface EtcdStatus {
+  readonly clusterId: string;
   readonly memberId: string;
   /** `0` while there is none. */
   readonly leaderId: string;
@@ -92,9 +93,11 @@ export class EtcdGateway {
   /** What the member says of itself, quorum or not. */
   async status(at: Endpoint, login: EtcdLogin): Promise<EtcdStatus> {
     const answer = await this.#guarded(at, '/v3/maintenance/status', {}, login);
+    const header = answer['header'] as Json | undefined;
     const dbBytes = Number(answer['dbSize'] ?? 0);
     return {
-      memberId: textOf((answer['header'] as Json | undefined)?.['member_id']),
+      clusterId: textOf(header?.['cluster_id']),
+      memberId: textOf(header?.['member_id']),
       leaderId: textOf(answer['leader']) || '0',
       version: textOf(answer['version']).slice(0, 64),
       dbBytes,

@@ -1,7 +1,7 @@
 import type { NacosCluster, NacosClusterStatusStorage } from '../generated/nacos-cluster.ts';
 import { childNames } from '../resources/names.ts';
 import type { ConditionStatus, Reason } from './conditions.ts';
-import { type EtcdProgress, quorumOf } from './etcd.ts';
+import { clusterIdsOf, type EtcdProgress, quorumOf } from './etcd.ts';
 import { etcdMemberStatus } from './etcd-views.ts';
 
 export interface EtcdVerdict {
@@ -27,6 +27,17 @@ export function judgeEtcd(cluster: NacosCluster, etcd: EtcdProgress): EtcdVerdic
     return bad(
       'DatabaseSecretInvalid',
       `etcd asks for another login than that in the Secret ${etcdLogin}: put it back`,
+    );
+  }
+  const clusterIds = clusterIdsOf(members);
+  if (clusterIds.length > 1) {
+    const sides = clusterIds.map((id) => {
+      const names = members.filter(({ clusterId }) => clusterId === id).map(({ name }) => name);
+      return `${names.join(', ')} as ${BigInt(id).toString(16)}`;
+    });
+    return bad(
+      'MembershipSplit',
+      `members of etcd answer as different clusters (${sides.join('; ')}): nothing is done to any of them until the volumes and pods of those that do not belong here are deleted`,
     );
   }
   if (alarms.includes('CORRUPT')) {

@@ -1,9 +1,9 @@
 import type { NacosClusterStatusStorageMember } from '../generated/nacos-cluster.ts';
-import { isInitialized, isPodReady, isTerminating } from '../kube/objects.ts';
+import { isInitialized, isPodReady, isTerminating, type Pod } from '../kube/objects.ts';
 import { childNames, ordinalOf } from '../resources/names.ts';
 import type { EtcdSnapshot } from '../snapshot.ts';
 import type { RolloutPod } from './rollout.ts';
-import { isOwnedBy, readySinceMs, revisionOf } from './views.ts';
+import { conditionSinceMs, isOwnedBy, readySinceMs, revisionOf } from './views.ts';
 
 /** A member of the managed etcd with all that plans ask of it; its pod may be missing, or etcd may not know it. */
 export interface EtcdMemberView extends RolloutPod {
@@ -12,11 +12,16 @@ export interface EtcdMemberView extends RolloutPod {
   readonly isStarted: boolean;
   /** It has joined and does not count for the quorum yet. */
   readonly isLearner: boolean;
-  /** Its pod has started etcd under a number that was removed: it ends again and again, and never joins by itself. */
+  /**
+   * Its etcd was started under a number that was removed, or with a list of members that has changed since: it ends
+   * again and again, and never joins by itself.
+   */
   readonly isStranger: boolean;
   readonly isLeader: boolean;
   /** It is a member with a vote, its pod is ready and it answered. */
   readonly isUp: boolean;
+  /** Of which cluster it says it is, when it answered; members of two would undo each other's work. */
+  readonly clusterId: string | undefined;
   /** Where it answered. */
   readonly address: string | undefined;
   /** Since when its pod is not ready; undefined while it is, or has not said so yet. */
@@ -28,9 +33,11 @@ export interface EtcdMemberView extends RolloutPod {
 }
 
 const MIB = 1024 * 1024;
+/** So long it may take from its start to its first answer; a probe that failed is not a pod that is lost neither. */
+const STRANGER_AFTER_MS = 20_000;
 
 /** By ordinal. Pods and members are joined by name: a member that is added has none yet, but the name is in its URL. */
-export function etcdViews(clusterName: string, etcd: EtcdSnapshot): readonly EtcdMemberView[] {
+export function etcdViews(clusterName: string, etcd: EtcdSnapshot, nowMs: number): readonly EtcdMemberView[] {
   const base = childNames(clusterName).etcd;
   const revision = revisionOf(etcd.statefulSet);
   const members = new Map(
@@ -58,10 +65,9 @@ export function etcdViews(clusterName: string, etcd: EtcdSnapshot): readonly Etc
     // The pod was seen before the members were asked for, and it was one before its init container ended.
     const isStranger =
       etcd.members !== undefined &&
-      member === undefined &&
       pod !== undefined &&
-      isInitialized(pod) &&
-      !isTerminating(pod);
+      (member === undefined || (!isStarted && endsOf(pod) > 0)) &&
+      hasNotServedFor(pod, nowMs) >= STRANGER_AFTER_MS;
     return {
       name,
       ordinal,
@@ -77,6 +83,7 @@ export function etcdViews(clusterName: string, etcd: EtcdSnapshot): readonly Etc
       isStranger,
       isLeader: report !== undefined && report.leaderId === report.memberId,
       isUp: isReady && isStarted && !isLearner && report !== undefined,
+      clusterId: report?.clusterId,
       address: report?.address,
       unreadySinceMs: pod && readySinceMs(pod, 'False'),
       version: report?.version,
@@ -85,6 +92,18 @@ export function etcdViews(clusterName: string, etcd: EtcdSnapshot): readonly Etc
       alarms: etcd.alarms.filter(({ memberId }) => memberId === member?.id).map(({ alarm }) => alarm),
     };
   });
+}
+
+/** Since its etcd was started, or was ready last. 0 for one that serves, waits to join or is stopping. */
+function hasNotServedFor(pod: Pod, nowMs: number): number {
+  if (isPodReady(pod) || !isInitialized(pod) || isTerminating(pod)) return 0;
+  const [unready, initialized] = [readySinceMs(pod, 'False'), conditionSinceMs(pod, 'Initialized', 'True')];
+  return nowMs - Math.max(unready ?? nowMs, initialized ?? 0);
+}
+
+/** How often its etcd has ended. */
+function endsOf(pod: Pod): number {
+  return pod.status?.containerStatuses?.find(({ name }) => name === 'etcd')?.restartCount ?? 0;
 }
 
 /** For the status; sizes in whole MiB, lest it is written at each look. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EtcdMember } from '../etcd/gateway.ts';
 import type { NacosClusterSpec, NacosClusterStatus } from '../generated/nacos-cluster.ts';
-import type { ConfigMap, StatefulSet } from '../kube/objects.ts';
+import type { ConfigMap, Pod, StatefulSet } from '../kube/objects.ts';
 import { etcdLoginSecret } from '../resources/etcd.ts';
 import { memberListConfigMap } from '../resources/member-list.ts';
 import type { EtcdSnapshot, Snapshot } from '../snapshot.ts';
@@ -320,6 +320,55 @@ test('a pod that started under a number that was removed goes, so that it joins 
   assert.deepEqual(deletions(noQuorum), [], 'nobody says so');
   const onItsWay = planned({ ...steady({}, 1), etcd: { ...anEtcd(3), members: [etcdMember(0), etcdMember(1)] } });
   assert.deepEqual(deletions(onItsWay), [], 'who shall leave goes with the StatefulSet');
+});
+
+test('a pod that serves, failed a probe or has just started is let alone, whatever a list says', () => {
+  const members = [etcdMember(0), etcdMember(2)];
+  const gone = (pod: Pod) => deletions(planned(steady({ members, pods: [etcdPod(0), pod, etcdPod(2)] })));
+  assert.deepEqual(gone(etcdPod(1)), [], 'it serves');
+  assert.deepEqual(gone(etcdPod(1, { isReady: false, readySinceMs: NOW - 19_000 })), []);
+  assert.deepEqual(gone(etcdPod(1, { isReady: false, initializedSinceMs: NOW - 19_000 })), [], 'it waited to join');
+  assert.deepEqual(gone(etcdPod(1, { isReady: false, readySinceMs: NOW - 20_000 })), ['demo-etcd-1']);
+});
+
+test('pods join anew one at a time, and no other is replaced meanwhile', () => {
+  const members = [etcdMember(0), etcdMember(1), etcdMember(2)];
+  const away = { isReady: false };
+  const deleted = (third: Pod, revision = 'r1') => {
+    const pods = [0, 1, 2].map((ordinal) => etcdPod(ordinal)).concat(third, etcdPod(4, away));
+    const reports = etcdReports(3);
+    const etcd = { ...anEtcd(5), members, pods, reports, statefulSet: etcdSet(5, revision) };
+    return deletions(planned({ ...steady({}, 5), etcd }));
+  };
+  assert.deepEqual(deleted(etcdPod(3, away)), ['demo-etcd-3']);
+  assert.deepEqual(deleted(etcdPod(3, { isTerminating: true })), []);
+  assert.deepEqual(deleted(etcdPod(3, away), 'r2'), ['demo-etcd-3'], 'be there a new revision or not');
+});
+
+test('a learner whose etcd ends because the members have changed since it was added goes, so that it is told anew', () => {
+  const members = [etcdMember(0), etcdMember(1, false, true), etcdMember(2)];
+  const reports = new Map([...etcdReports(3)].filter(([name]) => name !== 'demo-etcd-1'));
+  const gone = (restarts: number, own = members) => {
+    const pods = [etcdPod(0), etcdPod(1, { isReady: false, restarts }), etcdPod(2)];
+    return deletions(planned(steady({ members: own, pods, reports })));
+  };
+  assert.deepEqual(gone(1), ['demo-etcd-1']);
+  assert.deepEqual(gone(0), [], 'its etcd may be about to start');
+  assert.deepEqual(gone(3, [etcdMember(0), etcdMember(1), etcdMember(2)]), [], 'it has started once: it has its log');
+});
+
+test('members that answer as two clusters are told of, and nothing is done to any of them', () => {
+  const stray = etcdReport(2, { clusterId: '171' });
+  const reports = new Map([...etcdReports(3), ['demo-etcd-2', stray] as const]);
+  const members = [etcdMember(0), etcdMember(1, true, true)];
+  const pods = [etcdPod(0), etcdPod(1), etcdPod(2, { isReady: false })];
+  const statefulSet = etcdSet(3, 'r2');
+  const actions = planned({ ...steady({ reports, members, pods, statefulSet, guard: 'off' }, 1) });
+  assert.deepEqual([orders(actions), deletions(actions)], [[], []]);
+  assert.equal(applied<StatefulSet>(actions, 'StatefulSet', 'demo-etcd')?.spec.replicas, 3);
+  assert.equal(condition(actions, 'DatabaseReady'), 'False MembershipSplit');
+  const found = statusOf(actions)?.conditions?.find(({ type }) => type === 'DatabaseReady');
+  assert.match(found?.message ?? '', /demo-etcd-0, demo-etcd-1 as 4d; demo-etcd-2 as ab/);
 });
 
 test('fewer members: removed from the highest, a leader hands over before, the pod goes when it is a member no more', () => {

@@ -50,7 +50,7 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
   const storage = storageOf(cluster);
   if (!isManaged(storage)) return undefined;
   const { managed } = storage;
-  const views = etcd ? etcdViews(cluster.metadata.name, etcd) : [];
+  const views = etcd ? etcdViews(cluster.metadata.name, etcd, nowMs) : [];
   const isServing = etcd?.members !== undefined;
   const isFormed =
     isServing ||
@@ -61,12 +61,30 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
   const common = { managed, isFormed, isServing, guard: etcd?.guard ?? ('unknown' as const), members: views, alarms };
 
   const scale = planMembers(managed.members, etcd, views, isFormed);
-  const rollout = rolloutIn(scale.phase);
+  const areTwo = clusterIdsOf(views).length > 1;
+  // One at a time: the next may be whom the others wait for.
+  const stranger =
+    areTwo || views.some((view) => view.isTerminating)
+      ? undefined
+      : views.find((view) => view.isStranger && view.ordinal < managed.members);
+  const next = rolloutIn(scale.phase);
+  const rollout: typeof next =
+    next.kind === 'replace' && stranger
+      ? { kind: 'wait', why: `${stranger.name} joins anew`, recheckMs: SOON_MS }
+      : next;
   const isWhole =
-    isServing && scale.phase === 'steady' && rollout.kind === 'done' && alarms.length === 0 && areAllUp(managed, views);
-  const orders = [...guardOrders(common.guard, views), ...scale.orders];
-  const stranger = views.find((view) => view.isStranger && view.ordinal < managed.members);
+    isServing &&
+    scale.phase === 'steady' &&
+    rollout.kind === 'done' &&
+    alarms.length === 0 &&
+    !areTwo &&
+    areAllUp(managed, views);
   const progress = { ...common, replicas: scale.replicas, phase: scale.phase, stranger, isWhole };
+  if (areTwo) {
+    const replicas = etcd?.statefulSet?.spec.replicas ?? scale.replicas;
+    return { ...progress, replicas, rollout: { kind: 'done' }, orders: [], recheckMs: undefined };
+  }
+  const orders = [...guardOrders(common.guard, views), ...scale.orders];
 
   if (rollout.kind === 'replace' && rollout.pod.isLeader && managed.members > 1) {
     const heir = views.find((view) => view.isUp && !view.isLeader && view.id !== undefined);
@@ -93,6 +111,11 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
     // Before the first quorum there is only what never started: an image that cannot be pulled must be put right.
     return phase === 'starting' ? replaceBroken(managed.members, views, nowMs) : { kind: 'done' };
   }
+}
+
+/** More than one only where a member came with the data of another cluster: then no word of theirs can be trusted. */
+export function clusterIdsOf(views: readonly EtcdMemberView[]): readonly string[] {
+  return [...new Set(views.flatMap(({ clusterId }) => (/^\d+$/.test(clusterId ?? '') ? [clusterId as string] : [])))];
 }
 
 /** Volumes outlive their NacosCluster: one that is made anew under the same name goes on with what they hold. */

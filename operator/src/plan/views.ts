@@ -74,7 +74,11 @@ export function revisionOf(statefulSet: StatefulSet | undefined): string | undef
 
 /** Since when its readiness is as it is, if it is that. */
 export function readySinceMs(pod: Pod, wanted: 'True' | 'False' = 'True'): number | undefined {
-  const condition = pod.status?.conditions?.find(({ type, status }) => type === 'Ready' && status === wanted);
+  return conditionSinceMs(pod, 'Ready', wanted);
+}
+
+export function conditionSinceMs(pod: Pod, type: string, wanted: 'True' | 'False'): number | undefined {
+  const condition = pod.status?.conditions?.find((one) => one.type === type && one.status === wanted);
   return condition?.lastTransitionTime === undefined ? undefined : parseIsoTime(condition.lastTransitionTime);
 }
 

@@ -27,13 +27,22 @@ export function etcdMember(ordinal: number, hasStarted = true, isLearner = false
   };
 }
 
-export function etcdPod(ordinal: number, wish: PodWish & { readonly isInitialized?: boolean } = {}): Pod {
+interface EtcdPodWish extends PodWish {
+  readonly isInitialized?: boolean;
+  readonly initializedSinceMs?: number;
+  /** How often its etcd has ended. */
+  readonly restarts?: number;
+}
+
+export function etcdPod(ordinal: number, wish: EtcdPodWish = {}): Pod {
   const {
     isInitialized = true,
     isReady = true,
     revision = 'r1',
     readySinceMs = NOW - 60_000,
     isTerminating = false,
+    initializedSinceMs = readySinceMs,
+    restarts = 0,
   } = wish;
   return {
     apiVersion: 'v1',
@@ -51,9 +60,14 @@ export function etcdPod(ordinal: number, wish: PodWish & { readonly isInitialize
     status: {
       podIP: `10.244.1.${10 + ordinal}`,
       conditions: [
-        { type: 'Initialized', status: isInitialized ? 'True' : 'False' },
+        {
+          type: 'Initialized',
+          status: isInitialized ? 'True' : 'False',
+          lastTransitionTime: isoTime(initializedSinceMs),
+        },
         { type: 'Ready', status: isReady ? 'True' : 'False', lastTransitionTime: isoTime(readySinceMs) },
       ],
+      containerStatuses: [{ name: 'etcd', restartCount: restarts }],
     },
   };
 }
@@ -61,6 +75,7 @@ export function etcdPod(ordinal: number, wish: PodWish & { readonly isInitialize
 export function etcdReport(ordinal: number, rest: Partial<EtcdReport> = {}): EtcdReport {
   return {
     address: `10.244.1.${10 + ordinal}`,
+    clusterId: '77',
     memberId: String(100 + ordinal),
     leaderId: '100',
     version: '3.6.5',
