@@ -3,6 +3,7 @@ import type { EtcdClient, Patience } from './client.ts';
 import type { Keys } from './keys.ts';
 import { KEYS_PER_READ_MAX, put, readEach, remove } from './kv.ts';
 import type { RequestOp } from './protocol.ts';
+import { type Room, Slots } from './turns.ts';
 import { type Blob, DamagedValueError, md5Of } from './values.ts';
 
 /** Below what etcd takes in one request unless told (1.5 MiB), with room for all else of a write. */
@@ -10,6 +11,8 @@ const PIECE_BYTES_MAX = 1024 * 1024;
 /** Pieces whose write never came vanish after it. */
 const UPLOAD_LEASE_S = 60;
 const UPLOAD_PATIENCE_MS = 20_000;
+const PIECES_AT_ONCE = 4;
+/** Of contents, each with some pieces under way. */
 const UPLOADS_AT_ONCE = 4;
 const READ_BYTES_MAX = 4 * 1024 * 1024;
 const ID_BYTES = 12;
@@ -29,20 +32,23 @@ export class Blobs {
   readonly #host: Host;
   readonly #client: EtcdClient;
   readonly #keys: Keys;
+  readonly #slots: Slots;
 
-  constructor(host: Host, client: EtcdClient, keys: Keys) {
+  constructor(host: Host, client: EtcdClient, keys: Keys, room: Room) {
     this.#host = host;
     this.#client = client;
     this.#keys = keys;
+    this.#slots = new Slots(room, UPLOADS_AT_ONCE);
   }
 
   async upload(content: string): Promise<Upload> {
-    const bytes = Buffer.from(content);
+    const bytes = Buffer.byteLength(content);
     const id = Buffer.from(this.#host.random.bytes(ID_BYTES)).toString('hex');
-    const pieces = Math.max(1, Math.ceil(bytes.length / PIECE_BYTES_MAX));
-    const blob = { id, pieces, bytes: bytes.length, length: content.length };
-    if (pieces === 1) return { blob, operations: [put(this.#keys.blob(id, 0), bytes)] };
-    await this.#writePieces(blob, bytes);
+    const pieces = Math.max(1, Math.ceil(bytes / PIECE_BYTES_MAX));
+    const blob = { id, pieces, bytes, length: content.length };
+    if (pieces === 1) return { blob, operations: [put(this.#keys.blob(id, 0), Buffer.from(content))] };
+    const patience = this.#client.patience(UPLOAD_PATIENCE_MS);
+    await this.#slots.take(patience, bytes, () => this.#writePieces(patience, blob, Buffer.from(content)));
     const operations = numbers(pieces).map((piece): RequestOp => {
       return { request_put: { key: this.#keys.blob(id, piece), ignore_value: true } };
     });
@@ -76,8 +82,7 @@ export class Blobs {
     return contents;
   }
 
-  async #writePieces({ id, pieces }: Blob, bytes: Buffer): Promise<void> {
-    const patience = this.#client.patience(UPLOAD_PATIENCE_MS);
+  async #writePieces(patience: Patience, { id, pieces }: Blob, bytes: Buffer): Promise<void> {
     const grant = await this.#client.repeat('Lease/LeaseGrant', { TTL: UPLOAD_LEASE_S, ID: '0' }, patience);
     const left = numbers(pieces);
     const writeSome = async () => {
@@ -87,7 +92,7 @@ export class Blobs {
         await this.#client.repeat('KV/Txn', { success: [{ request_put }] }, patience);
       }
     };
-    await Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, writeSome));
+    await Promise.all(Array.from({ length: PIECES_AT_ONCE }, writeSome));
   }
 }
 

@@ -8,8 +8,8 @@ import type { EtcdSettings } from './settings.ts';
 
 /** Of an operation of several calls, of which each is answered within `OPERATION_DEADLINE_MS`. */
 const PATIENCE_MS = 5000;
-/** How much longer for one that waited while etcd answered others. */
-const WAITED_MS_MAX = 10_000;
+/** After its call; later its caller has gone, or does not count on it any more. */
+const BEGIN_MS_MAX = 5000;
 /** Where there are others to ask, a member gets no longer for its answer. */
 const MEMBER_TIMEOUT_MS = 1200;
 const RETRY_WAIT_MS = 25;
@@ -25,15 +25,16 @@ export interface Answers {
 export class Patience {
   readonly #clock: Clock;
   readonly #answers: Readonly<Answers>;
+  readonly #calledMs: number;
   #endMs: number;
   #silentSinceMs: number;
-  #waitMsLeft = WAITED_MS_MAX;
 
   constructor(clock: Clock, answers: Readonly<Answers>, patienceMs = PATIENCE_MS) {
     this.#clock = clock;
     this.#answers = answers;
-    this.#silentSinceMs = clock.monotonic();
-    this.#endMs = this.#silentSinceMs + patienceMs;
+    this.#calledMs = clock.monotonic();
+    this.#silentSinceMs = this.#calledMs;
+    this.#endMs = this.#calledMs + patienceMs;
   }
 
   get leftMs(): number {
@@ -44,16 +45,22 @@ export class Patience {
     this.#silentSinceMs = this.#clock.monotonic();
   }
 
-  /** For others; it costs nothing up to the moment when etcd last answered anybody. */
+  /**
+   * For others, before anything was sent; it costs nothing up to the moment when etcd last answered anybody. Rejects once
+   * it is too late to begin, though etcd answers.
+   */
   async wait(others: Promise<unknown>): Promise<void> {
     const sinceMs = this.#clock.monotonic();
     await others;
     const { lastMs } = this.#answers;
-    if (lastMs <= sinceMs) return;
-    this.#silentSinceMs = Math.max(this.#silentSinceMs, lastMs);
-    const waitedMs = Math.min(lastMs - sinceMs, this.#waitMsLeft);
-    this.#waitMsLeft -= waitedMs;
-    this.#endMs += waitedMs;
+    if (lastMs > sinceMs) {
+      this.#silentSinceMs = Math.max(this.#silentSinceMs, lastMs);
+      this.#endMs += lastMs - sinceMs;
+    }
+    // Who has no time left hears from the call that etcd is silent.
+    if (this.leftMs <= 0 || this.#clock.monotonic() - this.#calledMs <= BEGIN_MS_MAX) return;
+    const message = `etcd is overloaded: the write waited over ${BEGIN_MS_MAX} ms for others`;
+    throw new EtcdFailure(message, { kind: 'unavailable' });
   }
 }
 

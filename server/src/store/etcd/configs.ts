@@ -144,8 +144,8 @@ const MARK_BYTES = 8;
 function writeChecked<T>(etcd: EtcdContext, key: ConfigKey, bytes: number, step: StepOf<T>): Promise<T> {
   const patience = etcd.client.patience();
   // What it guesses is to be fresh when it begins.
-  const write = () => etcd.slots.take(patience, () => writeWithin(etcd, patience, key, bytes, step));
-  return etcd.turns.take([`config ${nameOf(key)}`], patience, write);
+  const write = () => etcd.slots.take(patience, bytes, () => writeWithin(etcd, patience, key, bytes, step));
+  return etcd.turns.take([`config ${nameOf(key)}`], patience, bytes, write);
 }
 
 async function writeWithin<T>(

@@ -53,7 +53,7 @@ import { readRaft } from './raft.ts';
 import * as reads from './reads.ts';
 import * as records from './records.ts';
 import type { EtcdSettings } from './settings.ts';
-import { Slots, Turns } from './turns.ts';
+import { Room, Slots, Turns } from './turns.ts';
 import { DamagedValueError } from './values.ts';
 import * as variants from './variants.ts';
 
@@ -86,8 +86,9 @@ class EtcdStore implements Required<Store> {
     const client = new EtcdClient(host, settings);
     const keys = new Keys(settings.prefix);
     this.#client = client;
-    const [blobs, ids, known] = [new Blobs(host, client, keys), new Ids(host.random), new Known()];
-    this.#etcd = { host, client, keys, blobs, ids, known, turns: new Turns(), slots: new Slots() };
+    const room = new Room();
+    const [blobs, ids, known] = [new Blobs(host, client, keys, room), new Ids(host.random), new Known()];
+    this.#etcd = { host, client, keys, blobs, ids, known, turns: new Turns(room), slots: new Slots(room) };
     this.#feed = new EtcdFeed(host, client, keys, changesKept, () => known.forgetAll());
     this.#housekeeping = new Housekeeping(this.#etcd, {
       changesKept,

@@ -11,6 +11,8 @@ export interface GuardedWrite<T> {
   /** Once this does not hold it never does again. */
   compare(since: Revision): readonly Compare[];
   readonly operations: readonly RequestOp[];
+  /** What it takes while it waits. */
+  readonly bytes: number;
   /** What is done when it does not hold, by which it is told what stands. */
   readonly otherwise: readonly RequestOp[];
   done(revision: Revision): T;
@@ -33,7 +35,7 @@ const CONFLICT_WAIT_MS_MAX = 50;
  * over it.
  */
 export function writeGuarded<T>(etcd: EtcdContext, patience: Patience, write: GuardedWrite<T>): Promise<T> {
-  return etcd.slots.take(patience, () => writeWithin(etcd, patience, write));
+  return etcd.slots.take(patience, write.bytes, () => writeWithin(etcd, patience, write));
 }
 
 async function writeWithin<T>(etcd: EtcdContext, patience: Patience, write: GuardedWrite<T>): Promise<T> {

@@ -14,7 +14,7 @@ import { Keys } from './keys.ts';
 import { Known } from './known.ts';
 import type { Calls } from './protocol.ts';
 import * as records from './records.ts';
-import { Slots, Turns } from './turns.ts';
+import { Room, Slots, Turns } from './turns.ts';
 
 const record = (value: string, key = 'k'): StoredRecord => {
   return { kind: 'instance', key, value: JSON.stringify(value) };
@@ -170,7 +170,8 @@ class LosingClient extends EtcdClient {
 
 function contextOf(client: EtcdClient, keys: Keys): EtcdContext {
   const host = createTestHost();
-  const blobs = new Blobs(host, client, keys);
-  const [ids, known, turns, slots] = [new Ids(host.random), new Known(), new Turns(), new Slots()];
+  const room = new Room();
+  const blobs = new Blobs(host, client, keys, room);
+  const [ids, known, turns, slots] = [new Ids(host.random), new Known(), new Turns(room), new Slots(room)];
   return { host, client, keys, blobs, ids, known, turns, slots };
 }

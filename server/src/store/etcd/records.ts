@@ -35,8 +35,9 @@ export function putRecords(etcd: EtcdContext, records: readonly StoredRecord[]):
   const places = last.map(({ kind, key }) => keys.record(kind, key));
   const changes = records.map(({ kind, key }) => ({ what: { kind, key }, removed: false }));
   const operations = [...places.map((place, i) => put(place, values[i]!)), put(keys.head, writeChanges(changes))];
+  const bytes = values.reduce((sum, value) => sum + value.length, 0);
   const patience = client.patience();
-  return turns.take([...byName.keys()], patience, async () => {
+  return turns.take([...byName.keys()], patience, bytes, async () => {
     if (last.length > GUARDED_MAX) {
       const revision = revisionOf(await client.once('KV/Txn', transactionOf([], operations), patience));
       noteRevision(etcd, revision);
@@ -48,6 +49,7 @@ export function putRecords(etcd: EtcdContext, records: readonly StoredRecord[]):
         return [...places, ...marks.values()].map((key) => isNoNewer(key, since));
       },
       operations,
+      bytes,
       otherwise: places.map(get),
       done: (revision) => revision,
       refused: (told, lost) => (lost === undefined ? 'undone' : writtenSince(lost, values, told)),
@@ -75,9 +77,10 @@ export function removeRecord(etcd: EtcdContext, kind: RecordKind, key: string): 
   const mark = put(keys.removals(kind, key), Buffer.alloc(0));
   const changes = writeChanges([{ what: { kind, key }, removed: true }]);
   const patience = client.patience();
-  return turns.take([`${kind} ${key}`], patience, () =>
+  return turns.take([`${kind} ${key}`], patience, 0, () =>
     writeGuarded<boolean>(etcd, patience, {
       compare: (since) => [isPresent(record), isNoNewer(record, since)],
+      bytes: 0,
       operations: [remove({ key: record }), mark, put(keys.head, changes)],
       otherwise: [{ request_txn: { compare: [isAbsent(record)], success: [mark] } }],
       done: () => true,
