@@ -55,6 +55,14 @@ test('a lost volume costs the member its number: removed, added, then it joins',
   assert.deepEqual(step({ members: [member(0), member(1, false), member(2)] }), PLANNED);
 });
 
+test('who has lost its volume lets a learner join first, whose list of members would be wrong without it', () => {
+  const learner = (ordinal: number) => ({ ...member(ordinal, false), isLearner: true });
+  const waiting = step({ members: [member(0), member(1), learner(2)] });
+  assert.match(waiting.kind === 'wait' ? waiting.why : '', /102 joins first/);
+  const own = { ...member(1), isLearner: true };
+  assert.deepEqual(step({ members: [member(0), own, member(2)] }), { kind: 'remove', id: '101' });
+});
+
 test('a lost volume is noticed before the operator has seen the members found together', () => {
   const members = [member(0), member(1), member(2)];
   assert.deepEqual(step({ isFormed: false, members }), { kind: 'remove', id: '101' });

@@ -36,6 +36,7 @@ export type StartStep =
  *   empty, shall be no member --------------------------------------> leave
  *   empty, nothing formed yet, nobody answers ----------------------> start, state new
  *   empty, a quorum answers: known, never started ------------------> start, state existing
+ *                            known, it ran before, a learner joins --> wait
  *                            known, it ran before --> remove --> add --> start, state existing
  *                            not known ------------------------> add --> start, state existing
  *   empty, formed, no quorum answers -------------------------------> wait
@@ -66,7 +67,12 @@ export function nextStartStep(facts: StartFacts): StartStep {
   }
   const self = membership.members.find((member) => member.peerUrls.includes(peerUrl));
   if (self === undefined) return { kind: 'add' };
-  if (self.clientUrls.length > 0) return { kind: 'remove', id: self.id };
+  if (self.clientUrls.length > 0) {
+    const joining = membership.members.find((member) => member.isLearner && member !== self);
+    if (joining === undefined) return { kind: 'remove', id: self.id };
+    const why = `member ${joining.name || joining.id} joins first: etcd takes one learner at a time, and it was told of this one`;
+    return { kind: 'wait', why };
+  }
   // One that was added since has no name before its first start; those of the first hour have.
   const clusterState = isFormed || self.name === '' ? 'existing' : 'new';
   return { kind: 'start', clusterState, initialCluster: current(name, wanted, membership.members) };
