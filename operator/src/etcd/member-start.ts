@@ -39,7 +39,7 @@ export type StartStep =
  *                            known, it ran before, a learner joins --> wait
  *                            known, it ran before --> remove --> add --> start, state existing
  *                            not known ------------------------> add --> start, state existing
- *   empty, formed, no quorum answers -------------------------------> wait
+ *   empty, formed, no quorum answers -------------------------------> wait, for a while, then it is told anew
  *
  * It is added as a learner, which counts for no quorum: whether it ever starts is nobody else's concern, and the second
  * of two does not stop the first. Who runs etcd promotes it when it has caught up.
@@ -59,11 +59,7 @@ export function nextStartStep(facts: StartFacts): StartStep {
   if (!wanted.some((one) => one.name === name)) return { kind: 'leave', why: `${name} shall be no member any more` };
   if (membership === undefined) {
     if (!isFormed) return { kind: 'start', clusterState: 'new', initialCluster: planned };
-    const why =
-      wanted.length === 1
-        ? 'the volume of the only member is empty: what it held is lost, restore a backup or make the NacosCluster anew'
-        : 'the volume is empty, and no quorum of the other members answers yet: this one can only join them';
-    return { kind: 'wait', why };
+    return { kind: 'wait', why: whyAlone(facts) };
   }
   const self = membership.members.find((member) => member.peerUrls.includes(peerUrl));
   if (self === undefined) return { kind: 'add' };
@@ -76,6 +72,14 @@ export function nextStartStep(facts: StartFacts): StartStep {
   // One that was added since has no name before its first start; those of the first hour have.
   const clusterState = isFormed || self.name === '' ? 'existing' : 'new';
   return { kind: 'start', clusterState, initialCluster: current(name, wanted, membership.members) };
+}
+
+/** What it was told may be of a number of members that is on its way, so nothing is given up for lost here. */
+function whyAlone({ name, wanted }: StartFacts): string {
+  const others = wanted.filter((one) => one.name !== name).map((one) => one.name);
+  return others.length === 0
+    ? `the volume is empty, and nobody was asked, for ${name} was told that it is the only member: if there were more before, set their number again, and it joins them; what no other member has is only in a backup`
+    : `the volume is empty, and ${others.join(', ')} were asked, of whom none answers with a quorum yet: this one can only join them`;
 }
 
 /** Only its own cluster can tell, so one of another identity never does. */

@@ -125,3 +125,18 @@ test('who shall be no member ends after a while, so that it is told anew who sha
   assert.ok(others.host.clock.monotonic() - before >= 30_000);
   assert.deepEqual(others.orders, []);
 });
+
+test('who waits for the others ends after a while too, so that it is told anew who they are', async () => {
+  const others = new Others();
+  others.members = [];
+  others.host.network.answer = () => {
+    throw new NetworkError('refused', 'nobody listens');
+  };
+  const ended = async (withinMs: number) => {
+    const before = others.host.log.lines.length;
+    assert.equal(await others.prepare(withinMs), false);
+    return others.host.log.lines.slice(before).some((line) => JSON.stringify(line).includes('told anew'));
+  };
+  assert.equal(await ended(55_000), false);
+  assert.equal(await ended(65_000), true);
+});

@@ -38,12 +38,16 @@ export interface EtcdConfig {
 const LOOK_EVERY_MS = 1_000;
 /** Said once in this time while it waits. */
 const SAY_EVERY_MS = 30_000;
-/** Who shall be no member waits so long before it ends; its pod is mostly gone by then. */
-const LEAVE_AFTER_MS = 10_000;
+/**
+ * It ends after so long, for what it was told may have changed since. Who shall be no member sooner: its pod is mostly
+ * gone by then.
+ */
+const ENDS_AFTER_MS = { wait: 60_000, leave: 10_000 } as const;
 
 /**
  * Makes a member of the managed etcd ready to start: writes its configuration, after it has joined the others when its
- * volume is empty. Waits for as long as it may not start; `isOver` ends that. Resolves with whether it may start.
+ * volume is empty. Waits while it may not start, until what it was told is too old or `isOver`. Resolves with whether it
+ * may start.
  */
 export async function prepareMember(host: Host, options: PrepareOptions, isOver = () => false): Promise<boolean> {
   const { dataDirectory, self, login } = options;
@@ -65,8 +69,9 @@ export async function prepareMember(host: Host, options: PrepareOptions, isOver 
       identity = 'none';
       continue;
     }
-    if (step.kind === 'leave' && host.clock.monotonic() - beganMs >= LEAVE_AFTER_MS) {
-      host.log.warn(`${step.why}: ending, to be told anew who shall be one`);
+    const isWaiting = step.kind === 'wait' || step.kind === 'leave';
+    if (isWaiting && host.clock.monotonic() - beganMs >= ENDS_AFTER_MS[step.kind]) {
+      host.log.warn(`${step.why}: ending, to be told anew who shall be a member`);
       return false;
     }
     try {
@@ -80,7 +85,7 @@ export async function prepareMember(host: Host, options: PrepareOptions, isOver 
         host.log.info(`${self.name} was added as a learner`);
         continue;
       }
-      say(step.kind === 'wait' || step.kind === 'leave' ? step.why : 'no other member answers');
+      say(isWaiting ? step.why : 'no other member answers');
     } catch (error) {
       // etcd refuses what would cost it its quorum, e.g. while another member joins: then it is this one's turn later.
       if (!isExpected(error)) throw error;

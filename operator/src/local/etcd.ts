@@ -115,7 +115,8 @@ export class LocalEtcd {
         },
         () => this.#isStopping,
       );
-      if (!isPrepared) break;
+      // It looks again after a while, unless all shall end.
+      if (!isPrepared) continue;
       const startedMs = this.#host.clock.monotonic();
       let isOver = false;
       const promoted = promoteWhenInSync(
