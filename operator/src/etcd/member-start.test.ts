@@ -17,7 +17,14 @@ function member(ordinal: number, hasStarted = true): EtcdMember {
 
 function step(facts: Partial<StartFacts> & { readonly members?: readonly EtcdMember[] } = {}) {
   const { members, ...rest } = facts;
-  const none = { hasData: false, isFormed: true, wanted: WANTED, identity: undefined, membership: undefined };
+  const none = {
+    hasData: false,
+    isFormed: true,
+    wanted: WANTED,
+    identity: undefined,
+    membership: undefined,
+    joining: undefined,
+  };
   const heard = members === undefined ? {} : { membership: { clusterId: CLUSTER, members } };
   return nextStartStep({ name: 'e-1', peerUrl: 'http://e-1:2380', ...none, ...heard, ...rest });
 }
@@ -74,6 +81,13 @@ test('an empty volume never begins anew once the members had found together', ()
   assert.match(waiting.kind === 'wait' ? waiting.why : '', /e-0, e-2 were asked, of whom none answers with a quorum/);
   const alone = step({ name: 'e-0', wanted: WANTED.slice(0, 1) });
   assert.match(alone.kind === 'wait' ? alone.why : '', /nobody was asked.+the only member: if there were more/);
+});
+
+test('one that was added with a vote before there were learners starts, for the quorum may wait for it', () => {
+  const joining = 'e-0=http://e-0:2380,e-1=http://e-1:2380';
+  assert.deepEqual(step({ joining }), { kind: 'start', clusterState: 'existing', initialCluster: joining });
+  assert.deepEqual(step({ joining, members: [member(0), member(2)] }), { kind: 'add' }, 'who answers knows better');
+  assert.deepEqual(step({ joining, hasData: true }), PLANNED);
 });
 
 test('who shall be no member any more does not add itself again', () => {

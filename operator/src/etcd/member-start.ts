@@ -15,6 +15,8 @@ export interface StartFacts {
   readonly identity: LogIdentity | undefined;
   /** As one that has a quorum says; undefined when none of the others does. */
   readonly membership: EtcdMembership | undefined;
+  /** The members as they were when a version without learners added it, with a vote; undefined when none did. */
+  readonly joining: string | undefined;
 }
 
 export type StartStep =
@@ -39,6 +41,7 @@ export type StartStep =
  *                            known, it ran before, a learner joins --> wait
  *                            known, it ran before --> remove --> add --> start, state existing
  *                            not known ------------------------> add --> start, state existing
+ *   empty, nobody answers, it was added with a vote ----------------> start, state existing: it may be the quorum
  *   empty, formed, no quorum answers -------------------------------> wait, for a while, then it is told anew
  *
  * It is added as a learner, which counts for no quorum: whether it ever starts is nobody else's concern, and the second
@@ -49,7 +52,7 @@ export type StartStep =
  * has nothing to keep: etcd gives no number twice, so its log is of no use to anybody.
  */
 export function nextStartStep(facts: StartFacts): StartStep {
-  const { name, peerUrl, hasData, isFormed, wanted, membership } = facts;
+  const { name, peerUrl, hasData, isFormed, wanted, membership, joining } = facts;
   const planned = wanted.map((one) => `${one.name}=${one.peerUrl}`).join();
   if (hasData) {
     return wasRemoved(facts)
@@ -58,6 +61,7 @@ export function nextStartStep(facts: StartFacts): StartStep {
   }
   if (!wanted.some((one) => one.name === name)) return { kind: 'leave', why: `${name} shall be no member any more` };
   if (membership === undefined) {
+    if (joining !== undefined) return { kind: 'start', clusterState: 'existing', initialCluster: joining };
     if (!isFormed) return { kind: 'start', clusterState: 'new', initialCluster: planned };
     return { kind: 'wait', why: whyAlone(facts) };
   }

@@ -140,3 +140,27 @@ test('who waits for the others ends after a while too, so that it is told anew w
   assert.equal(await ended(55_000), false);
   assert.equal(await ended(65_000), true);
 });
+
+test('a note of the version before, of one that was added with a vote, starts it when nobody answers, and goes with its data', async () => {
+  const note = '/data/etcd.joining';
+  const others = new Others();
+  const { answer } = others.host.network;
+  others.host.disk.put(note, 'e-0=http://e-0:2380,e-1=http://e-1:2380');
+  others.host.network.answer = () => {
+    throw new NetworkError('refused', 'nobody listens');
+  };
+  assert.equal(await others.prepare(5_000), true);
+  assert.equal(others.config['initial-cluster'], 'e-0=http://e-0:2380,e-1=http://e-1:2380');
+  assert.equal(others.config['initial-cluster-state'], 'existing');
+  assert.ok(others.host.disk.files.has(note), 'its etcd may not have started yet');
+
+  others.host.network.answer = answer;
+  others.putLog(1n, CLUSTER + 1n);
+  assert.equal(await others.prepare(5_000), true);
+  assert.ok(!others.host.disk.files.has(note));
+
+  const added = new Others();
+  added.host.disk.put(note, 'an old list');
+  assert.equal(await added.prepare(5_000), true);
+  assert.ok(!added.host.disk.files.has(note), 'it has another number now');
+});

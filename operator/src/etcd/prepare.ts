@@ -1,5 +1,5 @@
 import type { Endpoint, Host } from '@nacos-kube/core/host/host.ts';
-import { NetworkError } from '@nacos-kube/core/host/host.ts';
+import { DiskError, NetworkError } from '@nacos-kube/core/host/host.ts';
 import { EtcdError, EtcdGateway, type EtcdLogin } from './gateway.ts';
 import { type LogIdentity, logIdentity } from './log-identity.ts';
 import { nextStartStep, type StartStep } from './member-start.ts';
@@ -55,10 +55,12 @@ export async function prepareMember(host: Host, options: PrepareOptions, isOver 
   let identity = await identityOf(host, dataDirectory);
   let saidMs = Number.NEGATIVE_INFINITY;
   const beganMs = host.clock.monotonic();
+  const noteFile = `${dataDirectory}.joining`;
+  if (identity !== 'none') await host.disk.remove(noteFile);
   // What lies beside a log that is lost belongs to a number that is given up.
   if (identity === 'none') await host.disk.remove(`${dataDirectory}/member`);
   while (!isOver()) {
-    const { step, at } = await look(host, gateway, options, identity);
+    const { step, at } = await look(host, gateway, options, identity, await noteIn(host, noteFile));
     if (step.kind === 'start') {
       await host.disk.write(options.configFile, etcdConfigFile(options, step));
       return true;
@@ -74,6 +76,8 @@ export async function prepareMember(host: Host, options: PrepareOptions, isOver 
       host.log.warn(`${step.why}: ending, to be told anew who shall be a member`);
       return false;
     }
+    // The number it was written for is not, or will not be, its own.
+    if (step.kind === 'remove' || step.kind === 'add') await host.disk.remove(noteFile);
     try {
       if (step.kind === 'remove' && at) {
         host.log.warn(`the volume is empty: member ${step.id} is removed, ${self.name} joins anew`);
@@ -105,7 +109,13 @@ export async function prepareMember(host: Host, options: PrepareOptions, isOver 
 /** Of the data on the volume: none, somebody's that they do not name, or this member's. */
 type Identity = 'none' | 'unknown' | LogIdentity;
 
-async function look(host: Host, gateway: EtcdGateway, options: PrepareOptions, identity: Identity) {
+async function look(
+  host: Host,
+  gateway: EtcdGateway,
+  options: PrepareOptions,
+  identity: Identity,
+  joining: string | undefined,
+) {
   const { self, wanted, isFormed, login } = options;
   const others = wanted.filter(({ name }) => name !== self.name);
   const answers = await Promise.all(others.map(({ client }) => membershipBy(host, gateway, client, login)));
@@ -118,6 +128,7 @@ async function look(host: Host, gateway: EtcdGateway, options: PrepareOptions, i
     hasData: identity !== 'none',
     identity: typeof identity === 'string' ? undefined : identity,
     membership: heard?.membership,
+    joining,
   });
   return heard ? { step, at: heard.at } : { step };
 }
@@ -134,6 +145,16 @@ async function membershipBy(host: Host, gateway: EtcdGateway, at: Endpoint, logi
 
 function isExpected(error: unknown): boolean {
   return error instanceof NetworkError || error instanceof EtcdError;
+}
+
+/** Written by versions that added members with a vote, before they did. */
+async function noteIn(host: Host, file: string): Promise<string | undefined> {
+  try {
+    return new TextDecoder().decode(await host.disk.read(file));
+  } catch (error) {
+    if (error instanceof DiskError && error.kind === 'missing') return undefined;
+    throw error;
+  }
 }
 
 /** By the log, as etcd itself decides whether it has run before. */
