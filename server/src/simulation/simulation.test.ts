@@ -38,6 +38,10 @@ const FAILED_ONCE: Readonly<Record<string, readonly number[]>> = {
   'the last beat of a client was in the place of the owner, and told to nobody': [50],
   'a node kept a verdict over which the owner had taken beats from it': [20_058],
   'a node was ready though no peer had told it anything, while both were heard': [524],
+  'a member did not list who had registered through it, for the delta of the owner was held': [2030],
+  'a process that slept answered lists of a minute ago': [2593, 2724],
+  'a verdict of a time alone stood against what the owner said since': [6475],
+  'a persistent instance was acknowledged by a node that could not show it': [6801],
 };
 const FAILED_AT_FIRST: Readonly<Record<string, readonly number[]>> = {
   'a new owner judged before it noticed that it was one': [129, 181, 248, 747, 1093],
