@@ -7,6 +7,7 @@ import { createTestHost } from '../host-for-tests.ts';
 import { EtcdClient } from './client.ts';
 import { Keys } from './keys.ts';
 import { getKey } from './kv.ts';
+import { watchWrites } from './watch.ts';
 
 const missing = await etcdMissing();
 const PREFIX = '/client/';
@@ -75,5 +76,28 @@ describe('the client of etcd', () => {
     end();
     await wait2;
     assert.equal(later.leftMs, 2000);
+  });
+
+  it('ends what is watched on a member that calls have left', { skip: missing ?? false }, async () => {
+    const etcd = await startEtcd({ members: 3 });
+    closed.push(() => etcd.stop());
+    const client = new EtcdClient(host, etcd.settings(PREFIX));
+    closed.unshift(() => client.close());
+    client.open();
+    const { head } = new Keys(PREFIX);
+    const isOpen = Promise.withResolvers<void>();
+    const ends: string[] = [];
+    watchWrites(client, head, 1, {
+      onOpen: () => isOpen.resolve(),
+      onWritten: () => undefined,
+      onEnd: ({ message }) => ends.push(message),
+    });
+    await isOpen.promise;
+    await etcd.members[0]!.pause();
+    await getKey(client, client.patience(), head);
+    // Long before its connection is found to be dead.
+    await new Promise(setImmediate);
+    etcd.members[0]!.resume();
+    assert.equal(ends.length, 1);
   });
 });

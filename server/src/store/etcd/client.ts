@@ -64,9 +64,15 @@ export class Patience {
   }
 }
 
+interface OpenStream {
+  readonly endpoint: EtcdEndpoint;
+  cancel(): void;
+}
+
 /**
- * Calls to an etcd cluster. One member is asked until it fails; then the next one. What it answers in time is passed on;
- * outages are sat out for `OPERATION_DEADLINE_MS`, by calls that may be repeated without harm.
+ * Calls to an etcd cluster. One member is asked until it fails; then the next one, and streams end with it: a member that
+ * hangs would keep them for as long as the connection stands. What it answers in time is passed on; outages are sat out
+ * for `OPERATION_DEADLINE_MS`, by calls that may be repeated without harm.
  */
 export class EtcdClient {
   readonly place: string;
@@ -74,6 +80,7 @@ export class EtcdClient {
   readonly #settings: EtcdSettings;
   readonly #endpoints: readonly EtcdEndpoint[];
   readonly #answers: Answers = { lastMs: Number.NEGATIVE_INFINITY };
+  readonly #streams = new Set<OpenStream>();
   #current = 0;
   #token: Promise<string | undefined> | undefined;
   #isOpen = false;
@@ -119,13 +126,19 @@ export class EtcdClient {
     return this.#call(name, request, patience, (failure) => failure.isPassing && !failure.mayBeDone);
   }
 
-  /** On the member that is asked now; when the stream fails, `leave` it before the next one. */
+  /** On the member that calls ask, and no longer than they do; when the stream fails, `leave` it before the next one. */
   async stream<Name extends keyof Streams>(
     name: Name,
   ): Promise<{ readonly stream: ClientDuplexStream<Streams[Name][0], Streams[Name][1]>; leave(): void }> {
+    const metadata = await this.#metadata(this.patience());
     this.#requireOpen();
     const endpoint = this.#endpoint;
-    const stream = await endpoint.stream(name, await this.#metadata(this.patience()));
+    const stream = await endpoint.stream(name, metadata);
+    const open = { endpoint, cancel: () => stream.cancel() };
+    this.#streams.add(open);
+    stream.on('status', () => this.#streams.delete(open));
+    // Its reader hears of it, and attaches first.
+    if (endpoint !== this.#endpoint) this.#host.clock.after(0, open.cancel);
     return { stream, leave: () => this.#leave(endpoint) };
   }
 
@@ -143,7 +156,9 @@ export class EtcdClient {
   }
 
   #leave(endpoint: EtcdEndpoint): void {
-    if (this.#endpoint === endpoint) this.#current = (this.#current + 1) % this.#endpoints.length;
+    if (this.#endpoint !== endpoint || this.#endpoints.length === 1) return;
+    this.#current = (this.#current + 1) % this.#endpoints.length;
+    for (const open of [...this.#streams]) if (open.endpoint === endpoint) open.cancel();
   }
 
   async #call<Name extends keyof Calls>(
