@@ -63,7 +63,7 @@ ${NAMES.map((name) => `  ${name.padEnd(12)} ${SUITES[name].summary}`).join('\n')
   KILLS=20       how often the test of publishes kills a node (5)
   ENGINES=etcd,redis    which stores are tried: sqlite, mysql, etcd, redis
   HISTORIES=50   how many histories are judged on each engine, from HISTORY_SEED on (2)
-  ENGINE_KILLS=50  how often an engine is killed under publishes (2)
+  ENGINE_KILLS=50  how often an engine is killed under publishes (3)
   PARTITION_SECONDS=60  how long nodes are cut off from each other (25)
   ETCD_CHANGES=all      more of what may happen to the managed etcd on Kubernetes, which takes four minutes
 `;

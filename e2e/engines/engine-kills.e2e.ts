@@ -1,6 +1,6 @@
 /**
  * SIGKILL of a whole engine under publishes: nothing that was acknowledged is lost, and no node has to be started again.
- * `ENGINE_KILLS` says how often for each engine, 2 unless told.
+ * `ENGINE_KILLS` says how often for each engine, 3 unless told.
  */
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
@@ -10,7 +10,7 @@ import { type KeyHistory, PublishStream, readKey } from '../processes/publish-st
 import { startCluster } from './cluster.ts';
 import { chosenEngines } from './engine.ts';
 
-const KILLS = Number(process.env.ENGINE_KILLS ?? 2);
+const KILLS = Number(process.env.ENGINE_KILLS ?? 3);
 /** Publishes that have to succeed before the next kill. */
 const BETWEEN = 60;
 const MOMENT_MS_MAX = 200;
