@@ -108,6 +108,15 @@ test('one that waits for a lock too long is told so and is not done after that',
   assert.deepEqual(asked[1]!.keys, ['1']);
 });
 
+test('a write that was refused is told so, and those beside it what became of them', async () => {
+  const { host, asked, write, told } = setUp();
+  write(0, 2);
+  await host.advance(0);
+  asked[0]!.answer([7, { outcome: 'refused', failure: { kind: 'unavailable', message: 'it failed' } }, 8]);
+  await host.advance(0);
+  assert.deepEqual(told, ['0 written', '1 it failed', '2 written']);
+});
+
 test('a failure is told to all of its group and to no other', async () => {
   const { host, asked, write, told } = setUp();
   write(0, 1);

@@ -1,8 +1,8 @@
 import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
 import { OPERATION_DEADLINE_MS } from './bounds.ts';
-import type { WriteCommand, WriteResult } from './sqlite-messages.ts';
+import type { WriteCommand, WriteOutcome, WriteResult } from './sqlite-messages.ts';
 import { packWrites, unpackResult } from './sqlite-packed.ts';
-import { BusyError, type SqliteThread } from './sqlite-thread.ts';
+import { BusyError, errorOf, type SqliteThread } from './sqlite-thread.ts';
 import { StoreError } from './store.ts';
 
 const WRITES_PENDING_MAX = 10_000;
@@ -28,7 +28,8 @@ type Group = readonly PendingWrite[];
 /**
  * Group commit: what arrives while a transaction is under way shares the next one, so the number of fsyncs follows the
  * disk and not the number of writers. While many come, the next groups are handed over before the first has ended, and
- * the thread makes one transaction of those that it finds; so it need not wait until this one has time again.
+ * the thread makes one transaction of those that it finds; so it need not wait until this one has time again. A write at
+ * which it fails is left out of it and refused, and no other suffers.
  *
  * Groups end in the order in which they began. When one meets a lock of another process, all that were handed over after
  * it are refused too, and begin again together after a moment.
@@ -97,7 +98,7 @@ export class SqliteGroups {
     try {
       const commands = group.map((write) => write.command);
       const results = await this.#thread.askOnce('write', this.#round, packWrites(commands));
-      for (const [i, write] of group.entries()) settle(write, () => write.resolve(unpackResult(results[i]!)));
+      for (const [i, write] of group.entries()) settleBy(write, unpackResult(results[i]!));
     } catch (error) {
       if (error instanceof BusyError) this.#refused.push(...group);
       else for (const write of group) settle(write, () => write.reject(error as Error));
@@ -142,6 +143,13 @@ export class SqliteGroups {
     this.#waiting.splice(0, this.#waiting.length, ...kept);
     this.#bytesWaiting = kept.reduce((sum, write) => sum + write.bytes, 0);
   }
+}
+
+function settleBy(write: PendingWrite, outcome: WriteOutcome): void {
+  settle(write, () => {
+    if (outcome.outcome === 'refused') write.reject(errorOf(outcome.failure));
+    else write.resolve(outcome);
+  });
 }
 
 function settle(write: PendingWrite, tell: () => void): void {

@@ -43,6 +43,9 @@ export type WriteResult =
   | { readonly outcome: 'written'; readonly revision: Revision; readonly changes: number }
   | { readonly outcome: 'conflict' | 'absent' };
 
+/** `refused`: the others of its transaction were carried out without it. */
+export type WriteOutcome = WriteResult | { readonly outcome: 'refused'; readonly failure: SqliteFailure };
+
 /** What a worker can be asked, with its answer. */
 export interface SqliteCalls {
   /** Of a reader, before it opens: what is wrong with the structure of the file, null when nothing is. */

@@ -3,7 +3,7 @@
  * (three times the cost of their columns, most of it in the thread that writes).
  */
 import type { ConfigType } from '@nacos-kube/core/model/config.ts';
-import type { WriteCommand, WriteResult } from './sqlite-messages.ts';
+import type { WriteCommand, WriteOutcome } from './sqlite-messages.ts';
 
 type Column = string | number | null | undefined | readonly string[];
 
@@ -11,7 +11,7 @@ type Column = string | number | null | undefined | readonly string[];
 export type PackedWrites = readonly (Column | WriteCommand)[];
 
 /** Of one change its revision alone. */
-export type PackedResults = readonly (number | WriteResult)[];
+export type PackedResults = readonly (number | WriteOutcome)[];
 
 export function packWrites(commands: readonly WriteCommand[]): PackedWrites {
   const packed: (Column | WriteCommand)[] = [];
@@ -55,10 +55,10 @@ export function unpackWrites(packed: PackedWrites): WriteCommand[] {
   return commands;
 }
 
-export function packResults(results: readonly WriteResult[]): PackedResults {
+export function packResults(results: readonly WriteOutcome[]): PackedResults {
   return results.map((result) => (result.outcome === 'written' && result.changes === 1 ? result.revision : result));
 }
 
-export function unpackResult(packed: number | WriteResult): WriteResult {
+export function unpackResult(packed: number | WriteOutcome): WriteOutcome {
   return typeof packed === 'number' ? { outcome: 'written', revision: packed, changes: 1 } : packed;
 }

@@ -5,6 +5,7 @@ import {
   COMMITTED,
   type SqliteAnswer,
   type SqliteCalls,
+  type SqliteFailure,
   type SqliteQuestion,
   type SqliteWorkerData,
 } from './sqlite-messages.ts';
@@ -18,6 +19,11 @@ const BUSY_RETRY_MS = 4;
 /** Another process held the file just now; nothing was done. */
 export class BusyError extends Error {
   override readonly name = 'BusyError';
+}
+
+export function errorOf({ kind, message, because }: SqliteFailure): BusyError | StoreError {
+  if (kind === 'busy') return new BusyError(message);
+  return new StoreError(kind, message, because === undefined ? {} : { because });
 }
 
 type Worker = ReturnType<typeof startWorker>;
@@ -129,14 +135,8 @@ export class SqliteThread {
   #settle(answer: SqliteAnswer): void {
     const pending = this.#pending.get(answer.id);
     this.#pending.delete(answer.id);
-    if ('value' in answer) {
-      pending?.resolve(answer.value);
-    } else if (answer.failure.kind === 'busy') {
-      pending?.reject(new BusyError(answer.failure.message));
-    } else {
-      const { kind, message, because } = answer.failure;
-      pending?.reject(new StoreError(kind, message, because === undefined ? {} : { because }));
-    }
+    if ('value' in answer) pending?.resolve(answer.value);
+    else pending?.reject(errorOf(answer.failure));
   }
 
   #rejectAll(error: StoreError): void {

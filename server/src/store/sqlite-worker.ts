@@ -9,14 +9,14 @@ import {
   type SqliteQuestion,
   type SqliteWorkerData,
   type WriteCommand,
-  type WriteResult,
+  type WriteOutcome,
 } from './sqlite-messages.ts';
 import { packResults, unpackWrites } from './sqlite-packed.ts';
 import { SqliteReads } from './sqlite-read.ts';
 import { DamagedRowError } from './sqlite-row.ts';
 import { failureOf, openDatabase } from './sqlite-schema.ts';
 import { SqliteSearches } from './sqlite-search.ts';
-import { SqliteWrites } from './sqlite-write.ts';
+import { CommandError, SqliteWrites } from './sqlite-write.ts';
 import { StoreError } from './store.ts';
 
 /**
@@ -111,14 +111,31 @@ function writeAll(first: SqliteQuestion): SqliteQuestion | undefined {
   return next;
 }
 
-function written(commands: readonly WriteCommand[]): readonly WriteResult[] | SqliteFailure {
-  try {
-    opened ??= open();
-    if (opened.writes === undefined) throw new Error(`a ${data.role} of sqlite was asked to write`);
-    return opened.writes.apply(commands);
-  } catch (error) {
-    return failed(error);
+/**
+ * Who shares a transaction does not suffer for what is wrong with the write of another: it is made again without the one
+ * at which it failed, and so ends, as each time there is one less. Any other failure is that of all.
+ */
+function written(commands: readonly WriteCommand[]): readonly WriteOutcome[] | SqliteFailure {
+  const refusals = new Map<WriteCommand, SqliteFailure>();
+  for (;;) {
+    try {
+      const results = apply(commands.filter((command) => !refusals.has(command))).values();
+      return commands.map((command) => {
+        const failure = refusals.get(command);
+        return failure === undefined ? results.next().value! : { outcome: 'refused', failure };
+      });
+    } catch (error) {
+      const failure = failed(error instanceof CommandError ? error.cause : error);
+      if (!(error instanceof CommandError) || failure.kind === 'busy') return failure;
+      refusals.set(error.command, failure);
+    }
   }
+}
+
+function apply(commands: readonly WriteCommand[]): readonly WriteOutcome[] {
+  opened ??= open();
+  if (opened.writes === undefined) throw new Error(`a ${data.role} of sqlite was asked to write`);
+  return commands.length === 0 ? [] : opened.writes.apply(commands);
 }
 
 function open(): NonNullable<typeof opened> {

@@ -80,11 +80,11 @@ export class SqliteWrites {
     this.#moved = new SqliteMoved(database, (kind, key) => this.#noteChange(kind, key, false));
   }
 
-  /** One transaction, one fsync, whatever the number of commands. */
+  /** One transaction, one fsync, whatever the number of commands. `CommandError` when it failed at one of them. */
   apply(group: readonly WriteCommand[]): readonly WriteResult[] {
     this.#begin.run();
     try {
-      const results = group.map((command) => this.#applyOne(command));
+      const results = group.map((command) => this.#applyOrName(command));
       this.#forget(group, results);
       this.#commit.run();
       return results;
@@ -92,6 +92,14 @@ export class SqliteWrites {
       // On a full disk sqlite has rolled back by itself.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw error;
+    }
+  }
+
+  #applyOrName(command: WriteCommand): WriteResult {
+    try {
+      return this.#applyOne(command);
+    } catch (cause) {
+      throw new CommandError(command, cause);
     }
   }
 
@@ -214,6 +222,17 @@ export class SqliteWrites {
          AND nid IN (SELECT nid FROM config_history ORDER BY nid LIMIT ${HISTORY_FORGOTTEN_AT_ONCE})`,
       )
       .run(nowMs - HISTORY_KEPT_MS);
+  }
+}
+
+/** Nothing of the group was done. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+  readonly command: WriteCommand;
+
+  constructor(command: WriteCommand, cause: unknown) {
+    super((cause as Error).message, { cause });
+    this.command = command;
   }
 }
 

@@ -104,6 +104,32 @@ describe('the sqlite store', () => {
     assert.equal((await store.getConfig(keyOf('group.0')))!.content, '200');
   });
 
+  it('refuses the writes at which a transaction fails, and no other that shares it', async () => {
+    const store = await open(newPath());
+    const refusing = new DatabaseSync(path);
+    refusing.exec(
+      `CREATE TRIGGER refusing BEFORE INSERT ON config WHEN new.data_id LIKE 'bad%'
+       BEGIN SELECT RAISE(ABORT, 'no room for it'); END`,
+    );
+    refusing.close();
+    const names = ['good1', 'bad1', 'good2', 'bad2', 'good1'];
+    const results = await Promise.allSettled(names.map((name, i) => store.putConfig(writeOf(name, `${i}`))));
+    assert.deepEqual(
+      results.map((result) => (result.status === 'fulfilled' ? result.value : (result.reason as Error).message)),
+      [
+        { outcome: 'written', revision: 1 },
+        `sqlite file ${path}: it failed (no room for it)`,
+        { outcome: 'written', revision: 2 },
+        `sqlite file ${path}: it failed (no room for it)`,
+        { outcome: 'written', revision: 3 },
+      ],
+    );
+    assert.equal((await store.getConfig(keyOf('good1')))!.content, '4');
+    const bad = Array.from({ length: 40 }, (_, i) => store.putConfig(writeOf(`bad${i}`, '')));
+    assert.ok((await Promise.allSettled(bad)).every(({ status }) => status === 'rejected'));
+    assert.deepEqual(await store.putConfig(writeOf('good3', '')), { outcome: 'written', revision: 4 });
+  });
+
   it('loses no acknowledged write to kill -9', { timeout: 60_000 }, async () => {
     const at = newPath();
     for (let round = 0; round < 5; round += 1) {
