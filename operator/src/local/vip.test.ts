@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NetworkError, type TcpStream } from '@nacos-kube/core/host/host.ts';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
-import { CONNECTIONS_MAX, Vip } from './vip.ts';
+import { CONNECTIONS_MAX, Vip, WAIT_FOR_MEMBER_MS } from './vip.ts';
 
 class FakeStream implements TcpStream {
   readonly remote = { address: '127.0.0.1', port: 1 };
@@ -64,12 +64,41 @@ test('a member that cannot be reached is passed over', async () => {
   assert.ok(client.joined);
 });
 
-test('without a member that takes it a connection is closed', async () => {
-  const { vip, dead, connect } = await serving([8850]);
+test('a connection that comes before it is known who is ready waits for that', async () => {
+  const { host, vip, members, connect } = await serving([]);
+  const clients = [await connect(), await connect()];
+  await host.advance(WAIT_FOR_MEMBER_MS / 2);
+  assert.deepEqual(members, []);
+  vip.setReady([8850]);
+  await host.advance(0);
+  assert.deepEqual(members, [8850, 8850]);
+  assert.ok(clients.every(({ joined, isClosed }) => joined !== undefined && !isClosed));
+  assert.equal(vip.refused, 0);
+});
+
+test('a connection that no ready member takes waits for one that does', async () => {
+  const { host, vip, members, dead, connect } = await serving([8850]);
   dead.add(8850);
-  assert.ok((await connect()).isClosed);
+  const client = await connect();
   vip.setReady([]);
-  assert.ok((await connect()).isClosed);
+  await host.advance(1_000);
+  assert.equal(client.isClosed, false);
+  vip.setReady([8850, 8860]);
+  await host.advance(0);
+  assert.deepEqual(members, [8860]);
+  assert.ok(client.joined);
+});
+
+test('a connection that nobody takes in time is closed', async () => {
+  const { host, vip, dead, connect } = await serving([8850]);
+  dead.add(8850);
+  const clients = [await connect()];
+  vip.setReady([]);
+  clients.push(await connect());
+  await host.advance(WAIT_FOR_MEMBER_MS - 1);
+  assert.ok(clients.every(({ isClosed }) => !isClosed));
+  await host.advance(1);
+  assert.ok(clients.every(({ isClosed }) => isClosed));
   assert.equal(vip.refused, 2);
   assert.equal(vip.openConnections, 0);
 });
@@ -86,9 +115,13 @@ test('there is a most of connections, and each that ends makes room', async () =
 });
 
 test('a closing VIP takes nothing new and lets the rest go on', async () => {
-  const { vip, connect } = await serving([8850]);
+  const { host, vip, connect } = await serving([8850]);
   const client = await connect();
+  vip.setReady([]);
+  const waiting = await connect();
   vip.close();
+  await host.advance(0);
+  assert.ok(waiting.isClosed);
   assert.ok((await connect()).isClosed);
   assert.equal(client.isClosed, false);
   await vip.stop();

@@ -1,17 +1,30 @@
-import { type Host, type Log, NetworkError, type TcpListener, type TcpStream } from '@nacos-kube/core/host/host.ts';
+import {
+  type Host,
+  type Log,
+  NetworkError,
+  type TcpListener,
+  type TcpStream,
+  type Timer,
+} from '@nacos-kube/core/host/host.ts';
 import { LOOPBACK } from './layout.ts';
 
 export const CONNECTIONS_MAX = 4_096;
 const CONNECT_TIMEOUT_MS = 1_000;
+/** Below the 3 s in which clients want their answer, so that one who waited in vain is told rather than left. */
+export const WAIT_FOR_MEMBER_MS = 2_500;
 
 /**
  * The one address of the cluster: TCP to the members that are ready, one after the other. Who gets unready keeps the
  * connections it has and gets no new one; a member that cannot be reached is passed over for the next.
+ *
+ * A connection that no member takes waits for a while: that members are ready is known a moment after it is so, and
+ * clients who were told by a member itself come before that.
  */
 export class Vip {
   readonly #host: Host;
   readonly #port: number;
   readonly #log: Log;
+  readonly #waiting = new Set<() => void>();
   #listener: TcpListener | undefined;
   #ready: readonly number[] = [];
   #turn = 0;
@@ -36,15 +49,17 @@ export class Vip {
   /** Ports of the members that are ready. */
   setReady(ports: readonly number[]): void {
     this.#ready = ports;
+    if (ports.length > 0) this.#wake();
   }
 
   /** Takes no new connection; those that are open go on. */
   close(): void {
     this.#isClosing = true;
+    this.#wake();
   }
 
   async stop(): Promise<void> {
-    this.#isClosing = true;
+    this.close();
     await this.#listener?.stop();
   }
 
@@ -61,11 +76,22 @@ export class Vip {
     if (this.#isClosing || this.#open >= CONNECTIONS_MAX) return this.#refuse(client);
     this.#open++;
     try {
-      const member = await this.#connect();
+      const member = await this.#member();
       if (member === undefined) this.#refuse(client);
       else await client.join(member);
     } finally {
       this.#open--;
+    }
+  }
+
+  async #member(): Promise<TcpStream | undefined> {
+    const untilMs = this.#host.clock.monotonic() + WAIT_FOR_MEMBER_MS;
+    for (;;) {
+      const member = await this.#connect();
+      const leftMs = untilMs - this.#host.clock.monotonic();
+      if (member !== undefined || this.#isClosing || leftMs <= 0) return member;
+      await this.#nextReady(leftMs);
+      if (this.#isClosing) return undefined;
     }
   }
 
@@ -85,6 +111,24 @@ export class Vip {
   #inTurn(): readonly number[] {
     const first = this.#ready.length === 0 ? 0 : this.#turn++ % this.#ready.length;
     return [...this.#ready.slice(first), ...this.#ready.slice(0, first)];
+  }
+
+  /** Until it is told who is ready, which is with each look at a member, or the time is over. */
+  #nextReady(withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      let timer: Timer | undefined;
+      const wake = () => {
+        timer?.cancel();
+        this.#waiting.delete(wake);
+        resolve();
+      };
+      this.#waiting.add(wake);
+      timer = this.#host.clock.after(withinMs, wake);
+    });
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#waiting]) wake();
   }
 
   #refuse(client: TcpStream): void {
