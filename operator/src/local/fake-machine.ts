@@ -32,6 +32,8 @@ export class FakeMachine {
   readonly drained = new Set<number>();
   /** Nodes that run and never get ready. */
   readonly sick = new Set<number>();
+  /** Nodes that run and give no answer. */
+  readonly silent = new Set<number>();
   /** Nodes that hang when they are told to end. */
   readonly hanging = new Set<number>();
   output = '';
@@ -114,6 +116,7 @@ export class FakeMachine {
   #answer({ port, path }: OutboundRequest) {
     if (path === SIDECAR_DRAIN_PATH) return this.#drain(port + 1_000);
     if (!this.#running.has(port)) throw new NetworkError('refused', 'nobody there');
+    if (this.silent.has(port)) throw new NetworkError('timeout', 'no answer');
     if (this.drained.has(port) || this.sick.has(port)) return httpAnswer('not ready', 503);
     const nodes = this.running('server').filter((other) => !this.drained.has(other) && !this.sick.has(other));
     const extendInfo = { listGeneration: 1, syncLagEntries: 2, syncLagSeconds: 0.1, peersCompared: nodes.length - 1 };

@@ -22,18 +22,22 @@ export interface NodeHealth {
   /** How it sees the members; empty unless it is ready. */
   readonly members: readonly ReportedMember[];
   readonly facts: NodeFacts | undefined;
+  /** It gave no answer, not even that it is not ready: it may only be slow. */
+  readonly isSilent: boolean;
 }
 
-export const NO_HEALTH: NodeHealth = { isReady: false, members: [], facts: undefined };
+export const NO_HEALTH: NodeHealth = { isReady: false, members: [], facts: undefined, isSilent: false };
 
 /** Whoever does not answer in time, or with something else, is not ready. */
 export async function askNode(host: Host, address: string, port: number): Promise<NodeHealth> {
   const readiness = await get(host, port, '/nacos/v1/console/health/readiness');
-  if (readiness?.status !== 200) return NO_HEALTH;
+  if (readiness === 'silent') return { ...NO_HEALTH, isSilent: true };
+  if (readiness === 'refused' || readiness.status !== 200) return NO_HEALTH;
   const nodes = await get(host, port, '/nacos/v1/core/cluster/nodes');
   try {
-    if (nodes?.status !== 200) return { ...NO_HEALTH, isReady: true };
-    return { isReady: true, members: decodeMembers(nodes.text), facts: decodeFacts(nodes.text, address) };
+    if (typeof nodes === 'string' || nodes.status !== 200) return { ...NO_HEALTH, isReady: true };
+    const facts = decodeFacts(nodes.text, address);
+    return { isReady: true, members: decodeMembers(nodes.text), facts, isSilent: false };
   } catch (error) {
     host.log.debug('the members that a node tells cannot be read', { port, error });
     return { ...NO_HEALTH, isReady: true };
@@ -59,10 +63,13 @@ function decodeFacts(text: string, address: string): NodeFacts | undefined {
 
 /** Whether the sidecar has written cluster.conf. */
 export async function isSidecarReady(host: Host, metricsPort: number): Promise<boolean> {
-  return (await get(host, metricsPort, '/readyz'))?.status === 200;
+  const answer = await get(host, metricsPort, '/readyz');
+  return typeof answer !== 'string' && answer.status === 200;
 }
 
-async function get(host: Host, port: number, path: string): Promise<{ status: number; text: string } | undefined> {
+type Answer = { readonly status: number; readonly text: string } | 'refused' | 'silent';
+
+async function get(host: Host, port: number, path: string): Promise<Answer> {
   try {
     const { status, body } = await host.network.request({
       address: LOOPBACK,
@@ -75,6 +82,6 @@ async function get(host: Host, port: number, path: string): Promise<{ status: nu
     return { status, text: new TextDecoder().decode(body) };
   } catch (error) {
     if (!(error instanceof NetworkError)) throw error;
-    return undefined;
+    return error.kind === 'refused' ? 'refused' : 'silent';
   }
 }

@@ -2,6 +2,23 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NetworkError } from '@nacos-kube/core/host/host.ts';
 import { FakeMachine, FILE, manifest } from './fake-machine.ts';
+import { SILENT_LOOKS_MAX } from './watch.ts';
+
+/** Of a connection to the VIP the ports that it leads to. */
+function connectsOf(machine: FakeMachine): () => Promise<readonly number[]> {
+  const targets = new Set<number>();
+  machine.host.network.accept = ({ port }) => {
+    targets.add(port);
+    throw new NetworkError('refused', 'enough for this test');
+  };
+  return async () => {
+    const stream = { remote: { address: '127.0.0.1', port: 1 }, join: async () => {}, close() {} };
+    targets.clear();
+    machine.host.network.listeners.get(8848)?.(stream);
+    await machine.host.advance(0);
+    return [...targets].toSorted();
+  };
+}
 
 test('members and sidecars are started from the manifest, with files for ConfigMap and Secret', async () => {
   const machine = new FakeMachine();
@@ -28,18 +45,7 @@ test('members and sidecars are started from the manifest, with files for ConfigM
 test('the VIP leads to ready members, and a dead one leaves it at once', async () => {
   const machine = new FakeMachine();
   await machine.start();
-  const targets: number[] = [];
-  machine.host.network.accept = ({ port }) => {
-    targets.push(port);
-    throw new NetworkError('refused', 'enough for this test');
-  };
-  const connect = async () => {
-    targets.length = 0;
-    const stream = { remote: { address: '127.0.0.1', port: 1 }, join: async () => {}, close() {} };
-    machine.host.network.listeners.get(8848)?.(stream);
-    await machine.host.advance(0);
-    return targets.toSorted();
-  };
+  const connect = connectsOf(machine);
   assert.deepEqual(await connect(), [8850, 8860, 8870]);
   machine.child(8860).exit(null, 'SIGKILL');
   await machine.host.advance(0);
@@ -48,6 +54,24 @@ test('the VIP leads to ready members, and a dead one leaves it at once', async (
   await machine.host.advance(2_000);
   assert.deepEqual(await connect(), [8850, 8860, 8870]);
   assert.match(machine.output, /demo-1 127\.0\.0\.1:8860 UP, ready, pid \d+, restarts 1/);
+});
+
+test('a member that is slow to answer stays behind the VIP, one that hangs or says that it is not ready does not', async () => {
+  const machine = new FakeMachine();
+  await machine.start();
+  const connect = connectsOf(machine);
+  for (const port of [8850, 8860, 8870]) machine.silent.add(port);
+  await machine.host.advance((SILENT_LOOKS_MAX - 1) * 500);
+  assert.deepEqual(await connect(), [8850, 8860, 8870]);
+  machine.silent.delete(8850);
+  machine.silent.delete(8870);
+  machine.sick.add(8870);
+  await machine.host.advance(500);
+  assert.deepEqual(await connect(), [8850]);
+  machine.silent.delete(8860);
+  machine.sick.clear();
+  await machine.host.advance(500);
+  assert.deepEqual(await connect(), [8850, 8860, 8870]);
 });
 
 test('the last words of a program that fails are shown, all of them are in its log', async () => {

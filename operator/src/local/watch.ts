@@ -8,6 +8,9 @@ import { type MemberRow, stateOf } from './table.ts';
 /** A change that a peer lacks for longer is more than what is always on its way. */
 const LAG_SECONDS_MAX = 1;
 
+/** Looks in a row without an answer, after which a member hangs; a kubelet counts as many. Before, it may be busy. */
+export const SILENT_LOOKS_MAX = 3;
+
 export interface Watched {
   readonly processes: () => readonly ProcessView[];
   /** Also of members that are on their way out. */
@@ -23,6 +26,8 @@ export class Watch {
   readonly #watched: Watched;
   readonly #health = new Map<string, NodeHealth>();
   readonly #asking = new Set<string>();
+  /** Looks without an answer since the last one that each gave, of those that may be given traffic. */
+  readonly #serving = new Map<string, number>();
   /** Members that are about to end: ready or not, nobody is sent there. */
   readonly #away = new Set<string>();
 
@@ -102,12 +107,15 @@ export class Watch {
 
   #setHealth(member: string, health: NodeHealth): void {
     this.#health.set(member, health);
+    const silentLooks = health.isSilent ? (this.#serving.get(member) ?? SILENT_LOOKS_MAX) + 1 : 0;
+    if (health.isReady || (health.isSilent && silentLooks < SILENT_LOOKS_MAX)) this.#serving.set(member, silentLooks);
+    else this.#serving.delete(member);
     this.#tellReady();
   }
 
   #tellReady(): void {
-    const ready = [...this.#health].filter(([name, { isReady }]) => isReady && !this.#away.has(name));
-    const ports = ready.map(([name]) => this.#watched.layoutOf(name)?.port);
+    const serving = [...this.#serving.keys()].filter((name) => !this.#away.has(name));
+    const ports = serving.map((name) => this.#watched.layoutOf(name)?.port);
     this.#watched.onReady(ports.filter((port) => port !== undefined));
   }
 }
