@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { after, describe, it } from 'node:test';
+import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { etcdMissing, startEtcd } from '../../../../e2e/engines/etcd.ts';
 import { createTestHost } from '../host-for-tests.ts';
 import { EtcdClient } from './client.ts';
 import { Keys } from './keys.ts';
 import { getKey } from './kv.ts';
+import { methodOf, type Streams } from './protocol.ts';
 import { watchWrites } from './watch.ts';
 
 const missing = await etcdMissing();
@@ -100,4 +102,64 @@ describe('the client of etcd', () => {
     etcd.members[0]!.resume();
     assert.equal(ends.length, 1);
   });
+
+  it('keeps what is watched on a member that refuses calls, for it lives', async () => {
+    const members = [await startRefusing(), await startRefusing()];
+    closed.push(...members.map(({ stop }) => stop));
+    const client = new EtcdClient(host, {
+      ...{ endpoints: members.map(({ url }) => url), prefix: PREFIX, user: undefined, password: undefined },
+      ...{ caFile: undefined, certFile: undefined, keyFile: undefined },
+    });
+    closed.unshift(() => client.close());
+    client.open();
+    const { head } = new Keys(PREFIX);
+    const isOpen = Promise.withResolvers<void>();
+    const ends: string[] = [];
+    watchWrites(client, head, 1, {
+      onOpen: () => isOpen.resolve(),
+      onWritten: () => undefined,
+      onEnd: ({ message }) => ends.push(message),
+    });
+    await isOpen.promise;
+    // Each is refused, and asks the other member next time.
+    for (let i = 0; i < 3; i += 1) {
+      await assert.rejects(client.once('KV/Txn', { success: [] }, client.patience(10)), /too many requests/);
+    }
+    assert.ok(members.every(({ refused }) => refused() > 0));
+    await new Promise(setImmediate);
+    assert.deepEqual(ends, []);
+  });
 });
+
+/** A member that is overloaded: it takes no writes, and tells what is watched all the same. */
+async function startRefusing() {
+  const server = new Server();
+  let refused = 0;
+  const txn = methodOf<object, object>('KV/Txn');
+  server.register(
+    txn.path,
+    (_call: unknown, answer: (error: object) => void) => {
+      refused += 1;
+      answer({ code: status.RESOURCE_EXHAUSTED, details: 'etcdserver: too many requests' });
+    },
+    txn.responseSerialize,
+    txn.requestDeserialize,
+    'unary',
+  );
+  type Messages = Streams['Watch/Watch'];
+  const watch = methodOf<Messages[0], Partial<Messages[1]>>('Watch/Watch');
+  server.register(
+    watch.path,
+    (stream: ServerDuplexStream<Messages[0], Partial<Messages[1]>>) =>
+      stream.on('data', () => stream.write({ created: true })),
+    watch.responseSerialize,
+    watch.requestDeserialize,
+    'bidi',
+  );
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+    error === null ? resolve(port) : reject(error),
+  );
+  const url = `http://127.0.0.1:${await promise}`;
+  return { url, refused: () => refused, stop: () => server.forceShutdown() };
+}

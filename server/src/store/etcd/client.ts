@@ -70,9 +70,9 @@ interface OpenStream {
 }
 
 /**
- * Calls to an etcd cluster. One member is asked until it fails; then the next one, and streams end with it: a member that
- * hangs would keep them for as long as the connection stands. What it answers in time is passed on; outages are sat out
- * for `OPERATION_DEADLINE_MS`, by calls that may be repeated without harm.
+ * Calls to an etcd cluster. One member is asked until it fails; then the next one. Where it hangs its streams end too, for
+ * it would keep them as long as the connection stands; one that refuses lives and goes on with them. What it answers in
+ * time is passed on; outages are sat out for `OPERATION_DEADLINE_MS`, by calls that may be repeated without harm.
  */
 export class EtcdClient {
   readonly place: string;
@@ -126,7 +126,7 @@ export class EtcdClient {
     return this.#call(name, request, patience, (failure) => failure.isPassing && !failure.mayBeDone);
   }
 
-  /** On the member that calls ask, and no longer than they do; when the stream fails, `leave` it before the next one. */
+  /** On the member that calls ask, until it hangs; when the stream fails, `leave` it before the next one. */
   async stream<Name extends keyof Streams>(
     name: Name,
   ): Promise<{ readonly stream: ClientDuplexStream<Streams[Name][0], Streams[Name][1]>; leave(): void }> {
@@ -155,9 +155,10 @@ export class EtcdClient {
     return this.#endpoints[this.#current]!;
   }
 
-  #leave(endpoint: EtcdEndpoint): void {
+  #leave(endpoint: EtcdEndpoint, doesHang = true): void {
     if (this.#endpoint !== endpoint || this.#endpoints.length === 1) return;
     this.#current = (this.#current + 1) % this.#endpoints.length;
+    if (!doesHang) return;
     for (const open of [...this.#streams]) if (open.endpoint === endpoint) open.cancel();
   }
 
@@ -191,7 +192,7 @@ export class EtcdClient {
           this.forgetToken();
           continue;
         }
-        if (isAsked && failure.isPassing) this.#leave(endpoint);
+        if (isAsked && failure.isPassing) this.#leave(endpoint, failure.reason === 'late');
         if (!isRepeated(failure) || patience.leftMs <= waitMs) throw withReason(failure, before);
         if (failure.reason !== 'late') before = failure;
         await clock.sleep(waitMs * (0.5 + random.float()));
