@@ -23,15 +23,13 @@ import type { EtcdProgress } from './etcd.ts';
 /** The objects of the managed etcd, in an order in which none lacks another, then what its members are asked for. */
 export function etcdActions(snapshot: Snapshot, progress: EtcdProgress, defaults: PodDefaults): readonly Action[] {
   const { cluster, etcd } = snapshot;
-  const { managed, replicas, isFormed, phase } = progress;
-  // While the first members find together their number stays what the first of them were told.
-  const members = phase === 'starting' ? replicas : managed.members;
+  const { managed, replicas, isFormed, told } = progress;
   const claimTemplates = etcd?.statefulSet?.spec.volumeClaimTemplates;
   const wish = { replicas, ...(claimTemplates && claimTemplates.length > 0 ? { claimTemplates } : {}) };
   const apply = (type: typeof CLAIMS, object: object): Action => ({ kind: 'apply', type, object });
   return [
     ...(etcd?.hasLogin ? [] : [{ kind: 'create-etcd-login' } as const]),
-    apply(CONFIG_MAPS, etcdConfigMap(cluster, isFormed, members)),
+    apply(CONFIG_MAPS, etcdConfigMap(cluster, isFormed, told)),
     apply(SERVICES, etcdService(cluster)),
     apply(NETWORK_POLICIES, etcdNetworkPolicy(cluster)),
     apply(STATEFUL_SETS, etcdStatefulSet(cluster, managed, wish, defaults)),

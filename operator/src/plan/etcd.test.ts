@@ -293,6 +293,27 @@ test('fewer members: a learner that stays gets its vote before anybody leaves', 
   assert.deepEqual(orders(shrinking({})), ['remove-member by 10.244.1.10']);
 });
 
+test('fewer members: one that stays and lost its volume joins by those that leave, of whom none goes before', () => {
+  const shrinking = (members: readonly EtcdMember[], pod = etcdPod(0, { isReady: false, isInitialized: false })) => {
+    const reports = new Map([...etcdReports(3, { leaderId: '101' })].slice(isReady(pod) ? 0 : 1));
+    return planned({ ...steady({}, 1), etcd: { ...anEtcd(3), pods: [pod, etcdPod(1), etcdPod(2)], members, reports } });
+  };
+  const isReady = (pod: Pod) => pod.status?.conditions?.every(({ status }) => status === 'True');
+  const toldOf = (actions: readonly Action[]) => {
+    return applied<ConfigMap>(actions, 'ConfigMap', 'demo-etcd')?.data?.['members'];
+  };
+  const [old, added] = [etcdMember(0), etcdMember(0, false, true)];
+  for (const own of [[old], [], [added]]) {
+    const actions = shrinking([...own, etcdMember(1), etcdMember(2)]);
+    assert.deepEqual(orders(actions), []);
+    assert.equal(applied<StatefulSet>(actions, 'StatefulSet', 'demo-etcd')?.spec.replicas, 3);
+    assert.equal(toldOf(actions), '3', 'it could ask nobody else');
+  }
+  const back = shrinking([old, etcdMember(1), etcdMember(2)], etcdPod(0));
+  assert.deepEqual(orders(back), ['remove-member by 10.244.1.10']);
+  assert.equal(toldOf(back), '1');
+});
+
 test('the vote is given by the leader alone: others would pass it on without the login', () => {
   const members = [etcdMember(0), etcdMember(1, true, true), etcdMember(2)];
   const ledBy = (leaderId: string) => orders(planned(steady({ members, reports: etcdReports(3, { leaderId }) })));

@@ -19,6 +19,8 @@ export interface EtcdProgress {
   readonly members: readonly EtcdMemberView[];
   /** Pods its StatefulSet shall have. */
   readonly replicas: number;
+  /** Members that a pod which starts is told of. */
+  readonly told: number;
   readonly phase: 'starting' | 'steady' | 'out' | 'in' | 'in-blocked';
   readonly rollout: RolloutPlan;
   /** A pod that must go so that its member joins anew. */
@@ -79,7 +81,8 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
     alarms.length === 0 &&
     !areTwo &&
     areAllUp(managed, views);
-  const progress = { ...common, replicas: scale.replicas, phase: scale.phase, stranger, isWhole };
+  const told = toldMembers(managed, scale, etcd, views);
+  const progress = { ...common, replicas: scale.replicas, told, phase: scale.phase, stranger, isWhole };
   if (areTwo) {
     const replicas = etcd?.statefulSet?.spec.replicas ?? scale.replicas;
     return { ...progress, replicas, rollout: { kind: 'done' }, orders: [], recheckMs: undefined };
@@ -113,6 +116,22 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
   }
 }
 
+/**
+ * While the first members find together their number stays what the first of them were told. Where there shall be fewer
+ * those that leave must not join again; but while one that stays is away they are told of, for without them it could
+ * not join.
+ */
+function toldMembers(
+  managed: ManagedEtcd,
+  { phase, replicas }: MembersPlan,
+  etcd: EtcdSnapshot | undefined,
+  views: readonly EtcdMemberView[],
+): number {
+  if (phase === 'starting') return replicas;
+  if (areAllUp(managed, views)) return managed.members;
+  return Math.max(managed.members, etcd?.statefulSet?.spec.replicas ?? 0);
+}
+
 /** More than one only where a member came with the data of another cluster: then no word of theirs can be trusted. */
 export function clusterIdsOf(views: readonly EtcdMemberView[]): readonly string[] {
   return [...new Set(views.flatMap(({ clusterId }) => (/^\d+$/.test(clusterId ?? '') ? [clusterId as string] : [])))];
@@ -142,7 +161,7 @@ interface MembersPlan {
 /**
  * Growing: a pod more; it adds itself as a learner, which gets its vote when it has caught up. Shrinking: when nobody of
  * those that stay is a learner, the highest ordinal is removed as a member first, and its pod goes when it is none any
- * more; refused while the rest would be without a quorum.
+ * more; refused while the rest would be without a quorum, or nobody of those that stay has the data.
  */
 function planMembers(
   wanted: number,
@@ -170,9 +189,11 @@ function planMembers(
   const rest = views.filter((view) => view.id !== undefined && !view.isLearner && view !== next);
   const up = rest.filter((view) => view.isUp);
   const asked = up[0];
-  if (asked === undefined || up.length < quorumOf(rest.length)) return { replicas, phase: 'in-blocked', orders: [] };
   const heir = up.find((view) => view.ordinal < wanted);
-  if (next.isLeader && next.address !== undefined && heir) {
+  if (asked === undefined || heir === undefined || up.length < quorumOf(rest.length)) {
+    return { replicas, phase: 'in-blocked', orders: [] };
+  }
+  if (next.isLeader && next.address !== undefined) {
     const note = `${heir.name} leads instead of ${next.name}, which is to leave`;
     return { replicas, phase: 'in', orders: orderTo(next, { do: 'move-leader', to: heir.id as string }, note) };
   }
