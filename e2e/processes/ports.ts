@@ -1,6 +1,9 @@
 /** Ports for nodes: each with the one of its members 1000 below and the one kept for gRPC 1000 above. */
 import { randomInt } from 'node:crypto';
+import { mkdirSync, readdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
 
 const PEER_OFFSET = -1000;
 const GRPC_OFFSET = 1000;
@@ -8,18 +11,18 @@ const GRPC_OFFSET = 1000;
 const LOWEST = 11_000;
 const HIGHEST = 30_000;
 const TRIES_MAX = 200;
+/** A file for each port that a process of tests has taken: a program needs a while until it listens. */
+const CLAIMS = join(tmpdir(), `nacos-kube-ports-${userInfo().username}`);
+/** Of a process that was killed; longer than any file of tests runs. */
+const CLAIM_MS_MAX = 3_600_000;
 
-/** Public ports, free now with their neighbours; suites that run beside each other draw at random. */
+/** Public ports, free now with their neighbours, and this process's until it ends. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = [];
-  const taken = new Set<number>();
   for (let tries = 0; ports.length < count; tries += 1) {
     if (tries === TRIES_MAX * count) throw new Error(`no ${count} free ports between ${LOWEST} and ${HIGHEST}`);
     const port = randomInt(LOWEST, HIGHEST);
-    const wanted = withNeighbours(port);
-    if (wanted.some((one) => taken.has(one)) || !(await areFree(wanted))) continue;
-    for (const one of wanted) taken.add(one);
-    ports.push(port);
+    if (await areTaken(withNeighbours(port))) ports.push(port);
   }
   return ports;
 }
@@ -29,7 +32,7 @@ export async function freePortRow(count: number, step: number): Promise<number> 
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
     const lowest = randomInt(LOWEST, HIGHEST - count * step);
     const row = Array.from({ length: count }, (_, i) => lowest + i * step);
-    if (await areFree(row.flatMap(withNeighbours))) return lowest;
+    if (await areTaken([...new Set(row.flatMap(withNeighbours))])) return lowest;
   }
   throw new Error(`no row of ${count} free ports between ${LOWEST} and ${HIGHEST}`);
 }
@@ -42,9 +45,50 @@ function withNeighbours(port: number): number[] {
   return [port, port + PEER_OFFSET, port + GRPC_OFFSET];
 }
 
-async function areFree(ports: readonly number[]): Promise<boolean> {
-  const answers = await Promise.all(ports.map(isFree));
-  return answers.every(Boolean);
+/** All of them or none. */
+async function areTaken(ports: readonly number[]): Promise<boolean> {
+  const claimed = ports.filter(claim);
+  if (claimed.length === ports.length && (await Promise.all(ports.map(isFree))).every(Boolean)) return true;
+  claimed.forEach(giveUp);
+  return false;
+}
+
+const claims = new Set<number>();
+let isPrepared = false;
+
+function claim(port: number): boolean {
+  if (!isPrepared) prepareClaims();
+  isPrepared = true;
+  try {
+    writeFileSync(join(CLAIMS, `${port}`), `${process.pid}`, { flag: 'wx' });
+    claims.add(port);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function giveUp(port: number): void {
+  claims.delete(port);
+  removeClaim(port);
+}
+
+function prepareClaims(): void {
+  mkdirSync(CLAIMS, { recursive: true });
+  for (const name of readdirSync(CLAIMS)) {
+    const { mtimeMs } = statSync(join(CLAIMS, name), { throwIfNoEntry: false }) ?? {};
+    if (mtimeMs !== undefined && mtimeMs < Date.now() - CLAIM_MS_MAX) removeClaim(Number(name));
+  }
+  process.once('exit', () => [...claims].forEach(giveUp));
+}
+
+function removeClaim(port: number): void {
+  try {
+    unlinkSync(join(CLAIMS, `${port}`));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 function isFree(port: number): Promise<boolean> {
