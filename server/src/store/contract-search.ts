@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { assertRefused, type ContractSubject, changesSince, keyOf, queryOf, writeOf } from './contract-tools.ts';
+import {
+  assertRefused,
+  type ContractSubject,
+  changesSince,
+  inWaves,
+  keyOf,
+  queryOf,
+  writeOf,
+} from './contract-tools.ts';
 import { CONFIGS_PER_SEARCH_MAX, type ConfigQuery, type Store, type TextQuery } from './store.ts';
 
 const equals = (text: string): TextQuery => ({ kind: 'equals', text });
@@ -174,7 +182,7 @@ export function searchContract(subject: () => ContractSubject): void {
 
     it('gives no more than the most of a page, however much is asked for', async () => {
       const count = CONFIGS_PER_SEARCH_MAX + 1;
-      await Promise.all(Array.from({ length: count }, (_, i) => put('s-most', `m.${i}`)));
+      await inWaves(count, (i) => put('s-most', `m.${i}`));
       const { items, total } = await store.searchConfigs(queryOf('s-most', { limit: 1_000_000 }));
       assert.deepEqual([items.length, total], [CONFIGS_PER_SEARCH_MAX, count]);
       assert.ok(items.every((config, i) => i === 0 || BigInt(items[i - 1]!.id) < BigInt(config.id)));

@@ -100,9 +100,18 @@ export async function changesSince(store: Store, from: Revision): Promise<readon
 }
 
 const EVENTUALLY_MS = 10_000;
+/** Few enough that each is answered in time, however slow the disk of the engine is. */
+const WAVE = 50;
 
-/** For what an engine does in its own time: asked again until it holds. */
-export async function eventually(check: () => Promise<void>): Promise<void> {
+/** Many calls, not all of them at once. */
+export async function inWaves(count: number, call: (i: number) => Promise<unknown>): Promise<void> {
+  for (let from = 0; from < count; from += WAVE) {
+    await Promise.all(Array.from({ length: Math.min(WAVE, count - from) }, (_, i) => call(from + i)));
+  }
+}
+
+/** For what an engine does in its own time: asked again until it holds. Resolves with its last answer. */
+export async function eventually<T>(check: () => Promise<T>): Promise<T> {
   const deadline = clock.monotonic() + EVENTUALLY_MS;
   for (;;) {
     try {

@@ -8,6 +8,7 @@ import {
   changesSince,
   eventually,
   historyOf,
+  inWaves,
   keyOf,
   md5,
   queryOf,
@@ -247,7 +248,7 @@ describe('the data of the etcd store', { skip: (await etcdMissing()) ?? false },
   it('removes hundreds at once while others write, all or none', async () => {
     const prefix = newPrefix();
     const [store, other] = [await open(prefix), await open(prefix)];
-    await Promise.all(Array.from({ length: 300 }, (_, i) => store.putConfig(writeOf(`r.${i}`, `${i}`))));
+    await inWaves(300, (i) => store.putConfig(writeOf(`r.${i}`, `${i}`)));
     const { items } = await store.searchConfigs(queryOf('', { limit: 500 }));
     let isOver = false;
     const writing = (async () => {
