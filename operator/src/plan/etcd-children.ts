@@ -17,7 +17,7 @@ import {
 import type { PodDefaults } from '../resources/pod.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Action } from './actions.ts';
-import { etcdClaimGrowth } from './claims.ts';
+import { etcdClaimWishes } from './claims.ts';
 import type { EtcdProgress } from './etcd.ts';
 
 /** The objects of the managed etcd, in an order in which none lacks another, then what its members are asked for. */
@@ -33,7 +33,7 @@ export function etcdActions(snapshot: Snapshot, progress: EtcdProgress, defaults
     apply(SERVICES, etcdService(cluster)),
     apply(NETWORK_POLICIES, etcdNetworkPolicy(cluster)),
     apply(STATEFUL_SETS, etcdStatefulSet(cluster, managed, wish, defaults)),
-    ...etcdClaimGrowth(snapshot, managed).map((object) => apply(CLAIMS, object)),
+    ...etcdClaimWishes(snapshot, managed, isFormed).map((object) => apply(CLAIMS, object)),
     ...budget(),
     ...progress.orders,
     ...rejoining(),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EtcdMember } from '../etcd/gateway.ts';
 import type { NacosClusterSpec, NacosClusterStatus } from '../generated/nacos-cluster.ts';
-import type { ConfigMap, Pod, StatefulSet } from '../kube/objects.ts';
+import type { ConfigMap, PersistentVolumeClaim, Pod, StatefulSet } from '../kube/objects.ts';
 import { etcdLoginSecret } from '../resources/etcd.ts';
 import { memberListConfigMap } from '../resources/member-list.ts';
 import type { EtcdSnapshot, Snapshot } from '../snapshot.ts';
@@ -76,6 +76,32 @@ function statusOf(actions: readonly Action[]): NacosClusterStatus | undefined {
 function condition(actions: readonly Action[], type: string): string {
   const found = statusOf(actions)?.conditions?.find((one) => one.type === type);
   return `${found?.status} ${found?.reason}`;
+}
+
+function etcdClaim(ordinal: number, mark?: string, storage = '4Gi'): PersistentVolumeClaim {
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: {
+      name: `data-demo-etcd-${ordinal}`,
+      ...(mark === undefined ? {} : { annotations: { 'nacos-kube.dev/etcd-formed': mark } }),
+    },
+    spec: { resources: { requests: { storage } } },
+  };
+}
+
+function claimsOf(actions: readonly Action[]): readonly PersistentVolumeClaim[] {
+  return actions.flatMap((action) =>
+    action.kind === 'apply' && action.type.kind === 'PersistentVolumeClaim'
+      ? [action.object as PersistentVolumeClaim]
+      : [],
+  );
+}
+
+function marksOf(actions: readonly Action[]): readonly string[] {
+  return claimsOf(actions).map(
+    ({ metadata }) => `${metadata.name} ${metadata.annotations?.['nacos-kube.dev/etcd-formed']}`,
+  );
 }
 
 test('which store it is stands in the status before anything is made, and fails on a stale look', () => {
@@ -175,6 +201,38 @@ test('a NacosCluster that is made anew goes on with the volumes of the one befor
   assert.equal(stateWith('data-demo-0'), 'new');
   assert.equal(stateWith('data-demo-0', 'data-demo-etcd-1'), 'existing');
   assert.equal(etcdLoginSecret(cluster, 'p').metadata?.ownerReferences, undefined, 'the login stays with them');
+});
+
+test('volumes of a store that never formed are not what the next NacosCluster of the name waits for', () => {
+  const claims = [0, 1, 2].map((ordinal) => etcdClaim(ordinal));
+  const never = { settings: undefined, members: undefined, guard: 'unknown', reports: new Map(), pods: [] } as const;
+  const { status: _none, ...young } = anEtcdCluster();
+  const starting = planned(aSnapshot(young, { etcd: anEtcd(3, never), claims }));
+  assert.deepEqual(marksOf(starting), ['data-demo-etcd-0 false', 'data-demo-etcd-1 false', 'data-demo-etcd-2 false']);
+  const formed = planned({ ...steady(), claims: [...claims.slice(1), etcdClaim(0, 'true')] });
+  assert.deepEqual(marksOf(formed), ['data-demo-etcd-1 true', 'data-demo-etcd-2 true']);
+
+  const anew = (...marks: (string | undefined)[]) => {
+    const left = marks.map((mark, ordinal) => etcdClaim(ordinal, mark));
+    const actions = planned(aSnapshot(young, { etcd: anEtcd(3, { ...never, statefulSet: undefined }), claims: left }));
+    return applied<ConfigMap>(actions, 'ConfigMap', 'demo-etcd')?.data?.['state'];
+  };
+  assert.equal(anew('false', 'false', 'false'), 'new');
+  assert.equal(anew('false', 'true', 'false'), 'existing');
+  assert.equal(anew(undefined), 'existing', 'of a version that made no marks');
+});
+
+test('a volume of etcd keeps its mark when it grows', () => {
+  const cluster = anEtcdCluster();
+  const grown = (mark?: string) => {
+    const actions = planned({ ...steady(), cluster, claims: [etcdClaim(0, mark, '1Gi'), etcdClaim(1, 'true')] });
+    return claimsOf(actions).map(({ metadata, spec }) => [
+      metadata.annotations?.['nacos-kube.dev/etcd-formed'],
+      spec.resources?.requests?.['storage'],
+    ]);
+  };
+  assert.deepEqual(grown(), [['true', '1Gi']]);
+  assert.deepEqual(grown('true'), [['true', '4Gi']]);
 });
 
 test('a steady store costs nothing, and each member stands in the status', () => {

@@ -1,10 +1,10 @@
-import { isTerminating } from '../kube/objects.ts';
 import { ETCD_STATE_KEY } from '../resources/etcd.ts';
 import { etcdQuotaBytes } from '../resources/etcd-pod.ts';
-import { childNames, DATA_VOLUME, ordinalOf } from '../resources/names.ts';
+import { ETCD_FORMED_ANNOTATION } from '../resources/names.ts';
 import { isManaged, type ManagedEtcd, storageOf } from '../resources/storage.ts';
 import type { EtcdSnapshot, Snapshot } from '../snapshot.ts';
 import type { Action, EtcdOrder } from './actions.ts';
+import { etcdClaims } from './claims.ts';
 import { type EtcdMemberView, etcdViews } from './etcd-views.ts';
 import { ROLL_SETTLE_MS, type RolloutPlan } from './rollout.ts';
 
@@ -137,13 +137,14 @@ export function clusterIdsOf(views: readonly EtcdMemberView[]): readonly string[
   return [...new Set(views.flatMap(({ clusterId }) => (/^\d+$/.test(clusterId ?? '') ? [clusterId as string] : [])))];
 }
 
-/** Volumes outlive their NacosCluster: one that is made anew under the same name goes on with what they hold. */
-function hasOldVolumes({ cluster, claims, etcd }: Snapshot): boolean {
+/**
+ * Volumes outlive their NacosCluster: one that is made anew under the same name goes on with what they hold, unless it is
+ * known that there never was a quorum of them.
+ */
+function hasOldVolumes(snapshot: Snapshot): boolean {
+  const { etcd } = snapshot;
   if (etcd === undefined || etcd.settings !== undefined || etcd.statefulSet !== undefined) return false;
-  const { etcd: base } = childNames(cluster.metadata.name);
-  return claims.some(
-    (claim) => ordinalOf(claim.metadata.name, base, `${DATA_VOLUME}-`) !== undefined && !isTerminating(claim),
-  );
+  return etcdClaims(snapshot).some(({ metadata }) => metadata.annotations?.[ETCD_FORMED_ANNOTATION] !== 'false');
 }
 
 /** Until it asks for its login everybody who reaches it could do anything. */

@@ -80,6 +80,8 @@ export function labelSelectorText(labels: Readonly<Record<string, string>>): str
 export const CHANGED_AT_ANNOTATION = `${GROUP}/changed-at`;
 export const PAUSED_ANNOTATION = `${GROUP}/paused`;
 export const RESTARTED_AT_ANNOTATION = `${GROUP}/restartedAt`;
+/** On the volumes of a managed etcd, which outlive it: whether its members ever found together. */
+export const ETCD_FORMED_ANNOTATION = `${GROUP}/etcd-formed`;
 
 /** Children die with their cluster; volumes have no owner and stay. */
 export function ownerReference(cluster: NacosCluster): OwnerReference {

@@ -62,11 +62,20 @@ export function bareTemplate(template: PersistentVolumeClaim) {
 }
 
 /** The wish for a larger volume; the storage class decides whether it can be had. */
-export function claimSize(cluster: NacosCluster, claimName: string, size: string) {
+export function claimSize(
+  cluster: NacosCluster,
+  claimName: string,
+  size: string,
+  annotations?: Readonly<Record<string, string>>,
+) {
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
-    metadata: { name: claimName, namespace: cluster.metadata.namespace ?? 'default' },
+    metadata: {
+      name: claimName,
+      namespace: cluster.metadata.namespace ?? 'default',
+      ...(annotations === undefined ? {} : { annotations }),
+    },
     spec: { resources: { requests: { storage: size } } },
   };
 }
