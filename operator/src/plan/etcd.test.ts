@@ -203,6 +203,17 @@ test('a NacosCluster that is made anew goes on with the volumes of the one befor
   assert.equal(etcdLoginSecret(cluster, 'p').metadata?.ownerReferences, undefined, 'the login stays with them');
 });
 
+test('a NacosCluster that is made anew with fewer members starts all that have a volume, and takes away the others then', () => {
+  const none = { settings: undefined, statefulSet: undefined, members: undefined, pods: [], reports: new Map() };
+  const { status: _none, ...cluster } = anEtcdCluster(1);
+  const claims = [0, 1, 2].map((ordinal) => etcdClaim(ordinal, 'true'));
+  const made = planned(aSnapshot(cluster, { etcd: anEtcd(3, none), claims }));
+  assert.equal(applied<StatefulSet>(made, 'StatefulSet', 'demo-etcd')?.spec.replicas, 3, 'one of three is no quorum');
+  assert.deepEqual(applied<ConfigMap>(made, 'ConfigMap', 'demo-etcd')?.data, { state: 'existing', members: '3' });
+  const serving = planned(aSnapshot(cluster, { etcd: anEtcd(3), claims }));
+  assert.deepEqual(orders(serving), ['remove-member by 10.244.1.10']);
+});
+
 test('volumes of a store that never formed are not what the next NacosCluster of the name waits for', () => {
   const claims = [0, 1, 2].map((ordinal) => etcdClaim(ordinal));
   const never = { settings: undefined, members: undefined, guard: 'unknown', reports: new Map(), pods: [] } as const;

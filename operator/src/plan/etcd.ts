@@ -1,6 +1,6 @@
 import { ETCD_STATE_KEY } from '../resources/etcd.ts';
 import { etcdQuotaBytes } from '../resources/etcd-pod.ts';
-import { ETCD_FORMED_ANNOTATION } from '../resources/names.ts';
+import { childNames, DATA_VOLUME, ETCD_FORMED_ANNOTATION, ordinalOf } from '../resources/names.ts';
 import { isManaged, type ManagedEtcd, storageOf } from '../resources/storage.ts';
 import type { EtcdSnapshot, Snapshot } from '../snapshot.ts';
 import type { Action, EtcdOrder } from './actions.ts';
@@ -62,7 +62,7 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
   const alarms = (etcd?.alarms ?? []).map(({ alarm }) => alarm);
   const common = { managed, isFormed, isServing, guard: etcd?.guard ?? ('unknown' as const), members: views, alarms };
 
-  const scale = planMembers(managed.members, etcd, views, isFormed);
+  const scale = planMembers(managed.members, etcd, views, isFormed, isFormed ? volumesOf(snapshot) : 0);
   const areTwo = clusterIdsOf(views).length > 1;
   // One at a time: the next may be whom the others wait for.
   const stranger =
@@ -147,6 +147,13 @@ function hasOldVolumes(snapshot: Snapshot): boolean {
   return etcdClaims(snapshot).some(({ metadata }) => metadata.annotations?.[ETCD_FORMED_ANNOTATION] !== 'false');
 }
 
+/** Ordinals that have a volume, counted from the first. */
+function volumesOf(snapshot: Snapshot): number {
+  const { etcd } = childNames(snapshot.cluster.metadata.name);
+  const ordinals = etcdClaims(snapshot).map((claim) => ordinalOf(claim.metadata.name, etcd, `${DATA_VOLUME}-`) ?? -1);
+  return Math.max(-1, ...ordinals) + 1;
+}
+
 /** Until it asks for its login everybody who reaches it could do anything. */
 function guardOrders(guard: EtcdSnapshot['guard'], views: readonly EtcdMemberView[]): readonly Action[] {
   const one = views.find((view) => view.address !== undefined);
@@ -162,16 +169,20 @@ interface MembersPlan {
 /**
  * Growing: a pod more; it adds itself as a learner, which gets its vote when it has caught up. Shrinking: when nobody of
  * those that stay is a learner, the highest ordinal is removed as a member first, and its pod goes when it is none any
- * more; refused while the rest would be without a quorum, or nobody of those that stay has the data.
+ * more; refused while the rest would be without a quorum, or nobody of those that stay has the data. Made anew: as many
+ * as have a volume, for fewer may be no quorum of those that the data name.
  */
 function planMembers(
   wanted: number,
   etcd: EtcdSnapshot | undefined,
   views: readonly EtcdMemberView[],
   isFormed: boolean,
+  volumes: number,
 ): MembersPlan {
   const told = etcd?.statefulSet?.spec.replicas;
-  if (told === undefined || !isFormed) return { replicas: told ?? wanted, phase: 'starting', orders: [] };
+  if (told === undefined || !isFormed) {
+    return { replicas: told ?? Math.max(wanted, volumes), phase: 'starting', orders: [] };
+  }
   const promoting = promoteOrders(wanted, views);
   if (told < wanted) return { replicas: wanted, phase: 'out', orders: promoting };
   const leaving = views.filter((view) => view.ordinal >= wanted && view.id !== undefined);
