@@ -47,7 +47,7 @@ export function recordsContract(subject: () => ContractSubject): void {
       const listed: unknown[] = [];
       let after: string | undefined;
       do {
-        const page = await store.scanRecords('switch', 99, after);
+        const page = await store.scanRecords('switch', 25, after);
         listed.push(...page.items);
         after = page.next;
       } while (after !== undefined);

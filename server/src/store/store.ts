@@ -189,7 +189,8 @@ export interface StoredRecord {
   readonly value: string;
 }
 
-export const RECORDS_PER_WRITE_MAX = 500;
+/** Etcd compares two keys of each, so that a late write comes behind nothing newer, and takes 128 compares. */
+export const RECORDS_PER_WRITE_MAX = 60;
 export const RECORD_KEY_BYTES_MAX = 700;
 export const RECORD_VALUE_BYTES_MAX = 256 * 1024;
 

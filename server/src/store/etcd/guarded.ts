@@ -67,7 +67,7 @@ async function writeWithin<T>(etcd: EtcdContext, patience: Patience, write: Guar
   }
 }
 
-export function noteRevision({ known }: EtcdContext, revision: Revision): void {
+function noteRevision({ known }: EtcdContext, revision: Revision): void {
   known.revision = Math.max(known.revision, revision);
 }
 

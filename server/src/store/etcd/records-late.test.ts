@@ -3,10 +3,12 @@ import { after, describe, it } from 'node:test';
 import { type Etcd, etcdMissing, startEtcd } from '../../../../e2e/engines/etcd.ts';
 import { assertRefused, changesSince, eventually } from '../contract-tools.ts';
 import { createTestHost } from '../host-for-tests.ts';
-import type { Store, StoredRecord } from '../store.ts';
+import { RECORDS_PER_WRITE_MAX, type Store, type StoredRecord } from '../store.ts';
 import { createEtcdStore } from './etcd.ts';
 
 const RECORDS = 24;
+/** With all the others within what a connection takes before its other end reads. */
+const BATCHES = 5;
 
 describe('records on an etcd member that hangs', { skip: (await etcdMissing()) ?? false }, () => {
   const stores: Store[] = [];
@@ -25,6 +27,9 @@ describe('records on an etcd member that hangs', { skip: (await etcdMissing()) ?
   const record = (i: number, value: string, key = 'late'): StoredRecord => {
     return { kind: 'instance', key: `${key}.${i}`, value: JSON.stringify(value) };
   };
+  const batch = (i: number, value: string) => {
+    return Array.from({ length: RECORDS_PER_WRITE_MAX }, (_, n) => record(n, value, `many.${i}`));
+  };
   const each = <T>(work: (i: number) => Promise<T>) => Promise.all(Array.from({ length: RECORDS }, (_, i) => work(i)));
 
   it('are not overwritten, brought back or removed by what was given up while it hung', async () => {
@@ -40,17 +45,17 @@ describe('records on an etcd member that hangs', { skip: (await etcdMissing()) ?
 
     await hung!.pause();
     const given = [
+      ...Array.from({ length: BATCHES }, (_, i) => stuck.putRecords(batch(i, 'given up'))),
       ...Array.from({ length: RECORDS }, (_, i) => stuck.putRecord(record(i, 'given up'))),
       ...Array.from({ length: RECORDS }, (_, i) => stuck.putRecord(record(i, 'given up', 'none'))),
       ...Array.from({ length: RECORDS }, (_, i) => stuck.removeRecord('instance', `kept.${i}`)),
-      stuck.putRecords(Array.from({ length: RECORDS }, (_, i) => record(i, 'given up', 'many'))),
     ];
     const refused = Promise.all(given.map((call) => assertRefused('unavailable', call)));
     await each((i) => sound.putRecord(record(i, 'new')));
     await each((i) => sound.putRecord(record(i, 'new', 'kept')));
     // There is nothing to remove yet: what is under way must not come behind it all the same.
     await each(async (i) => assert.equal(await sound.removeRecord('instance', `none.${i}`), false));
-    await sound.putRecord(record(7, 'new', 'many'));
+    for (let i = 0; i < BATCHES; i += 1) await sound.putRecord(batch(i, 'new').at(-1)!);
     for (const error of await refused) assert.match(error.message, /in time/);
     const from = await sound.revision();
     hung!.resume();
@@ -61,6 +66,9 @@ describe('records on an etcd member that hangs', { skip: (await etcdMissing()) ?
 
     const late = (await changesSince(sound, from)).map(({ what }) => what.key).filter((key) => key !== 'after.0');
     assert.deepEqual(late, []);
+    const { items } = await sound.scanRecords('instance', 1000, 'many.');
+    const ofBatches = items.filter(({ key }) => key.startsWith('many.'));
+    assert.deepEqual(new Set(ofBatches.map(({ value }) => value)), new Set(['"new"']));
     await each(async (i) => {
       assert.equal((await sound.getRecord('instance', `late.${i}`))?.value, '"new"');
       assert.equal((await sound.getRecord('instance', `kept.${i}`))?.value, '"new"');

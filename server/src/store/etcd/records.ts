@@ -1,31 +1,15 @@
 import { PAGE_BYTES_MAX } from '../bounds.ts';
 import type { Page, RecordKind, Revision, StoredRecord } from '../store.ts';
 import type { EtcdContext } from './context.ts';
-import { noteRevision, type Refused, writeGuarded } from './guarded.ts';
+import { type Refused, writeGuarded } from './guarded.ts';
 import { type KeyRange, rangeAfter, restOf } from './keys.ts';
-import {
-  get,
-  getKey,
-  isAbsent,
-  isNoNewer,
-  isPresent,
-  put,
-  readOf,
-  readRange,
-  remove,
-  revisionOf,
-  transactionOf,
-} from './kv.ts';
+import { get, getKey, isAbsent, isNoNewer, isPresent, put, readOf, readRange, remove } from './kv.ts';
 import type { ResponseOp } from './protocol.ts';
 import { DamagedValueError, readRecord, writeChanges, writeRecord } from './values.ts';
 
 /** A record may be large; most are small. */
 const RECORDS_PER_READ = 100;
 
-/** Of one write; each compares twice, and etcd takes 128 compares in a transaction. */
-const GUARDED_MAX = 60;
-
-/** More than can be compared are written whatever stands, and not again when the answer is lost. */
 export function putRecords(etcd: EtcdContext, records: readonly StoredRecord[]): Promise<Revision> {
   const { client, keys, turns } = etcd;
   // Of a key that comes twice the last counts, and etcd takes no key twice.
@@ -37,13 +21,8 @@ export function putRecords(etcd: EtcdContext, records: readonly StoredRecord[]):
   const operations = [...places.map((place, i) => put(place, values[i]!)), put(keys.head, writeChanges(changes))];
   const bytes = values.reduce((sum, value) => sum + value.length, 0);
   const patience = client.patience();
-  return turns.take([...byName.keys()], patience, bytes, async () => {
-    if (last.length > GUARDED_MAX) {
-      const revision = revisionOf(await client.once('KV/Txn', transactionOf([], operations), patience));
-      noteRevision(etcd, revision);
-      return revision;
-    }
-    return writeGuarded(etcd, patience, {
+  return turns.take([...byName.keys()], patience, bytes, () =>
+    writeGuarded(etcd, patience, {
       compare: (since) => {
         const marks = new Map(last.map(({ kind, key }) => keys.removals(kind, key)).map((mark) => [`${mark}`, mark]));
         return [...places, ...marks.values()].map((key) => isNoNewer(key, since));
@@ -53,8 +32,8 @@ export function putRecords(etcd: EtcdContext, records: readonly StoredRecord[]):
       otherwise: places.map(get),
       done: (revision) => revision,
       refused: (told, lost) => (lost === undefined ? 'undone' : writtenSince(lost, values, told)),
-    });
-  });
+    }),
+  );
 }
 
 /** Whether an attempt that was not answered was carried out, now that none can be any more. */

@@ -1,6 +1,6 @@
 import type { ConfigKey } from '@nacos-kube/core/model/config.ts';
 import { variantText } from '../history.ts';
-import { type MovedRow, type Operator, type Store, StoreError } from '../store.ts';
+import { type MovedRow, type Operator, RECORDS_PER_WRITE_MAX, type Store, StoreError } from '../store.ts';
 import { MoveError } from './move-error.ts';
 import { type GoneThing, type MoveRow, RECORD_KINDS, rowDigest, rowName, withMd5 } from './move-row.ts';
 import type { Patience } from './patience.ts';
@@ -61,7 +61,10 @@ export class StoreTarget {
   async #putRecords(rows: readonly MoveRow[]): Promise<void> {
     const records = rows.flatMap((row) => (row.what === 'record' ? [row] : []));
     if (records.length === 0) return;
-    await this.#each(records, (some) => this.#store.putRecords(some.map(({ row }) => row)));
+    for (let start = 0; start < records.length; start += RECORDS_PER_WRITE_MAX) {
+      const together = records.slice(start, start + RECORDS_PER_WRITE_MAX);
+      await this.#each(together, (some) => this.#store.putRecords(some.map(({ row }) => row)));
+    }
   }
 
   async #putMoved(rows: readonly MovedRow[]): Promise<void> {
