@@ -2,7 +2,8 @@ import type { ServerRun } from './mysql-session.ts';
 
 /** Seconds by which the start that a server tells may differ from one time to the next. */
 const ROUNDING_S = 3;
-const SERVERS_MAX = 32;
+/** Behind a balancer there may be several. One that was forgotten costs a reading of everything when it is met again. */
+export const SERVERS_MAX = 32;
 
 /**
  * Notices that a server was started again, or that another one answers. InnoDB shows a commit before it is on disk, and a
@@ -10,24 +11,29 @@ const SERVERS_MAX = 32;
  * Nothing that was read before can be gone on from then.
  */
 export class MysqlRuns {
-  /** Since when each one runs that was met. */
+  /** Since when each one runs that was met, the one that answered last at the end. */
   readonly #startedS = new Map<string, number>();
 
-  /** Of the first one: what is read of it now may be gone with it, before any change was asked for. */
-  begin({ name, startedS }: ServerRun): void {
-    if (this.#startedS.size === 0) this.#startedS.set(name, startedS);
+  /** Before something is read of it. Of the first one that may be gone with it, before any change was asked for. */
+  begin(server: ServerRun): void {
+    if (!this.isAnother(server)) this.#keep(server.name, this.#startedS.get(server.name) ?? server.startedS);
   }
 
   /** Until it is said that this one was `met`: all has to be read again. */
   isAnother({ name, startedS }: ServerRun): boolean {
     if (this.#startedS.size === 0) return false;
     const known = this.#startedS.get(name);
-    // Behind a balancer there may be several; more than these are not told apart.
-    if (known === undefined) return this.#startedS.size < SERVERS_MAX;
-    return Math.abs(known - startedS) > ROUNDING_S;
+    return known === undefined || Math.abs(known - startedS) > ROUNDING_S;
   }
 
   met({ name, startedS }: ServerRun): void {
+    this.#keep(name, startedS);
+  }
+
+  #keep(name: string, startedS: number): void {
+    this.#startedS.delete(name);
     this.#startedS.set(name, startedS);
+    const [oldest] = this.#startedS.keys();
+    if (this.#startedS.size > SERVERS_MAX) this.#startedS.delete(oldest!);
   }
 }
