@@ -5,7 +5,11 @@ import { Patience } from './client.ts';
 import { EtcdFailure } from './failure.ts';
 import { Room, Slots, Turns } from './turns.ts';
 
-describe('writes of one process', () => {
+/** Of a test that takes milliseconds: what is wrong here often waits for ever. */
+const TEST_MS_MAX = 10_000;
+const LINE_MS_MAX = 60_000;
+
+describe('writes of one process', { timeout: TEST_MS_MAX }, () => {
   let nowMs = 0;
   const answers = { lastMs: 0 };
   const patience = () => new Patience({ monotonic: () => nowMs } as Clock, answers, 5000);
@@ -155,7 +159,9 @@ describe('writes of one process', () => {
     const all = Promise.all(ends).then(() => {
       isOver = true;
     });
+    const sinceMs = nowMs;
     for (await settled(); !isOver; await settled()) {
+      assert.ok(nowMs - sinceMs < LINE_MS_MAX, 'the line comes to no end');
       nowMs += 100;
       const asked = atEtcd;
       atEtcd = [];
