@@ -1,6 +1,7 @@
 import { type AppendFile, DiskError, type Host, type Timer } from '@nacos-kube/core/host/host.ts';
 import type { InstanceKey } from '@nacos-kube/core/model/instance.ts';
 import type { ServiceKey } from '@nacos-kube/core/model/names.ts';
+import type { Stamp } from '@nacos-kube/core/model/stamp.ts';
 import type { Datum } from '../naming/datum.ts';
 import { decodeDatum, encodeDatum } from './codec.ts';
 
@@ -8,7 +9,7 @@ import { decodeDatum, encodeDatum } from './codec.ts';
 export const FLUSH_MS = 200;
 /** The journal is written anew when it has this many lines more than twice what is registered. */
 export const COMPACT_SLACK_LINES = 50_000;
-/** Instances whose change waits while the disk does not take it; beyond it the journal is written anew once it does. */
+/** Changes that wait while the disk does not take it; beyond it the journal is written anew once it does. */
 export const WAITING_MAX = 100_000;
 /** After a failure the disk is left alone this long. */
 export const RETRY_MS = 5_000;
@@ -32,9 +33,8 @@ export class Journal {
   readonly #path: string;
   readonly #source: JournalSource;
   #file: AppendFile | undefined;
-  /** What changed since the last flush. Only where: what is there then is written, however often it changed. */
-  #waiting = new Map<ServiceKey, Set<InstanceKey>>();
-  #waitingCount = 0;
+  /** What changed since the last flush: a service, an instance of it, and so on. What is there then is written, once. */
+  #waiting: string[] = [];
   #mustRewrite = false;
   #isFailing = false;
   #retryAtMs = 0;
@@ -95,16 +95,9 @@ export class Journal {
   /** To be told after the registry. */
   changed(service: ServiceKey, keys: readonly InstanceKey[]): void {
     if (this.#timer === undefined || this.#mustRewrite || keys.length === 0) return;
-    let places = this.#waiting.get(service);
-    if (places === undefined) {
-      places = new Set();
-      this.#waiting.set(service, places);
-    }
-    const before = places.size;
-    for (const key of keys) places.add(key);
-    this.#waitingCount += places.size - before;
-    if (this.#waitingCount <= WAITING_MAX) return;
-    this.#takeWaiting();
+    for (const key of keys) this.#waiting.push(service, key);
+    if (this.#waiting.length <= 2 * WAITING_MAX) return;
+    this.#waiting = [];
     this.#mustRewrite = true;
   }
 
@@ -133,33 +126,32 @@ export class Journal {
   }
 
   async #append(): Promise<void> {
-    if (this.#waitingCount === 0) return;
+    if (this.#waiting.length === 0) return;
     this.#file ??= await this.#host.disk.append(this.#path);
-    this.#lines += await writeAll(this.#file, this.#datumsAt(this.#takeWaiting()));
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#lines += await writeAll(this.#file, this.#datumsAt(waiting));
   }
 
-  *#datumsAt(waiting: ReadonlyMap<ServiceKey, ReadonlySet<InstanceKey>>): Iterable<Datum> {
-    for (const [service, keys] of waiting) {
-      for (const key of keys) {
-        const datums = this.#source.datumsOfInstance(service, key);
-        // Forgotten altogether: a line of what it was must not bring it back.
-        if (datums.length === 0) this.#mustRewrite = true;
-        yield* datums;
+  /** `waiting`: as `#waiting`. Each write has a stamp of its own, so what has been given out is known by that. */
+  *#datumsAt(waiting: readonly string[]): Iterable<Datum> {
+    const given = new Set<Stamp>();
+    for (let at = 0; at < waiting.length; at += 2) {
+      const datums = this.#source.datumsOfInstance(waiting[at]!, waiting[at + 1]!);
+      // Forgotten altogether: a line of what it was must not bring it back.
+      if (datums.length === 0) this.#mustRewrite = true;
+      for (const datum of datums) {
+        if (given.has(datum.stamp)) continue;
+        given.add(datum.stamp);
+        yield datum;
       }
     }
-  }
-
-  #takeWaiting(): ReadonlyMap<ServiceKey, ReadonlySet<InstanceKey>> {
-    const waiting = this.#waiting;
-    this.#waiting = new Map();
-    this.#waitingCount = 0;
-    return waiting;
   }
 
   async #rewrite(): Promise<void> {
     // From here on changes are appended to the new file, so none falls between the two.
     this.#mustRewrite = false;
-    this.#takeWaiting();
+    this.#waiting = [];
     const old = this.#file;
     this.#file = undefined;
     await old?.close();

@@ -26,6 +26,11 @@ export class ProbeVerdicts {
     return this.#inForce.get(key);
   }
 
+  /** None in force. */
+  get isNone(): boolean {
+    return this.#inForce.size === 0;
+  }
+
   keys(): Iterable<InstanceKey> {
     return this.#inForce.keys();
   }
