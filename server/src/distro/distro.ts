@@ -210,7 +210,8 @@ export class Distro implements Part {
   #changed(change: RegistryChange): void {
     if (change.origin === 'store') return;
     this.journal.changed(change.service, change.keys);
-    if (change.origin === 'here') this.#send(this.#sync.changed(change.service, change.keys, this.#now()));
+    if (change.origin !== 'here' || !this.#sync.hasPeers) return;
+    this.#send(this.#sync.changed(change.service, change.keys, this.#now()));
   }
 
   #tick(): void {

@@ -67,6 +67,10 @@ export class Sync {
     return this.due(nowMs);
   }
 
+  get hasPeers(): boolean {
+    return this.#outboxes.size > 0;
+  }
+
   changed(service: ServiceKey, keys: readonly InstanceKey[], nowMs: number): SyncBatch[] {
     for (const outbox of this.#outboxes.values()) {
       for (const key of keys) {

@@ -36,12 +36,19 @@ export class Targets {
     }
     const { registry } = this.#naming;
     const known = this.#keys.get(service);
-    const changed = keys.filter((key) => known?.has(key) || registry.find(service, key, false) !== undefined);
-    if (changed.length === 0) return false;
+    let isAny = false;
+    for (const key of keys) {
+      if (known?.has(key) !== true && registry.find(service, key, false) === undefined) continue;
+      this.#note(service, key);
+      isAny = true;
+    }
+    return isAny;
+  }
+
+  #note(service: ServiceKey, key: InstanceKey): void {
     const noted = this.#changed.get(service);
-    if (noted !== undefined) for (const key of changed) noted.add(key);
-    else if (!this.#changed.has(service)) this.#changed.set(service, new Set(changed));
-    return true;
+    if (noted !== undefined) noted.add(key);
+    else if (!this.#changed.has(service)) this.#changed.set(service, new Set([key]));
   }
 
   /** Looks through everything from the next turn on. */

@@ -29,18 +29,42 @@ export class Digest {
   }
 
   #toggle(key: string, stamp: Stamp): void {
-    const text = `${key} ${stamp.epoch} ${stamp.sequence} ${stamp.owner}`;
-    let high = 0x811c9dc5;
-    let low = 0x9747b28c;
+    hash.start();
+    hash.take(key);
+    hash.take(' ');
+    hash.take(String(stamp.epoch));
+    hash.take(' ');
+    hash.take(String(stamp.sequence));
+    hash.take(' ');
+    hash.take(stamp.owner);
+    this.#high ^= finish(hash.high);
+    this.#low ^= finish(hash.low ^ hash.high);
+  }
+}
+
+/** Of texts one after the other as if they were one: to join them would cost more than to look at them. */
+class Hash {
+  high = 0;
+  low = 0;
+
+  start(): void {
+    this.high = 0x811c9dc5 | 0;
+    this.low = 0x9747b28c | 0;
+  }
+
+  take(text: string): void {
+    let { high, low } = this;
     for (let at = 0; at < text.length; at++) {
       const unit = text.charCodeAt(at);
       high = Math.imul(high ^ unit, 0x01000193);
       low = Math.imul(low ^ unit, 0x5bd1e995) ^ (low >>> 15);
     }
-    this.#high ^= finish(high);
-    this.#low ^= finish(low ^ high);
+    this.high = high;
+    this.low = low;
   }
 }
+
+const hash = new Hash();
 
 /** Spreads each bit over the whole word, so that like keys do not cancel out. */
 function finish(word: number): number {

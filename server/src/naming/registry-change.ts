@@ -25,4 +25,7 @@ export type Merged =
   | { readonly outcome: 'applied' | 'restamped'; readonly change: RegistryChange }
   | { readonly outcome: 'known' | 'older' | 'refused' };
 
+/** Who knows of a beat: of several who may judge perhaps this member alone, so a second one in a row is told to all. */
+export type HeardBy = 'the judge' | 'one of several' | 'this member alone';
+
 export type Verdict = 'unhealthy' | 'expired';

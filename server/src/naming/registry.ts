@@ -7,7 +7,7 @@ import { type Datum, datumsOf, datumsOfKey, type EphemeralDatum, isVerdict, TOMB
 import { DueQueue } from './due-queue.ts';
 import { mergeProbe } from './probe-merge.ts';
 import { type ProbeVerdict, probed } from './probe-verdicts.ts';
-import type { Merged, MergeRoles, RegistryChange, Verdict } from './registry-change.ts';
+import type { HeardBy, Merged, MergeRoles, RegistryChange, Verdict } from './registry-change.ts';
 import type { Ephemeral, ServiceEntry, ServiceView } from './service-entry.ts';
 import { deadlineMs, isHeard, newEphemeral, noteHeard, wholeMs } from './service-entry.ts';
 import { Services } from './services.ts';
@@ -26,6 +26,7 @@ export class Registry {
   readonly #due = new DueQueue<Ephemeral>(deadlineMs);
   readonly #shared = new SharedValues();
   #instances = 0;
+  #persistent = 0;
 
   /** `writer` names this member and this run of it: two runs never make one stamp for different data. */
   constructor(writer: string) {
@@ -72,6 +73,7 @@ export class Registry {
   }
 
   find(service: ServiceKey, key: InstanceKey, ephemeral: boolean): Instance | undefined {
+    if (!ephemeral && this.#persistent === 0) return undefined; // asked of each change
     const entry = this.#services.get(service);
     if (ephemeral) return entry?.ephemeral.get(key)?.instance;
     const [verdict, instance] = [entry?.verdicts.get(key), entry?.persistent.get(key)];
@@ -86,8 +88,8 @@ export class Registry {
   // ------------------------------------------------------------------------------- what clients ask for
 
   /** Registers, or replaces the data of one that is there; undefined when that changes nothing. */
-  register(id: ServiceId, wanted: Instance, nowMs: number): RegistryChange | undefined {
-    const entry = this.#services.entryOf(id);
+  register(id: ServiceId, wanted: Instance, nowMs: number, service = serviceKey(id)): RegistryChange | undefined {
+    const entry = this.#services.entryOf(id, service);
     const key = instanceKey(wanted);
     const known = entry.ephemeral.get(key);
     if (known === undefined) {
@@ -98,10 +100,9 @@ export class Registry {
     noteHeard(known, nowMs);
     // Registering again neither heals nor renames: only a beat heals (spec/naming.md 7.7, 1.1.2).
     if (sameRegistration(known.instance, wanted)) return undefined;
-    const instance = { ...wanted, healthy: known.instance.healthy, instanceId: known.instance.instanceId };
     // New data is what a client asked for, so it counts from any member, healthy or not.
     known.isUnhealthyByVerdict = false;
-    return this.#restamp(known, instance);
+    return this.#replace(known, this.#shared.replacing(known.instance, wanted), entry.nextStamp(this.#writer), 'here');
   }
 
   /** `unknown` when there is no such instance: the client has to register it. */
@@ -212,6 +213,7 @@ export class Registry {
     entry.persistent.set(key, this.#shared.of(instance));
     if (known === undefined) {
       this.#instances++;
+      this.#persistent++;
       const waited = entry.verdicts.arrived(key);
       if (waited !== undefined) this.#services.digestOf(entry).add(probed(key), waited.stamp);
     }
@@ -222,6 +224,7 @@ export class Registry {
     const entry = this.#services.get(service);
     if (!entry?.persistent.delete(key)) return undefined;
     this.#instances--;
+    this.#persistent--;
     const verdict = entry.verdicts.retired(key, nowMs);
     if (verdict !== undefined) this.#services.digestOf(entry).remove(probed(key), verdict.stamp);
     const change = this.#changed(entry, [key], 'store', true);
@@ -349,7 +352,7 @@ export class Registry {
   }
 
   #restamp(known: Ephemeral, instance: Instance): RegistryChange {
-    return this.#replace(known, instance, known.entry.nextStamp(this.#writer), 'here');
+    return this.#replace(known, this.#shared.of(instance), known.entry.nextStamp(this.#writer), 'here');
   }
 
   #replace(known: Ephemeral, instance: Instance, stamp: Stamp, origin: 'here' | 'peer'): RegistryChange {
@@ -357,7 +360,7 @@ export class Registry {
     const digest = this.#services.digestOf(known.entry);
     digest.remove(known.key, known.stamp);
     digest.add(known.key, stamp);
-    known.instance = this.#shared.of(instance);
+    known.instance = instance;
     known.stamp = stamp;
     // Health and metadata set the time-outs: the new deadline may be closer than the old one.
     this.#due.add(known);
@@ -397,7 +400,7 @@ export class Registry {
         known.isUnhealthyByVerdict = datum.kind === 'unhealthy';
         // A live one was written on a sign of life that some member has heard.
         if (datum.kind === 'live') known.aliveMs = wholeMs(nowMs);
-        return this.#replace(known, datum.instance, datum.stamp, 'peer');
+        return this.#replace(known, this.#shared.of(datum.instance), datum.stamp, 'peer');
       }
     }
   }
@@ -439,8 +442,6 @@ export class Registry {
 
 /** A stamp so far ahead comes of a fault, and would leave no numbers above it: at a thousand epochs a second, 34 years. */
 export const EPOCH_LEAP_MAX = 2 ** 40;
-/** Who knows of a beat: of several who may judge perhaps this member alone, so a second one in a row is told to all. */
-export type HeardBy = 'the judge' | 'one of several' | 'this member alone';
 /** Contested beats with no more between them were both heard by this member and perhaps by no other. */
 export const IN_A_ROW_MS = 12_000;
 /** Nobody judges a silence shorter than three times this. */

@@ -10,6 +10,7 @@ import {
 import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
 import { NO_SERVICE_SETTINGS, type ServiceSettings } from '@nacos-kube/core/model/service.ts';
 import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
+import type { Digest } from './digest.ts';
 import type { Queued } from './due-queue.ts';
 import { ProbeVerdicts } from './probe-verdicts.ts';
 
@@ -59,6 +60,8 @@ export class ServiceEntry {
   readonly tombstones = new Map<InstanceKey, Tombstone>();
   /** The newest stamp that this member has seen in this service. */
   newest: Stamp = { epoch: 0, sequence: 0, owner: '' };
+  /** Of what members share of it; undefined while that was never anything. */
+  digest: Digest | undefined;
   /** As the store has them; undefined when nobody made or changed the service as such. */
   settings: ServiceSettings | undefined;
   #view: ServiceView | undefined;

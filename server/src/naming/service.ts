@@ -113,9 +113,9 @@ export class NamingService implements Part {
   register(service: ServiceId, instance: Instance): Promise<void> | undefined {
     if (this.#isFull) throw new ProtocolError(503, `the registry is full: ${this.#instancesMax} instances`);
     if (!instance.ephemeral) return this.persistent.put(service, this.#identified(service, instance));
-    const operation: Operation = { kind: 'register', service, instance };
-    if (!this.#ownership.isOwn(serviceKey(service))) return this.carryOut(operation).then(() => {});
-    this.apply(operation);
+    const key = serviceKey(service);
+    if (!this.#ownership.isOwn(key)) return this.carryOut({ kind: 'register', service, instance }).then(() => {});
+    this.#publishOne(this.registry.register(service, this.#identified(service, instance), this.#now(), key));
     return undefined;
   }
 
@@ -251,7 +251,7 @@ export class NamingService implements Part {
 
   /** An id that the generator of the instance's own choice makes; a known instance keeps the one it has. */
   #identified(service: ServiceId, instance: Instance): Instance {
-    if (!wantsSnowflakeId(instance.metadata)) return instance;
+    if (instance.metadata.size === 0 || !wantsSnowflakeId(instance.metadata)) return instance;
     const key = serviceKey(service);
     const known = this.registry.find(key, instanceKey(instance), instance.ephemeral);
     if (known !== undefined) return { ...instance, instanceId: known.instanceId };

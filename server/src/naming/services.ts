@@ -68,8 +68,7 @@ export class Services {
   }
 
   /** Made when it is not there; whoever leaves it empty disposes of it. */
-  entryOf(id: ServiceId): ServiceEntry {
-    const key = serviceKey(id);
+  entryOf(id: ServiceId, key = serviceKey(id)): ServiceEntry {
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
     const entry = new ServiceEntry(id);
@@ -88,18 +87,18 @@ export class Services {
     if (!entry.isDisposable) return;
     this.#entries.delete(entry.key);
     this.#digests.delete(entry.key);
+    entry.digest = undefined;
     const names = this.#namespaces.get(entry.id.namespaceId);
     names?.delete(entry.id.name);
     if (names?.size === 0) this.#namespaces.delete(entry.id.namespaceId);
   }
 
   digestOf(entry: ServiceEntry): Digest {
-    let digest = this.#digests.get(entry.key);
-    if (digest === undefined) {
-      digest = new Digest();
-      this.#digests.set(entry.key, digest);
+    if (entry.digest === undefined) {
+      entry.digest = new Digest();
+      this.#digests.set(entry.key, entry.digest);
     }
-    return digest;
+    return entry.digest;
   }
 
   digestText(key: ServiceKey): string {

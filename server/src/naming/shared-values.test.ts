@@ -55,3 +55,12 @@ test('what is long or not seen for long is not remembered', () => {
   for (let n = 0; n < 2 * SHARED_MAX; n++) shared.of(make(`${n}`));
   assert.notEqual(shared.of(make('first')).metadata, first);
 });
+
+test('what replaces an instance keeps its id and health, and of equal texts those that were there', () => {
+  const shared = new SharedValues();
+  const known = shared.of(instance(new Map([['zone', 'a']]), { healthy: false, instanceId: 'first' }));
+  const wanted = instance(new Map([['zone', 'b']]), { ip: '10.0.0.7', weight: 2, app: 'other', cluster: 'far' });
+  assert.deepEqual(shared.replacing(known, wanted), { ...wanted, healthy: false, instanceId: 'first' });
+  const same = instance(new Map([['zone', 'a']]), { weight: 2 });
+  assert.equal(shared.replacing(known, same).metadata, known.metadata);
+});

@@ -23,6 +23,17 @@ export class SharedValues {
     return { ip, port, cluster, weight, healthy, enabled, ephemeral, metadata, instanceId, app };
   }
 
+  /** In the place of one that is there, whose id and health stay; so do texts that are equal, and nothing new of them lives on. */
+  replacing(known: Instance, wanted: Instance): Instance {
+    const { healthy, instanceId } = known;
+    const { port, weight, enabled, ephemeral } = wanted;
+    const ip = wanted.ip === known.ip ? known.ip : wanted.ip;
+    const cluster = wanted.cluster === known.cluster ? known.cluster : this.#text(wanted.cluster);
+    const app = wanted.app === known.app ? known.app : this.#text(wanted.app);
+    const metadata = this.#metadataOf(wanted.metadata);
+    return { ip, port, cluster, weight, healthy, enabled, ephemeral, metadata, instanceId, app };
+  }
+
   #metadataOf(metadata: Metadata): Metadata {
     if (metadata.size === 0) return metadata;
     const text = encodeMetadata(metadata);

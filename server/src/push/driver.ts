@@ -88,7 +88,7 @@ export class PushDriver implements Part {
   }
 
   changed(service: ServiceKey): void {
-    if (!this.switches.current.pushEnabled) return;
+    if (!this.#hub.isWatched(service) || !this.switches.current.pushEnabled) return;
     this.#send(this.#hub.changed(service, this.#now()));
   }
 

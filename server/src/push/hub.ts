@@ -108,6 +108,11 @@ export class PushHub {
     return true;
   }
 
+  /** False: nobody is to be told of its changes, as of most services. */
+  isWatched(service: ServiceKey): boolean {
+    return this.#watched.has(service);
+  }
+
   /** Services that somebody subscribes to, or did a moment ago. */
   watchedServices(): Iterable<ServiceKey> {
     return this.#watched.keys();
