@@ -112,6 +112,25 @@ test('who hands an operation over is told what it wrote, and what a beat is abou
   assert.deepEqual(await told({ operations: [['deregister', ...place, key]] }), [`left ${key}`]);
 });
 
+test("who hands over an operator's word, or that a service is cleared, is told what came of it", async () => {
+  const { host, ask, naming } = await start();
+  const place = ['public', 'DEFAULT_GROUP@@demo'];
+  const told = async (...operations: unknown[]) => {
+    const { datums = [] } = JSON.parse((await ask(FORWARD_PATH, { operations })).text) as { datums?: unknown[][] };
+    return datums.map(([, key, , , , kind, verdict]) => [kind, key, verdict]);
+  };
+  const stored = naming.register(DEMO, decodeInstance(['10.1.0.9', 80, 'DEFAULT', 1, 3, 'id', 'app']));
+  await host.advance(1_000);
+  await stored;
+  const stays = '10.1.0.9:80:DEFAULT';
+  assert.deepEqual(await told(['judge', ...place, stays, false]), [['probed', stays, false]]);
+  await ask(FORWARD_PATH, {
+    operations: [1, 2].map((n) => ['register', ...place, [`10.1.0.${n}`, ...INSTANCE.slice(1)]]),
+  });
+  const gone = [1, 2].map((n) => ['left', `10.1.0.${n}:80:DEFAULT`, undefined]);
+  assert.deepEqual(await told(['clear', ...place]), gone);
+});
+
 test('what breaks the schema is refused whole, counted, and changes nothing', async () => {
   const { host, send, ask, state, distro } = await start();
   await ask(DELTA_PATH, { datums: [live(5)] });

@@ -6,6 +6,7 @@ import { serviceKey } from '@nacos-kube/core/model/names.ts';
 import { MEMBER_HEADER, TIME_HEADER } from '../http/peer-auth.ts';
 import type { Datum } from '../naming/datum.ts';
 import type { Operation } from '../naming/operation.ts';
+import type { Registry } from '../naming/registry.ts';
 import type { NamingService } from '../naming/service.ts';
 import {
   BadMessageError,
@@ -24,7 +25,7 @@ import { datumChars, inMessages } from './message-size.ts';
 import { datumPage, decodeCursor, PAGE_DATUMS_MAX, Snapshots } from './pages.ts';
 import { DELTA_PATH, DIGEST_PATH, EXCHANGE_PATH, FORWARD_PATH, SNAPSHOT_PATH } from './paths.ts';
 import type { Peers } from './peers.ts';
-import { BATCH_MAX, NEWER_MAX } from './sync.ts';
+import { BATCH_MAX, NEWER_MAX, type Place } from './sync.ts';
 import { DIGESTS_PER_MESSAGE_MAX, differingServices, ownedDigests, SERVICES_PER_EXCHANGE_MAX } from './verify.ts';
 
 const PEER: Policy = { kind: 'peer' };
@@ -67,15 +68,11 @@ export function distroRoutes(distro: Distro, naming: NamingService, peers: Peers
       if (isLate) throw new ProtocolError(503, 'these operations came too late');
       const operations = list(field(message, 'operations'), 'operations', FORWARD_BATCH_MAX).map(decodeOperation);
       const unknown = new Set(list(field(message, 'unknown') ?? [], 'unknown', operations.length));
+      const places = operations.flatMap((operation, index) => placesTold(registry, operation, unknown.has(index)));
       // Carried out here even if this member sees another owner: views differ for moments, stamps put it right.
       const results = operations.map((operation) => encodeResult(naming.apply(operation)));
-      const told = operations.filter((operation, index) => isWrite(operation) || unknown.has(index));
       // What does not fit comes with the delta.
-      const [datums = []] = inMessages(
-        told.flatMap((one) => datumsOf(registry, one)),
-        datumChars,
-        2 * FORWARD_BATCH_MAX,
-      );
+      const [datums = []] = inMessages(datumsOf(registry, places), datumChars, 2 * FORWARD_BATCH_MAX);
       return { results, ...(datums.length > 0 && { datums: datums.map(encodeDatum) }) };
     }),
   ];
@@ -105,14 +102,27 @@ function route(
   };
 }
 
-function isWrite({ kind }: Operation): boolean {
-  return kind === 'register' || kind === 'deregister' || kind === 'change';
+/** What an operation is about to write, or a beat is about that the sender does not know. */
+function placesTold(registry: Registry, operation: Operation, isUnknown: boolean): readonly Place[] {
+  const service = serviceKey(operation.service);
+  switch (operation.kind) {
+    case 'register':
+      return [{ service, key: instanceKey(operation.instance) }];
+    case 'deregister':
+    case 'change':
+    case 'judge':
+      return [{ service, key: operation.key }];
+    case 'clear': {
+      const { instances = [] } = registry.view(service) ?? {};
+      return instances.filter(({ ephemeral }) => ephemeral).map((one) => ({ service, key: instanceKey(one) }));
+    }
+    case 'beat':
+      return isUnknown ? [{ service, key: operation.key }] : [];
+  }
 }
 
-function datumsOf(registry: NamingService['registry'], operation: Operation): readonly Datum[] {
-  if (operation.kind === 'clear') return [];
-  const key = operation.kind === 'register' ? instanceKey(operation.instance) : operation.key;
-  return registry.datumsOfInstance(serviceKey(operation.service), key);
+function* datumsOf(registry: Registry, places: readonly Place[]): Iterable<Datum> {
+  for (const { service, key } of places) yield* registry.datumsOfInstance(service, key);
 }
 
 function digest(value: unknown): readonly [string, string] {
