@@ -196,6 +196,24 @@ test('a member that slept refuses lists until it was told what it missed', async
   assert.ok(world.nowMs < 30_000, `${world.nowMs} ms`);
 });
 
+test('a member that falls asleep again while it is told what it missed asks once more', async () => {
+  const { world, ask, isListed, areEqual } = await start();
+  assert.equal(await ask('s2', 'POST', 'instance'), '200 ok');
+  assert.ok(await world.until(areEqual, 5_000));
+  world.link({ delayMinMs: 1_000, delayMaxMs: 1_000 }, 's3', 's1');
+  world.pause('s1', 20_000);
+  await world.advance(20_200);
+  // What s2 has is there by now, what s3 has is on its way.
+  world.pause('s1', 20_000);
+  assert.equal(await ask('s2', 'DELETE', 'instance'), '200 ok');
+  await world.advance(19_000);
+  assert.ok(isListed('s1'));
+  const answers: string[] = [];
+  while (!answers.some((answer) => answer.startsWith('200'))) answers.push(await ask('s1', 'GET', 'instance/list'));
+  assert.match(answers[0]!, /^503 /);
+  assert.match(answers.at(-1)!, /"hosts":\[\]/);
+});
+
 test('a short pause is none: lists are answered at once', async () => {
   const { world, ask, areEqual } = await start();
   assert.equal(await ask('s2', 'POST', 'instance'), '200 ok');

@@ -61,6 +61,8 @@ export class Distro implements Part {
   #epoch = -1;
   #epochSinceMs = 0;
   #tickedMs = 0;
+  /** Times that this process was asleep. */
+  #sleeps = 0;
   #state: 'starting' | 'running' | 'draining' | 'stopped' = 'starting';
   merged = 0;
   refused = 0;
@@ -215,10 +217,18 @@ export class Distro implements Part {
   }
 
   #tick(): void {
-    const nowMs = this.#now();
-    if (this.#state === 'running' && this.#isAsleep(nowMs)) this.#wake(Math.round(nowMs - this.#tickedMs));
-    this.#tickedMs = nowMs;
+    this.#noteSleep();
     this.#noteMembers();
+  }
+
+  #noteSleep(): void {
+    const nowMs = this.#now();
+    const sinceMs = Math.round(nowMs - this.#tickedMs);
+    const wasAsleep = this.#isAsleep(nowMs);
+    this.#tickedMs = nowMs;
+    if (!wasAsleep) return;
+    this.#sleeps++;
+    if (this.#state === 'running') this.#wake(sinceMs);
   }
 
   #isAsleep(nowMs: number): boolean {
@@ -348,6 +358,20 @@ export class Distro implements Part {
 
   async #load(): Promise<void> {
     await this.#peers.untilListed();
+    let sleeps: number;
+    do {
+      sleeps = this.#sleeps;
+      await this.#loadOnce();
+      // What was told before it fell asleep again is old.
+      this.#noteSleep();
+    } while (sleeps !== this.#sleeps && this.#state === 'starting');
+    // A node that was stopped meanwhile has written its journal for the last time.
+    if (this.#state === 'stopped') return;
+    if (this.#state === 'starting') this.#state = 'running';
+    if (!this.journal.isStarted) this.journal.start();
+  }
+
+  async #loadOnce(): Promise<void> {
     let peers = this.#peers.listed();
     for (let round = 1; peers.length > 0; round++) {
       const outcomes = await Promise.all(peers.map((peer) => this.#loadFrom(peer)));
@@ -358,10 +382,6 @@ export class Distro implements Part {
       await this.#host.clock.sleep(SNAPSHOT_PAUSE_MS);
       peers = this.#peers.healthy();
     }
-    // A node that was stopped meanwhile has written its journal for the last time.
-    if (this.#state === 'stopped') return;
-    if (this.#state === 'starting') this.#state = 'running';
-    if (!this.journal.isStarted) this.journal.start();
   }
 
   /** How many datums it had; undefined when it did not answer in time. A snapshot adds and updates, it never deletes. */
