@@ -1,4 +1,4 @@
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import type { Clock, Timer } from '../host.ts';
 
 /** From here on the heap is held close to what is alive. */
@@ -16,7 +16,7 @@ const LOOK_EVERY_MS = 2_000;
  */
 export function boundHeapGrowth(
   clock: Clock,
-  heapBytes = () => getHeapStatistics().total_heap_size,
+  heapBytes = oldBytes,
   setGrowth = (percent: number) => setFlagsFromString(`--heap-growing-percent=${percent}`),
 ): Timer {
   let isLarge = false;
@@ -27,4 +27,12 @@ export function boundHeapGrowth(
     isLarge = isNow;
     setGrowth(isLarge ? LARGE_GROWTH_PERCENT : 0);
   });
+}
+
+/** Without the young space: under load it alone may be as large as a small heap, and sweeping makes it no smaller. */
+export function oldBytes(): number {
+  return getHeapSpaceStatistics().reduce(
+    (sum, { space_name: name, space_size: bytes }) => (name.startsWith('new_') ? sum : sum + bytes),
+    0,
+  );
 }
