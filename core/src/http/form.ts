@@ -25,7 +25,8 @@ function formOfQuery(query: string): Form {
   return form;
 }
 
-function formOfBoth(query: string, body: Buffer, isGbk: boolean): Form {
+function formOfBoth(query: string, bytes: Buffer, isGbk: boolean): Form {
+  const body = bytes.length <= SHORT_BODY_BYTES_MAX ? bytes.toString('latin1') : bytes;
   const charset = charsetOfQuery(query) ?? charsetOfBody(body) ?? 'utf-8';
   const form = new Map<string, string>();
   addQuery(form, query, charset);
@@ -144,7 +145,14 @@ function addQuery(form: Map<string, string>, query: string, charset: Charset): v
       equals = -1;
       isPlain = true;
     } else if (unit === EQUALS) {
-      if (equals < 0) equals = at;
+      if (equals >= 0) continue;
+      equals = at;
+      const ampersand = query.indexOf('&', at);
+      const end = ampersand < 0 ? length : ampersand;
+      if (end - at < LONG_CHARS) continue;
+      // What is not looked at here is where it is decoded.
+      isPlain = false;
+      at = end - 1;
     } else if (unit === PERCENT || unit === PLUS || unit > 0x7f) {
       isPlain = false;
     }
@@ -152,9 +160,9 @@ function addQuery(form: Map<string, string>, query: string, charset: Charset): v
 }
 
 /** Cuts bytes, not one long text: a part of a text keeps the whole alive, and a body may be 10 MB. */
-function addBody(form: Map<string, string>, body: Buffer, charset: Charset): void {
-  if (body.length <= SHORT_BODY_BYTES_MAX) {
-    addQuery(form, body.toString('latin1'), charset);
+function addBody(form: Map<string, string>, body: string | Buffer, charset: Charset): void {
+  if (typeof body === 'string') {
+    addQuery(form, body, charset);
     return;
   }
   let count = 0;
@@ -214,8 +222,8 @@ function charsetOfQuery(query: string): Charset | undefined {
   return found?.[1] ? charsetNamed(found[1]) : undefined;
 }
 
-function charsetOfBody(body: Buffer): Charset | undefined {
-  if (body.length <= SHORT_BODY_BYTES_MAX) return charsetOfQuery(body.toString('latin1'));
+function charsetOfBody(body: string | Buffer): Charset | undefined {
+  if (typeof body === 'string') return charsetOfQuery(body);
   for (let at = body.indexOf('encoding='); at >= 0; at = body.indexOf('encoding=', at + 1)) {
     if (at > 0 && body[at - 1] !== AMPERSAND) continue;
     const name = body.subarray(at + 'encoding='.length, at + 64).toString('latin1');

@@ -42,7 +42,12 @@ export function createPipeline(options: PipelineOptions): HttpHandler {
   };
 
   const later = async (given: Promise<HttpResponse>, route: Route, startedMs: number): Promise<HttpResponse> => {
-    const answer = await given.catch((error: unknown) => fail(error, route));
+    let answer: HttpResponse;
+    try {
+      answer = await given;
+    } catch (error) {
+      answer = fail(error, route);
+    }
     observe?.(route.path, route.method, answer.status, now() - startedMs);
     return answer;
   };

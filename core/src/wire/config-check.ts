@@ -55,18 +55,22 @@ export function checkLength(name: string, value: string, lengthMax: number): voi
 
 /** Empty or white space only, by the reference's notion of it: no-break spaces are not white. */
 export function isBlank(value: string | undefined): boolean {
-  return (
-    value === undefined || /^[\t-\r\x1c-\x20\u1680\u2000-\u2006\u2008-\u200a\u2028\u2029\u205f\u3000]*$/.test(value)
-  );
+  if (value === undefined || value === '') return true;
+  // Nearly all begin with what is none, and then a long content need not be looked at as a whole.
+  const first = value.charCodeAt(0);
+  if (first > 0x20 && first < 0x1680) return false;
+  return /^[\t-\r\x1c-\x20\u1680\u2000-\u2006\u2008-\u200a\u2028\u2029\u205f\u3000]*$/.test(value);
 }
 
 /** Letters and decimal digits of any script within the BMP, and `_ - . :`; `..` is therefore a legal name (S8). */
 function isName(value: string): boolean {
+  if (/^[\w.:-]+$/.test(value)) return true;
   return /^[\p{L}\p{Nd}_.:-]+$/u.test(value) && !/[\ud800-\udfff]/.test(value);
 }
 
 /** The reference drops control characters too, and so lets names in that its own listener format cannot carry. */
 function trimmed(value: string): string {
+  if (!value.startsWith(' ') && !value.endsWith(' ')) return value;
   return value.replace(/^ +/, '').replace(/ +$/, '');
 }
 

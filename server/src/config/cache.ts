@@ -89,8 +89,12 @@ export class ConfigCache {
     this.#touches.touchAbsent();
   }
 
-  put(row: Omit<CachedConfig, 'groupKey' | 'key'> & { readonly key: ConfigKey }, content: Uint8Array): CachedConfig {
-    const text = groupKey(row.key);
+  /** `text`: the group key, where it is known already. */
+  put(
+    row: Omit<CachedConfig, 'groupKey' | 'key'> & { readonly key: ConfigKey },
+    content: Uint8Array,
+    text = groupKey(row.key),
+  ): CachedConfig {
     const before = this.#configs.get(text);
     const after: CachedConfig = {
       groupKey: before?.groupKey ?? ownText(text),

@@ -20,10 +20,10 @@ export function packWrites(commands: readonly WriteCommand[]): PackedWrites {
       packed.push(command);
       continue;
     }
-    const { dataId, group, namespaceId, content, md5, type, by, expectedMd5, ...rest } = command.write;
-    const { appName, description, use, effect, schema, tags } = rest;
-    packed.push(command.nowMs, dataId, group, namespaceId, content, md5, type, by.ip, by.user, expectedMd5);
-    packed.push(appName, description, use, effect, schema, tags);
+    const { write, nowMs } = command;
+    packed.push(nowMs, write.dataId, write.group, write.namespaceId, write.content, write.md5, write.type);
+    packed.push(write.by.ip, write.by.user, write.expectedMd5, write.appName, write.description, write.use);
+    packed.push(write.effect, write.schema, write.tags);
   }
   return packed;
 }
