@@ -258,6 +258,15 @@ test('an image of etcd that never started can be put right', () => {
   assert.deepEqual(deletions(actions), ['demo-etcd-0']);
 });
 
+test('an image that took the quorum can be put right also where the number of members is on its way', () => {
+  const pods = [etcdPod(0, { isReady: false }), etcdPod(1, { isReady: false, isInitialized: false })];
+  const silent = { members: undefined, guard: 'unknown', reports: new Map(), pods } as const;
+  const etcd = { ...anEtcd(3, silent), statefulSet: etcdSet(3, 'r2') };
+  const actions = planned({ ...steady({}, 1), etcd });
+  assert.equal(condition(actions, 'Progressing'), 'True ScaleInBlocked');
+  assert.deepEqual(deletions(actions), ['demo-etcd-0']);
+});
+
 test('a database far over what it holds is defragmented, one member at a time, a leader after it handed over', () => {
   const bloated = { dbBytes: 200 * MIB, dbBytesInUse: 20 * MIB };
   assert.deepEqual(orders(planned(steady({ reports: etcdReports(3, bloated) }))), ['defragment by 10.244.1.11']);

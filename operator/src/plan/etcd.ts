@@ -111,8 +111,8 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
 
   function rolloutIn(phase: EtcdProgress['phase']): RolloutPlan<EtcdMemberView> {
     if (phase === 'steady') return planReplacing(managed.members, views, areNodesSettled, nowMs);
-    // Before the first quorum there is only what never started: an image that cannot be pulled must be put right.
-    return phase === 'starting' ? replaceBroken(managed.members, views, nowMs) : { kind: 'done' };
+    // An image that cannot be run must be put right in any phase: what it stopped may be what the others wait for.
+    return replaceBroken(managed.members, views, nowMs);
   }
 }
 
