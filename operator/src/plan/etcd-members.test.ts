@@ -183,6 +183,25 @@ test('members that outlived their pods are no members any more: they would count
   assert.deepEqual(deletions(planned(steady({ statefulSet }))), ['demo-etcd-2']);
 });
 
+test('fewer members: who is away or has no vote goes before who serves, and none of the volumes with it', () => {
+  const members = [etcdMember(0), etcdMember(1, true, true), etcdMember(2), etcdMember(3)];
+  const pods = [etcdPod(0), etcdPod(1), etcdPod(2, { isReady: false, isInitialized: false }), etcdPod(3)];
+  const reports = new Map([...etcdReports(4)].filter(([name]) => name !== 'demo-etcd-2'));
+  const removed = (own: readonly EtcdMember[]) => {
+    const etcd = { ...anEtcd(4), members: own, pods, reports };
+    const actions = planned({ ...steady({}, 1), etcd });
+    assert.equal(
+      applied<StatefulSet>(actions, 'StatefulSet', 'demo-etcd')?.spec.replicas,
+      4,
+      'the highest is one still',
+    );
+    return actions.flatMap((one) => (one.kind === 'etcd' && one.order.do === 'remove-member' ? [one.order.id] : []));
+  };
+  assert.deepEqual(removed(members), ['102'], 'without it the highest would be all the quorum that there is');
+  assert.deepEqual(removed(members.filter(({ id }) => id !== '102')), ['101']);
+  assert.deepEqual(removed([etcdMember(0), etcdMember(3)]), ['103']);
+});
+
 test('fewer members: never below the quorum of the rest', () => {
   const five = anEtcd(5);
   const pods = five.pods.map((pod, ordinal) => (ordinal < 2 ? etcdPod(ordinal, { isReady: false }) : pod));

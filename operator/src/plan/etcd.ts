@@ -191,21 +191,24 @@ function planMembers(
   // Without a quorum nobody can be removed, so nobody goes.
   if (etcd?.members === undefined) return { replicas: told, phase: 'in-blocked', orders: [] };
 
-  const next = leaving.at(-1);
-  if (next === undefined) return { replicas: wanted, phase: 'in', orders: promoting };
+  const last = leaving.at(-1);
+  if (last === undefined) return { replicas: wanted, phase: 'in', orders: promoting };
   // Who leaves may be all the quorum that one has who stays and does not count for it yet.
   if (views.some((view) => view.isLearner && view.ordinal < wanted)) {
     return { replicas: told, phase: 'in', orders: promoting };
   }
-  const replicas = Math.min(told, Math.max(wanted, next.ordinal + 1));
+  const replicas = Math.min(told, Math.max(wanted, last.ordinal + 1));
+  // One that has no vote or is away goes first, for it is in the way of the others: nobody would ever bring it back.
+  const next = leaving.findLast((view) => !view.isUp) ?? last;
   const rest = views.filter((view) => view.id !== undefined && !view.isLearner && view !== next);
   const up = rest.filter((view) => view.isUp);
   const asked = up[0];
   const heir = up.find((view) => view.ordinal < wanted);
-  if (asked === undefined || heir === undefined || up.length < quorumOf(rest.length)) {
+  const isLastWithData = next.isUp && heir === undefined;
+  if (asked === undefined || isLastWithData || up.length < quorumOf(rest.length)) {
     return { replicas, phase: 'in-blocked', orders: [] };
   }
-  if (next.isLeader && next.address !== undefined) {
+  if (next.isLeader && next.address !== undefined && heir) {
     const note = `${heir.name} leads instead of ${next.name}, which is to leave`;
     return { replicas, phase: 'in', orders: orderTo(next, { do: 'move-leader', to: heir.id as string }, note) };
   }
