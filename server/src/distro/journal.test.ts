@@ -186,6 +186,19 @@ test('what changes while a piece of the changes before is written comes with the
   assert.deepEqual((await readAgain(host)).at(-1), live('10.1.0.0', 2));
 });
 
+test('a piece takes lines of any length and any characters', async () => {
+  const { host, registered, journal } = start();
+  const names = ['x', 'größe', '\u{1f40b}'.repeat(20_000), '\ud800', 'y'.repeat(300_000)];
+  const datums = names.map((name, n): Datum => {
+    const datum = live(`10.0.0.${n}`) as Datum & { readonly kind: 'live' };
+    return { ...datum, instance: { ...datum.instance, app: name } };
+  });
+  registered.put(...datums);
+  journal.start();
+  await host.advance(FLUSH_MS);
+  assert.deepEqual(await readAgain(host), datums);
+});
+
 test('a full disk costs nothing but the journal: it is told once, counted, and made good', async () => {
   const { host, journal, lines, add } = start();
   journal.start();

@@ -169,22 +169,47 @@ export class Journal {
 
 /** In pieces: all of it may be more than one text can hold, and takes longer than others should wait. */
 async function writeAll(file: AppendFile, datums: Iterable<Datum>): Promise<number> {
-  let lines = 0;
-  let piece: string[] = [];
-  const write = async () => {
-    if (piece.length === 0) return;
-    const text = `${piece.join('\n')}\n`;
-    lines += piece.length;
-    piece = [];
-    await file.write(text);
-  };
+  let written = 0;
+  let piece = new Piece();
   for (const datum of datums) {
-    piece.push(JSON.stringify(encodeDatum(datum)));
-    if (piece.length === PIECE_LINES) await write();
+    piece.add(JSON.stringify(encodeDatum(datum)));
+    if (piece.lines < PIECE_LINES) continue;
+    written += piece.lines;
+    await file.write(piece.bytes);
+    piece = new Piece();
   }
-  await write();
-  return lines;
+  if (piece.lines > 0) await file.write(piece.bytes);
+  return written + piece.lines;
 }
+
+/** Lines as bytes from the first on: a text of each, kept until all are there, would be moved about in memory. */
+class Piece {
+  lines = 0;
+  #buffer = Buffer.allocUnsafe(0);
+  #end = 0;
+
+  add(line: string): void {
+    const endMax = this.#end + UNIT_BYTES_MAX * line.length + 1;
+    if (endMax > this.#buffer.length) this.#grow(endMax);
+    this.#end += this.#buffer.write(line, this.#end);
+    this.#buffer[this.#end++] = LINE_END;
+    this.lines++;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#end);
+  }
+
+  #grow(bytes: number): void {
+    const larger = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, bytes, 2 * this.#buffer.length));
+    this.#buffer.copy(larger, 0, 0, this.#end);
+    this.#buffer = larger;
+  }
+}
+
+const FIRST_BYTES = 16 * 1024;
+/** Of UTF-8, for a unit of UTF-16. */
+const UNIT_BYTES_MAX = 3;
 
 /** One by one: all of it may be more than one text can hold. */
 function* linesOf(content: Uint8Array): Iterable<string> {
