@@ -93,6 +93,13 @@ test('bodies that are no forms are left alone', () => {
   assert.deepEqual(decoded({ method: 'GET', type: FORM_TYPE, body: 'a=1' }), {});
 });
 
+test('names that look like those that are known stay what they are', () => {
+  assert.deepEqual(decoded({ query: 'ip=1&pi=2&iq=3&IP=4&i%70=5&ipx=6&porx=7&por%74=8' }), {
+    ...{ ip: '1', pi: '2', iq: '3', IP: '4', ipx: '6', porx: '7', port: '8' },
+  });
+  assert.deepEqual(decoded({ query: 'serviceName&weight=&app==a%3d=' }), { serviceName: '', weight: '', app: '=a==' });
+});
+
 test('a name of an object stays a name', () => {
   const form = decodeForm({ method: 'GET', query: '__proto__=1&constructor=2', headers: {}, body: new Uint8Array() });
   assert.equal(form.get('__proto__'), '1');

@@ -130,16 +130,21 @@ function addQuery(form: Map<string, string>, query: string, charset: Charset): v
   let start = 0;
   let equals = -1;
   let isPlain = true;
+  let isPlainName = true;
   const { length } = query;
   for (let at = 0; at <= length; at++) {
     const unit = at < length ? query.charCodeAt(at) : AMPERSAND;
     if (unit === AMPERSAND) {
       if (at > start) {
         checkCount(++count);
-        const name = query.slice(start, equals < 0 ? at : equals);
-        const value = equals < 0 ? '' : query.slice(equals + 1, at);
-        if (!isPlain) add(form, name, value, charset);
-        else if (name !== '' && !form.has(name)) form.set(name, value);
+        const hasValue = equals >= 0;
+        const nameEnd = hasValue ? equals : at;
+        const isKnown = hasValue ? isPlainName : isPlain;
+        const name = isKnown ? nameAt(query, start, nameEnd) : decodeComponent(query.slice(start, nameEnd), charset);
+        if (name !== '' && !form.has(name)) {
+          const value = hasValue ? query.slice(equals + 1, at) : '';
+          form.set(name, isPlain ? value : decodeComponent(value, charset, name));
+        }
       }
       start = at + 1;
       equals = -1;
@@ -147,16 +152,35 @@ function addQuery(form: Map<string, string>, query: string, charset: Charset): v
     } else if (unit === EQUALS) {
       if (equals >= 0) continue;
       equals = at;
+      isPlainName = isPlain;
       const ampersand = query.indexOf('&', at);
       const end = ampersand < 0 ? length : ampersand;
-      if (end - at < LONG_CHARS) continue;
+      isPlain = end - at < LONG_CHARS;
       // What is not looked at here is where it is decoded.
-      isPlain = false;
-      at = end - 1;
+      if (!isPlain) at = end - 1;
     } else if (unit === PERCENT || unit === PLUS || unit > 0x7f) {
       isPlain = false;
     }
   }
+}
+
+/** What clients say most. */
+const NAMES = [
+  ...['serviceName', 'namespaceId', 'groupName', 'ip', 'port', 'clusterName', 'weight', 'enabled', 'enable', 'healthy'],
+  ...['ephemeral', 'metadata', 'app', 'clusters', 'healthyOnly', 'clientIP', 'udpPort', 'beat', 'encoding'],
+  ...['dataId', 'group', 'tenant', 'content', 'Listening-Configs'],
+];
+const namesOfLength: string[][] = [];
+for (const name of NAMES) {
+  namesOfLength[name.length] ??= [];
+  namesOfLength[name.length]?.push(name);
+}
+
+/** A name that is there already costs a look: one made anew has to be found among all texts when a map is asked for it. */
+function nameAt(query: string, start: number, end: number): string {
+  const names = namesOfLength[end - start];
+  if (names !== undefined) for (const name of names) if (query.startsWith(name, start)) return name;
+  return query.slice(start, end);
 }
 
 /** Cuts bytes, not one long text: a part of a text keeps the whole alive, and a body may be 10 MB. */

@@ -52,6 +52,7 @@ export function decodeDeclaredService(form: Form): ServiceId {
  */
 export function decodeNamespace(form: Form): string {
   const namespaceId = optional(form, 'namespaceId', PUBLIC_NAMESPACE);
+  if (namespaceId === PUBLIC_NAMESPACE) return PUBLIC_NAMESPACE;
   if (namespaceId.includes('#')) throw badRequest("Param 'namespaceId' is illegal, it must not contain '#'");
   return checkText(namespaceId, 'namespaceId', NAMESPACE_CHARS_MAX);
 }
@@ -69,6 +70,7 @@ export function decodeCluster(form: Form): string {
 }
 
 export function checkCluster(name: string): string {
+  if (name === DEFAULT_CLUSTER) return DEFAULT_CLUSTER;
   if (name.length > CLUSTER_CHARS_MAX) throw tooLong('clusterName', CLUSTER_CHARS_MAX);
   if (!/^[0-9a-zA-Z-]+$/.test(name)) {
     throw badRequest(`cluster name can only have these characters: 0-9a-zA-Z-, current: ${name}`);
@@ -106,7 +108,7 @@ function decodeNamed(form: Form, given: string): ServiceId {
 function checkFormat(name: string): void {
   const at = name.indexOf('@@');
   // Java's split drops empty parts at the end, so a name of nothing but separators is no name.
-  if (/^(?:@@)*$/.test(name.slice(at + 2))) {
+  if (name[at + 2] === undefined || (name[at + 2] === '@' && /^(?:@@)*$/.test(name.slice(at + 2)))) {
     throw badRequest("Param 'serviceName' is illegal, it should be format as 'groupName@@serviceName'");
   }
   if (name.slice(0, at).trim() === '') {

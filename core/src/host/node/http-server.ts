@@ -242,7 +242,7 @@ class NodeHttpRequest implements HttpRequest {
     const mark = url.indexOf('?');
     // HEAD is a GET whose answer Node sends without the body.
     this.method = incoming.method === 'HEAD' ? 'GET' : (incoming.method as string);
-    this.path = mark < 0 ? url : url.slice(0, mark);
+    this.path = mark < 0 ? url : pathOf(url, mark);
     this.query = mark < 0 ? '' : url.slice(mark + 1);
     this.body = body;
     this.#incoming = incoming;
@@ -270,6 +270,18 @@ class NodeHttpRequest implements HttpRequest {
     });
     letGo(this.#incoming);
   }
+}
+
+/** Of each length the last one that came: most come again, and a text made anew has to be found among all others. */
+const paths: string[] = [];
+const PATH_CHARS_MAX = 128;
+
+function pathOf(url: string, length: number): string {
+  const known = paths[length];
+  if (known !== undefined && url.startsWith(known)) return known;
+  const path = url.slice(0, length);
+  if (length <= PATH_CHARS_MAX) paths[length] = path;
+  return path;
 }
 
 /** An answer that is held for long keeps the request: what nobody reads again is not kept with it (F20). */
