@@ -7,6 +7,7 @@ import { fewAtOnce } from './few-at-once.ts';
 import type { RowReader } from './rows.ts';
 import type { VariantRowReader } from './variant-rows.ts';
 
+/** Of a store that does not say how many. */
 export const ROWS_READ_AT_ONCE = 8;
 
 /** Keeps the cache at the feed: each changed row is read once however often it changed. */
@@ -43,7 +44,9 @@ export class ConfigFollower implements FeedReader {
     }
     // What this node published itself is here already.
     const due = [...newest].filter(([text, { revision }]) => (this.#cache.get(text)?.revision ?? -1) < revision);
-    await fewAtOnce(due, ROWS_READ_AT_ONCE, ([, { key, revision }]) => this.#rows.read(key, revision));
+    await fewAtOnce(due, this.#rows.atOnce ?? ROWS_READ_AT_ONCE, ([, { key, revision }]) =>
+      this.#rows.read(key, revision),
+    );
     // Always: a variant that this node published says nothing of the others of its key.
     await fewAtOnce([...withVariants.values()], ROWS_READ_AT_ONCE, (key) => this.#variantRows.read(key));
   }

@@ -31,6 +31,11 @@ export class RowReader {
     this.#cache = cache;
   }
 
+  /** How many are best read at once, if the store says so. */
+  get atOnce(): number | undefined {
+    return this.#store.readsAtOnce;
+  }
+
   /** Rows that no client could be served from, of all that were read. */
   get skipped(): number {
     return this.#skipped;

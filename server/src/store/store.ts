@@ -17,6 +17,8 @@ export interface Store {
   /** False when there was none; then there is no change either. */
   removeConfig(key: ConfigKey, by: Operator): Promise<boolean>;
   getConfig(key: ConfigKey): Promise<Config | undefined>;
+  /** How many of those are best asked for at once; unless told, so few that other calls do not wait for them. */
+  readonly readsAtOnce?: number;
   /** All formal configurations in pages, in a fixed order; `after` is the `next` of the page before. */
   scanConfigs(limit: number, after?: string): Promise<Page<Config>>;
   countConfigs(namespaceId: string): Promise<number>;

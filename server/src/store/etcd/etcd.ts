@@ -38,6 +38,7 @@ import {
 } from '../store.ts';
 import { Blobs } from './blobs.ts';
 import { EtcdClient } from './client.ts';
+import { ConfigReads } from './config-reads.ts';
 import * as configs from './configs.ts';
 import type { EtcdContext } from './context.ts';
 import { storeErrorOf } from './failure.ts';
@@ -72,11 +73,15 @@ const LAYOUT = '1';
 /** Within the time to live of the lock. */
 const HOUSEKEEPING_MS = 10_000;
 const HISTORY_EVERY_MS = 10 * 60 * 1000;
+/** Read together they are two requests, and bring no more than one of them may. */
+const READS_AT_ONCE = 64;
 
 class EtcdStore implements Required<Store> {
   readonly kind = 'etcd';
+  readonly readsAtOnce = READS_AT_ONCE;
   readonly #client: EtcdClient;
   readonly #etcd: EtcdContext;
+  readonly #configReads: ConfigReads;
   readonly #feed: EtcdFeed;
   readonly #housekeeping: Housekeeping;
 
@@ -89,6 +94,7 @@ class EtcdStore implements Required<Store> {
     const room = new Room();
     const [blobs, ids, known] = [new Blobs(host, client, keys, room), new Ids(host.random), new Known()];
     this.#etcd = { host, client, keys, blobs, ids, known, turns: new Turns(room), slots: new Slots(room) };
+    this.#configReads = new ConfigReads(this.#etcd);
     this.#feed = new EtcdFeed(host, client, keys, changesKept, () => known.forgetAll());
     this.#housekeeping = new Housekeeping(this.#etcd, {
       changesKept,
@@ -126,7 +132,7 @@ class EtcdStore implements Required<Store> {
   }
 
   getConfig(key: ConfigKey): Promise<Config | undefined> {
-    return this.#call(() => reads.getConfig(this.#etcd, key));
+    return this.#call(() => this.#configReads.get(key));
   }
 
   async scanConfigs(limit: number, after?: string): Promise<Page<Config>> {

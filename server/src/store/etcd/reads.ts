@@ -150,7 +150,7 @@ async function withContents(
   return heads.flatMap((head, i) => (contents[i] === undefined ? [] : [configOf(head, contents[i]!)]));
 }
 
-function configOf({ blob, ...rest }: ConfigHead, content: string): Config {
+export function configOf({ blob, ...rest }: ConfigHead, content: string): Config {
   return { ...rest, content };
 }
 
