@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type AppendFile, type Disk, DiskError, type DiskErrorKind, type Log, type WriteOptions } from '../host.ts';
 import { watchDirectory } from './disk-watch.ts';
@@ -10,7 +10,7 @@ export function createNodeDisk(log: Log): Disk {
     write: (path, content, options = {}) => guarded('writing', path, () => replaceFile(path, content, options)),
     append: (path) => guarded('opening', path, () => openAppend(path)),
     list: (path) => guarded('listing', path, () => listOrEmpty(path)),
-    remove: (path) => guarded('removing', path, () => rm(path, { recursive: true, force: true })),
+    remove: (path) => guarded('removing', path, () => removeAny(path)),
     rename: (from, to) => guarded('renaming', from, () => rename(from, to)),
     stat: (path) => guarded('looking at', path, () => statOrUndefined(path)),
     makeDirectory: (path) => guarded('making', path, () => makeDirectories(path)),
@@ -23,6 +23,15 @@ async function guarded<T>(doing: string, path: string, work: () => Promise<T>): 
     return await work();
   } catch (error) {
     throw toDiskError(error, `${doing} ${path}`);
+  }
+}
+
+/** Nearly always it is a file, and to look first would cost as much as to remove it. */
+async function removeAny(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') await rm(path, { recursive: true, force: true });
   }
 }
 
