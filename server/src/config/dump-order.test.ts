@@ -157,3 +157,35 @@ test('of many versions in a short time only two files stay', async () => {
 function worldOf(seed: number): World {
   return new World({ seed, traceLinesMax: 0 });
 }
+
+test('a text that comes back before the one in between had its turn is not written again', async () => {
+  const world = worldOf(5);
+  const node = await startWhole(world, OLD);
+  node.put('changed', 'two');
+  await world.advance(1_000);
+  const { dumpWrites } = node.dump.metrics();
+  node.put('changed', 'three');
+  node.put('changed', 'two');
+  await world.advance(1_000);
+  assert.equal(node.dump.metrics().dumpWrites, dumpWrites);
+  assert.equal((await bootWithoutStore(world))['changed'], 'two');
+});
+
+test('what comes back after its file was found gone, or was removed, is written again', async () => {
+  for (const removedMs of steps(30, 0)) {
+    for (const goneMs of [0.3, 1, 3, 200]) {
+      const world = worldOf(6);
+      const node = await startWhole(world, OLD);
+      node.put('changed', 'two');
+      await world.advance(1_000);
+      node.host.background('check', node.check());
+      await world.advance(removedMs);
+      node.remove('changed');
+      await world.advance(goneMs);
+      node.put('changed', 'two');
+      await world.advance(2_000);
+      const text = (await bootWithoutStore(world))['changed'];
+      assert.equal(text, 'two', `removed after ${removedMs} ms, back ${goneMs} ms later`);
+    }
+  }
+});

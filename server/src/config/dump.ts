@@ -4,6 +4,7 @@ import type { GroupKey } from '@nacos-kube/core/wire/config-key.ts';
 import type { ConfigCache } from './cache.ts';
 import { type DumpName, dumpPath, keyName, readDumpFile, type ViewKey, viewKey, writeDumpFile } from './dump-file.ts';
 import { Stamps } from './dump-stamps.ts';
+import { Standing } from './dump-standing.ts';
 import { Superseded } from './dump-superseded.ts';
 import { factsOf, nameOf, variantOf } from './dump-view.ts';
 import {
@@ -71,6 +72,7 @@ export class Dump {
   readonly #contentFromStore: (view: CachedView) => Promise<Uint8Array | undefined>;
   readonly #queue = new Map<ViewKey, Due>();
   readonly #superseded: Superseded;
+  readonly #standing = new Standing();
   readonly #stamps: Stamps;
   readonly #waitForRoom: (() => void)[] = [];
   #isFollowing = false;
@@ -163,13 +165,14 @@ export class Dump {
   /** What a full dump missed, unless it was written since that began. */
   enqueueMissing(view: CachedView, isForNext: boolean): void {
     if (this.#published?.has(nameOf(view))) return;
-    this.#enqueue({ groupKey: view.groupKey, variant: variantOf(view), isForNext });
+    this.#enqueueAnew({ groupKey: view.groupKey, variant: variantOf(view), isForNext });
   }
 
   /** In one step, from now on a start without the store finds the next generation. */
   async swap(facts: () => Pick<DumpMark, 'configs' | 'gone'>): Promise<void> {
     const generation = (await this.generation()) + 1;
-    // In one moment, so that what is published again after it was found gone is newer.
+    // In one moment, so that what is published again after it was found gone is newer, and is written again.
+    this.#standing.forgetAll();
     const mark = { generation, ...facts(), atMs: this.#stamps.next() };
     try {
       await writeMark(this.#host, this.directory, mark);
@@ -237,7 +240,7 @@ export class Dump {
         if (error.kind !== 'missing') this.#noteFailure('a file of the dump cannot be read', error);
       }
     }
-    if (this.#isFollowing) this.#enqueue({ groupKey: view.groupKey, variant, isForNext: false });
+    if (this.#isFollowing) this.#enqueueAnew({ groupKey: view.groupKey, variant, isForNext: false });
     return undefined;
   }
 
@@ -272,6 +275,12 @@ export class Dump {
       dumpDamaged: this.#damaged,
       dumpFailing: this.#failuresInRow > 0 ? 1 : 0,
     };
+  }
+
+  /** Whatever stands there. */
+  #enqueueAnew(due: Due): void {
+    this.#standing.forget(viewKey(due.groupKey, due.variant));
+    this.#enqueue(due);
   }
 
   #enqueue(due: Due): void {
@@ -356,6 +365,7 @@ export class Dump {
   async #writeOne(id: ViewKey, due: Due): Promise<Error | undefined> {
     this.#queue.delete(id);
     const view = this.#viewOf(due);
+    if (view !== undefined && !due.isForNext && this.#standing.has(id, () => nameOf(view))) return undefined;
     if (view !== undefined && !due.isForNext) this.#published?.add(nameOf(view));
     try {
       if (view === undefined) await this.#remove(id);
@@ -381,6 +391,7 @@ export class Dump {
       const sorted = entries.sort((one, other) => age(one) - age(other));
       names = sorted.flatMap((entry) => (entry === undefined ? [] : [entry.name]));
     }
+    this.#standing.forget(id);
     for (const name of names) await this.#host.disk.remove(dumpPath(this.directory, name));
     this.#superseded.forget(id);
   }
@@ -393,6 +404,7 @@ export class Dump {
       return;
     }
     const name = nameOf(view);
+    this.#standing.forget(id);
     const there = await versionsOf(this.#host, this.directory, id);
     await this.#stamps.know(there);
     const current = await this.generation();
@@ -404,6 +416,7 @@ export class Dump {
     await this.#host.disk.write(dumpPath(this.directory, name), bytes, { sync });
     this.#writes += 1;
     if (due.isForNext) return;
+    this.#standing.note(id, name);
     const olds = there.filter((old) => old !== name);
     if (sync) await this.#superseded.discard(id, olds);
     else await this.#superseded.note(id, name, olds);
