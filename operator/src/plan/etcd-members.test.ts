@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isoTime } from '@nacos-kube/core/host/time.ts';
 import type { EtcdMember } from '../etcd/gateway.ts';
 import type { ConfigMap, Pod, StatefulSet } from '../kube/objects.ts';
 import type { EtcdSnapshot } from '../snapshot.ts';
@@ -127,6 +128,23 @@ test('pods join anew one at a time, and no other is replaced meanwhile', () => {
   assert.deepEqual(deleted(etcdPod(3, away)), ['demo-etcd-3']);
   assert.deepEqual(deleted(etcdPod(3, { isTerminating: true })), []);
   assert.deepEqual(deleted(etcdPod(3, away), 'r2'), ['demo-etcd-3'], 'be there a new revision or not');
+});
+
+test('for a pod whose machine is gone nobody waits for ever: others join anew and are put right', () => {
+  const gone = (endedMs: number) => {
+    const pod = etcdPod(2, { isReady: false });
+    return { ...pod, metadata: { ...pod.metadata, deletionTimestamp: isoTime(NOW - endedMs) } };
+  };
+  const pods = (endedMs: number) => [etcdPod(0), etcdPod(1, { isReady: false }), gone(endedMs), etcdPod(3), etcdPod(4)];
+  const reports = new Map([...etcdReports(5)].filter(([name]) => name !== 'demo-etcd-1' && name !== 'demo-etcd-2'));
+  const members = [0, 2, 3, 4].map((ordinal) => etcdMember(ordinal));
+  const deleted = (etcd: Partial<EtcdSnapshot>) =>
+    deletions(planned({ ...steady({}, 5), etcd: { ...anEtcd(5), reports, ...etcd } }));
+  assert.deepEqual(deleted({ members, pods: pods(5_000) }), []);
+  assert.deepEqual(deleted({ members, pods: pods(90_000) }), ['demo-etcd-1'], 'it joins anew');
+  const statefulSet = etcdSet(5, 'r2');
+  assert.deepEqual(deleted({ statefulSet, pods: pods(5_000) }), []);
+  assert.deepEqual(deleted({ statefulSet, pods: pods(90_000) }), ['demo-etcd-1'], 'its image cannot be run');
 });
 
 test('a learner whose etcd ends because the members have changed since it was added goes, so that it is told anew', () => {

@@ -66,7 +66,7 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
   const areTwo = clusterIdsOf(views).length > 1;
   // One at a time: the next may be whom the others wait for.
   const stranger =
-    areTwo || views.some((view) => view.isTerminating)
+    areTwo || views.some((view) => view.isStopping)
       ? undefined
       : views.find((view) => view.isStranger && view.ordinal < managed.members);
   const next = rolloutIn(scale.phase);
@@ -238,13 +238,16 @@ function planReplacing(
 ): RolloutPlan<EtcdMemberView> {
   const outdated = views.filter((view) => view.isOutdated);
   if (outdated.length === 0) return { kind: 'done' };
-  const leaving = views.find((view) => view.isTerminating);
+  const leaving = views.find((view) => view.isStopping);
   if (leaving) return { kind: 'wait', why: `${leaving.name} is stopping`, recheckMs: 5_000 };
   const broken = replaceBroken(wanted, views, nowMs);
   if (broken.kind === 'replace') return broken;
   if (!areNodesSettled) return { kind: 'wait', why: 'the nodes come before the members of etcd', recheckMs: 10_000 };
 
-  const next = outdated.toSorted((a, b) => Number(a.isLeader) - Number(b.isLeader) || b.ordinal - a.ordinal)[0];
+  const next = outdated
+    .filter((view) => !view.isTerminating)
+    .toSorted((a, b) => Number(a.isLeader) - Number(b.isLeader) || b.ordinal - a.ordinal)[0];
+  if (next === undefined) return { kind: 'wait', why: 'a pod of etcd does not stop', recheckMs: 10_000 };
   for (let ordinal = 0; ordinal < wanted; ordinal++) {
     const view = views.find((one) => one.ordinal === ordinal);
     if (view === next) continue;
@@ -254,7 +257,7 @@ function planReplacing(
       return { kind: 'wait', why: `${view.name} has just become ready`, recheckMs: ROLL_SETTLE_MS - settledMs };
     }
   }
-  return { kind: 'replace', pod: next as EtcdMemberView };
+  return { kind: 'replace', pod: next };
 }
 
 /**
@@ -262,12 +265,13 @@ function planReplacing(
  * right. One that answers may still vote, and so may one that failed a probe on a busy machine: hence the time.
  */
 function replaceBroken(wanted: number, views: readonly EtcdMemberView[], nowMs: number): RolloutPlan<EtcdMemberView> {
-  if (views.some((view) => view.isTerminating)) return { kind: 'done' };
+  if (views.some((view) => view.isStopping)) return { kind: 'done' };
   const ready = views.filter((view) => view.isReady && view.ordinal < wanted).length;
   const afterMs = ready === wanted - 1 ? BROKEN_ALONE_MS : BROKEN_AMONG_OTHERS_MS;
   const broken = views.find(
     (view) =>
       view.isOutdated &&
+      !view.isTerminating &&
       !view.isReady &&
       view.address === undefined &&
       nowMs - (view.unreadySinceMs ?? nowMs) >= afterMs,
