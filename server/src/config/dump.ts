@@ -21,6 +21,8 @@ import type { CachedView } from './view.ts';
 
 export const DUMP_DELAY_MS = 100;
 export const DUMP_WRITERS = 4;
+/** Behind changes, where nothing waits for the disk but the few that are synced: files of one turn cost less together. */
+const DUMP_WRITERS_BEHIND = 16;
 /**
  * So many files are written behind changes each `DUMP_DELAY_MS`, for a file costs more than the publish behind it.
  * Where more change than that, the copy lags; a full read or a stop writes as fast as the disk takes it.
@@ -326,8 +328,10 @@ export class Dump {
   }
 
   async #writeBatches(): Promise<void> {
-    for (let files = 0; ; files += DUMP_WRITERS) {
-      const batch = [...this.#queue.entries().take(DUMP_WRITERS)];
+    for (let files = 0; ; ) {
+      const isHurried = this.#isHurried || this.#waitForRoom.length > 0;
+      const batch = [...this.#queue.entries().take(isHurried ? DUMP_WRITERS : DUMP_WRITERS_BEHIND)];
+      files += batch.length;
       const errors = await Promise.all(batch.map(([id, due]) => this.#writeOne(id, due)));
       // One file that cannot be written must not hold up the others: only a batch that failed as a whole waits.
       this.#failuresInRow = batch.length === 0 || errors.includes(undefined) ? 0 : this.#failuresInRow + 1;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createNodeDisk } from './disk.ts';
+import { FileThread, TASKS_WORTH_A_THREAD } from './file-thread.ts';
 import { createLog } from './log.ts';
 
 const log = createLog({ process: 'test', level: 'off', format: 'text', now: () => 0, write: () => {} });
@@ -58,6 +59,37 @@ test('appends land in the order in which they were asked for', async () => {
   await assert.rejects(again.write('f'), { name: 'DiskError', kind: 'io' });
   assert.equal(await text(path), 'aaabbbcccddde');
   assert.equal((await disk.stat(path))?.bytes, 13);
+});
+
+test('what is asked for together comes to the same as one by one', async () => {
+  const at = (n: number) => join(root, 'together', `${n % 3}`, `file${n}`);
+  await disk.makeDirectory(at(7));
+  const numbers = Array.from({ length: 30 }, (_, n) => n);
+  const writes = await Promise.allSettled(numbers.map((n) => disk.write(at(n), `text ${n}`, { mode: 0o600 })));
+  assert.deepEqual(
+    writes.flatMap((write, n) => (write.status === 'rejected' ? [[n, write.reason.name, write.reason.kind]] : [])),
+    [[7, 'DiskError', 'io']],
+  );
+  assert.equal(await text(at(8)), 'text 8');
+  assert.equal((await stat(at(8))).mode & 0o777, 0o600);
+  const lists = await Promise.all(numbers.map((n) => disk.list(join(root, 'together', `${n}`))));
+  assert.deepEqual(
+    lists.map((names) => names.length),
+    numbers.map((n) => (n < 3 ? 10 : 0)),
+  );
+  assert.deepEqual(lists[0], lists[0]!.toSorted());
+  await Promise.all(numbers.map((n) => disk.remove(at(n))));
+  await Promise.all(numbers.map((n) => disk.remove(at(n))));
+  assert.deepEqual(await readdir(join(root, 'together', '1')), []);
+});
+
+test('what the thread for files leaves undone is done without it', async () => {
+  const thread = new FileThread(new URL('data:text/javascript,throw new Error("broken")'));
+  const ask = () => thread.ask({ do: 'list', path: root }, async () => ['alone']);
+  for (const _ of ['it breaks', 'it is not tried again at once']) {
+    const outcomes = await Promise.all(Array.from({ length: TASKS_WORTH_A_THREAD }, ask));
+    assert.ok(outcomes.every((outcome) => Array.isArray(outcome) && outcome[0] === 'alone'));
+  }
 });
 
 test('names are listed in order, and a directory is removed whole', async () => {

@@ -3,14 +3,19 @@ import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, unli
 import { basename, dirname, join } from 'node:path';
 import { type AppendFile, type Disk, DiskError, type DiskErrorKind, type Log, type WriteOptions } from '../host.ts';
 import { watchDirectory } from './disk-watch.ts';
+import type { FileOutcome } from './file-tasks.ts';
+import { FileThread, HANDED_OVER_BYTES_MAX } from './file-thread.ts';
+
+const MODE = 0o644;
 
 export function createNodeDisk(log: Log): Disk {
+  const thread = new FileThread();
   return {
     read: (path) => guarded('reading', path, () => readFile(path)),
-    write: (path, content, options = {}) => guarded('writing', path, () => replaceFile(path, content, options)),
+    write: (path, content, options = {}) => guarded('writing', path, () => writeBy(thread, path, content, options)),
     append: (path) => guarded('opening', path, () => openAppend(path)),
-    list: (path) => guarded('listing', path, () => listOrEmpty(path)),
-    remove: (path) => guarded('removing', path, () => removeAny(path)),
+    list: (path) => guarded('listing', path, () => listBy(thread, path)),
+    remove: (path) => guarded('removing', path, () => removeBy(thread, path)),
     rename: (from, to) => guarded('renaming', from, () => rename(from, to)),
     stat: (path) => guarded('looking at', path, () => statOrUndefined(path)),
     makeDirectory: (path) => guarded('making', path, () => makeDirectories(path)),
@@ -24,6 +29,32 @@ async function guarded<T>(doing: string, path: string, work: () => Promise<T>): 
   } catch (error) {
     throw toDiskError(error, `${doing} ${path}`);
   }
+}
+
+async function writeBy(
+  thread: FileThread,
+  path: string,
+  content: string | Uint8Array,
+  options: WriteOptions,
+): Promise<void> {
+  // What is synced waits for the disk, and several wait better side by side.
+  if (options.sync === true || content.length > HANDED_OVER_BYTES_MAX) return replaceFile(path, content, options);
+  const temporary = temporaryOf(path);
+  const task = { do: 'write', path, temporary, content, mode: options.mode ?? MODE } as const;
+  done(await thread.ask(task, () => replaceFile(path, content, options).then(() => null)));
+}
+
+async function listBy(thread: FileThread, path: string): Promise<readonly string[]> {
+  return done(await thread.ask({ do: 'list', path }, () => listOrEmpty(path))) ?? [];
+}
+
+async function removeBy(thread: FileThread, path: string): Promise<void> {
+  done(await thread.ask({ do: 'remove', path }, () => removeAny(path).then(() => null)));
+}
+
+function done(outcome: FileOutcome): readonly string[] | null {
+  if (outcome === null || !('code' in outcome)) return outcome;
+  throw Object.assign(new Error(outcome.message), { code: outcome.code });
 }
 
 /** Nearly always it is a file, and to look first would cost as much as to remove it. */
@@ -41,9 +72,9 @@ async function makeDirectories(path: string): Promise<void> {
 
 async function replaceFile(path: string, content: string | Uint8Array, options: WriteOptions): Promise<void> {
   const directory = dirname(path);
-  const temporary = join(directory, `.${basename(path).slice(0, 100)}.${randomUUID()}.tmp`);
+  const temporary = temporaryOf(path);
   try {
-    const file = await openMakingDirectory(temporary, directory, options.mode ?? 0o644);
+    const file = await openMakingDirectory(temporary, directory, options.mode ?? MODE);
     try {
       await file.writeFile(content);
       if (options.sync === true) await file.sync();
@@ -56,6 +87,10 @@ async function replaceFile(path: string, content: string | Uint8Array, options: 
     throw error;
   }
   if (options.sync === true) await syncDirectory(directory);
+}
+
+function temporaryOf(path: string): string {
+  return join(dirname(path), `.${basename(path).slice(0, 100)}.${randomUUID()}.tmp`);
 }
 
 /** Nearly always the directory is there, and making it again would cost as much as opening. */
