@@ -1,10 +1,9 @@
-import { parseIsoTime } from '@nacos-kube/core/host/time.ts';
 import type { NacosClusterStatusStorageMember } from '../generated/nacos-cluster.ts';
 import { isInitialized, isPodReady, isTerminating, type Pod } from '../kube/objects.ts';
 import { childNames, ordinalOf } from '../resources/names.ts';
 import type { EtcdSnapshot } from '../snapshot.ts';
 import type { RolloutPod } from './rollout.ts';
-import { conditionSinceMs, isOwnedBy, readySinceMs, revisionOf } from './views.ts';
+import { conditionSinceMs, isOwnedBy, isStopping, readySinceMs, revisionOf } from './views.ts';
 
 /** A member of the managed etcd with all that plans ask of it; its pod may be missing, or etcd may not know it. */
 export interface EtcdMemberView extends RolloutPod {
@@ -18,8 +17,6 @@ export interface EtcdMemberView extends RolloutPod {
    * again and again, and never joins by itself.
    */
   readonly isStranger: boolean;
-  /** Its pod is about to go; one whose machine is gone never does, and nothing is to wait for that. */
-  readonly isStopping: boolean;
   readonly isLeader: boolean;
   /** It is a member with a vote, its pod is ready and it answered. */
   readonly isUp: boolean;
@@ -38,8 +35,6 @@ export interface EtcdMemberView extends RolloutPod {
 const MIB = 1024 * 1024;
 /** So long it may take from its start to its first answer; a probe that failed is not a pod that is lost neither. */
 const STRANGER_AFTER_MS = 20_000;
-/** Behind the end of its grace. */
-const STUCK_AFTER_MS = 60_000;
 
 /** By ordinal. Pods and members are joined by name: a member that is added has none yet, but the name is in its URL. */
 export function etcdViews(clusterName: string, etcd: EtcdSnapshot, nowMs: number): readonly EtcdMemberView[] {
@@ -105,11 +100,6 @@ function hasNotServedFor(pod: Pod, nowMs: number): number {
   if (isPodReady(pod) || !isInitialized(pod) || isTerminating(pod)) return 0;
   const [unready, initialized] = [readySinceMs(pod, 'False'), conditionSinceMs(pod, 'Initialized', 'True')];
   return nowMs - Math.max(unready ?? nowMs, initialized ?? 0);
-}
-
-function isStopping({ metadata }: Pod, nowMs: number): boolean {
-  const endMs = parseIsoTime(metadata.deletionTimestamp ?? '');
-  return endMs !== undefined && nowMs - endMs < STUCK_AFTER_MS;
 }
 
 /** How often its etcd has ended. */

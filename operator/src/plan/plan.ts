@@ -55,7 +55,7 @@ export function plan(snapshot: Snapshot, nowMs: number, defaults: PodDefaults): 
 /** Where the cluster stands between what is and what shall be. */
 function planProgress(snapshot: Snapshot, nowMs: number, defaults: PodDefaults): Progress {
   const { cluster } = snapshot;
-  const views = memberViews(snapshot, defaults.clusterDomain);
+  const views = memberViews(snapshot, defaults.clusterDomain, nowMs);
   const written = writtenList(snapshot);
   const addresses = (count: number) =>
     Array.from({ length: count }, (_, ordinal) => memberAddress(cluster, ordinal, defaults.clusterDomain));

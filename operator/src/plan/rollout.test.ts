@@ -13,6 +13,7 @@ function pod(ordinal: number, rest: Partial<RolloutPod> = {}): RolloutPod {
     isReady: true,
     readySinceMs: NOW - 60_000,
     isTerminating: false,
+    isStopping: false,
     isOutdated: true,
     ...rest,
   };
@@ -24,11 +25,18 @@ function outcome(pods: RolloutPod[], rest: { isSplit?: boolean; replicas?: numbe
 }
 
 const isNew = { isOutdated: false };
+const stops = { isReady: false, isTerminating: true, isStopping: true };
+/** Its machine is gone. */
+const isStuck = { ...stops, isStopping: false };
 const TABLE: readonly (readonly [string, RolloutPod[], string, { isSplit?: boolean; replicas?: number }?])[] = [
   ['nothing outdated', [pod(0, isNew), pod(1, isNew), pod(2, isNew)], 'done'],
   ['the highest ordinal goes first', [pod(0), pod(1), pod(2)], 'replace demo-2'],
   ['then the next', [pod(0), pod(1), pod(2, isNew)], 'replace demo-1'],
-  ['none while one stops', [pod(0), pod(1), pod(2, { isTerminating: true, isReady: false })], 'wait'],
+  ['none while one stops', [pod(0), pod(1), pod(2, stops)], 'wait'],
+  ['a broken one waits for one that stops', [pod(0), pod(1, { isReady: false }), pod(2, stops)], 'wait'],
+  ['but for none that never does', [pod(0), pod(1, { isReady: false }), pod(2, isStuck)], 'replace demo-1'],
+  ['one that serves waits for it', [pod(0), pod(1), pod(2, isStuck)], 'wait'],
+  ['one that does not stop is not replaced again', [pod(0, isNew), pod(1, isNew), pod(2, isStuck)], 'wait'],
   ['none while the replaced one is missing', [pod(0), pod(1)], 'wait'],
   ['none while the replaced one starts', [pod(0), pod(1), pod(2, { ...isNew, isReady: false })], 'wait'],
   ['none until it has settled', [pod(0), pod(1), pod(2, { ...isNew, readySinceMs: NOW - 9_999 })], 'wait'],

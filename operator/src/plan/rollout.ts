@@ -9,6 +9,8 @@ export interface RolloutPod {
   /** Since when it is ready. */
   readonly readySinceMs: number | undefined;
   readonly isTerminating: boolean;
+  /** It is about to go; one whose machine is gone never does, and nothing is to wait for that. */
+  readonly isStopping: boolean;
   readonly isOutdated: boolean;
 }
 
@@ -32,13 +34,14 @@ export type RolloutPlan<T extends RolloutPod = RolloutPod> =
 export function planRollout({ replicas, pods, isSplit, nowMs }: RolloutFacts): RolloutPlan {
   const outdated = pods.filter((pod) => pod.isOutdated).sort((a, b) => b.ordinal - a.ordinal);
   if (outdated.length === 0) return { kind: 'done' };
-  const leaving = pods.find((pod) => pod.isTerminating);
+  const leaving = pods.find((pod) => pod.isStopping);
   if (leaving) return { kind: 'wait', why: `${leaving.name} is stopping`, recheckMs: 5_000 };
 
-  const broken = outdated.find((pod) => !pod.isReady);
+  const broken = outdated.find((pod) => !pod.isReady && !pod.isTerminating);
   if (broken) return { kind: 'replace', pod: broken };
 
-  const next = outdated[0] as RolloutPod;
+  const next = outdated.find((pod) => !pod.isTerminating);
+  if (next === undefined) return { kind: 'wait', why: 'a pod does not stop', recheckMs: 10_000 };
   for (let ordinal = 0; ordinal < replicas; ordinal++) {
     if (ordinal === next.ordinal) continue;
     const other = pods.find((pod) => pod.ordinal === ordinal);

@@ -16,7 +16,7 @@ export interface MemberView extends RolloutPod {
   readonly report: MemberReport | undefined;
 }
 
-export function memberViews(snapshot: Snapshot, clusterDomain: string): readonly MemberView[] {
+export function memberViews(snapshot: Snapshot, clusterDomain: string, nowMs: number): readonly MemberView[] {
   const { cluster, pods, reports, statefulSet } = snapshot;
   const revision = revisionOf(statefulSet);
   return pods
@@ -33,12 +33,21 @@ export function memberViews(snapshot: Snapshot, clusterDomain: string): readonly
           isReady: isPodReady(pod) && !isTerminating(pod),
           readySinceMs: readySinceMs(pod),
           isTerminating: isTerminating(pod),
+          isStopping: isStopping(pod, nowMs),
           isOutdated: revision !== undefined && pod.metadata.labels?.['controller-revision-hash'] !== revision,
           report: reports.get(pod.metadata.name),
         },
       ];
     })
     .sort((a, b) => a.ordinal - b.ordinal);
+}
+
+/** Behind the end of its grace. */
+const STUCK_AFTER_MS = 60_000;
+
+export function isStopping({ metadata }: Pod, nowMs: number): boolean {
+  const endMs = parseIsoTime(metadata.deletionTimestamp ?? '');
+  return endMs !== undefined && nowMs - endMs < STUCK_AFTER_MS;
 }
 
 /** The list as it is written, and when it was changed. */
