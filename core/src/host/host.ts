@@ -188,8 +188,11 @@ export interface UdpSocket {
 
 export interface TcpStream {
   readonly remote: Endpoint;
-  /** Copies both ways with back-pressure until either side ends; resolves when both are closed. */
-  join(other: TcpStream): Promise<void>;
+  /**
+   * Copies both ways with back-pressure until either side ends; resolves when both are closed. When the other ends before
+   * it has sent a byte, `again` is told all that it was sent, if that is little, and may give one that is sent it instead.
+   */
+  join(other: TcpStream, again?: (sent: Uint8Array) => Promise<TcpStream | undefined>): Promise<void>;
   close(): void;
 }
 

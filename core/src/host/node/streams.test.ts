@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { connect, createServer } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import type { TcpStream } from '../host.ts';
 import { createLog } from './log.ts';
-import { connectTcp, listenTcp } from './tcp.ts';
+import { connectTcp, listenTcp, SENT_KEPT_BYTES_MAX } from './tcp.ts';
 import { openUdp } from './udp.ts';
 
 const log = createLog({ process: 'test', level: 'off', format: 'text', now: () => 0, write: () => {} });
@@ -47,6 +48,96 @@ test('a target that dies ends the joined caller too', async () => {
   const socket = connect(proxy.port, '127.0.0.1');
   socket.on('error', () => {});
   await new Promise((resolve) => socket.on('close', resolve));
+});
+
+/** A server with a way to each connection, and a proxy that leads the first connection to the first one, and so on. */
+async function proxied(servers: readonly ((socket: Socket) => void)[]) {
+  const ports: number[] = [];
+  for (const onSocket of servers) {
+    const server = createServer(onSocket);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    after(() => server.close());
+    ports.push((server.address() as AddressInfo).port);
+  }
+  const asked: string[] = [];
+  let isLastGiven = false;
+  const connectNext = async () => {
+    const port = ports.shift();
+    isLastGiven = port === undefined;
+    return port === undefined ? undefined : connectTcp({ address: '127.0.0.1', port }, 5_000);
+  };
+  const serve = async (near: TcpStream) => {
+    const again = async (sent: Uint8Array) => {
+      asked.push(Buffer.from(sent).toString());
+      return connectNext();
+    };
+    await near.join((await connectNext())!, again);
+  };
+  const proxy = await listenTcp(ANY, (near) => void serve(near), log);
+  after(() => proxy.stop());
+  return { port: proxy.port, asked, isLastGiven: () => isLastGiven };
+}
+
+/** Says something and gives all that comes back until the end. */
+function saying(port: number, text: string): Promise<string> {
+  return new Promise((resolve) => {
+    let answer = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write(text));
+    socket.on('data', (data) => {
+      answer += data;
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(answer));
+  });
+}
+
+const dies = (socket: Socket) => socket.once('data', () => socket.resetAndDestroy());
+const ends = (socket: Socket) => socket.once('data', () => socket.end());
+const answers = (socket: Socket) => socket.once('data', (data) => socket.end(`answer to ${data}`));
+
+test('what one was sent that ends without an answer is sent to another, which answers it', async () => {
+  const { port, asked } = await proxied([dies, ends, answers]);
+  assert.equal(await saying(port, 'a question'), 'answer to a question');
+  assert.deepEqual(asked, ['a question', 'a question']);
+});
+
+test('nobody else is asked for one that has begun its answer', async () => {
+  const half = (socket: Socket) => socket.once('data', () => socket.write('half', () => socket.destroy()));
+  const { port, asked } = await proxied([half, answers]);
+  assert.equal(await saying(port, 'a question'), 'half');
+  assert.deepEqual(asked, []);
+});
+
+test('who asks is closed when there is nobody else', async () => {
+  const { port, asked, isLastGiven } = await proxied([dies]);
+  assert.equal(await saying(port, 'a question'), '');
+  assert.deepEqual([asked, isLastGiven()], [['a question'], true]);
+});
+
+test('what is long is sent once', async () => {
+  const long = 'x'.repeat(SENT_KEPT_BYTES_MAX + 1);
+  let bytes = 0;
+  const takesAll = (socket: Socket) =>
+    socket.on('data', (data) => {
+      bytes += data.length;
+      if (bytes === long.length) socket.destroy();
+    });
+  const { port, asked } = await proxied([takesAll, answers]);
+  assert.equal(await saying(port, long), '');
+  assert.deepEqual(asked, []);
+});
+
+test('after its answer a stream that could have been repeated goes on both ways', async () => {
+  const echo = (socket: Socket) => socket.pipe(socket);
+  const { port, asked } = await proxied([dies, echo]);
+  const socket = connect(port, '127.0.0.1', () => socket.write('one'));
+  assert.equal(String((await once(socket, 'data'))[0]), 'one');
+  const large = 'y'.repeat(1_000_000);
+  socket.end(large);
+  let received = '';
+  for await (const data of socket) received += data;
+  assert.equal(received, large);
+  assert.deepEqual(asked, ['one']);
 });
 
 test('connecting tells who refuses and where nothing can be reached', async () => {

@@ -6,6 +6,8 @@ import { toNetworkError } from './network-errors.ts';
 /** One side has ended: the other may finish what it is sending, but not stay for ever. */
 export const HALF_CLOSED_MS = 30_000;
 export const ACCEPTED_STREAMS_MAX = 10_000;
+/** Of what was sent to one that has not answered yet. */
+export const SENT_KEPT_BYTES_MAX = 16 * 1024;
 
 export function connectTcp(target: Endpoint, timeoutMs: number): Promise<TcpStream> {
   const doing = `connecting to ${target.address}:${target.port}`;
@@ -83,10 +85,32 @@ class NodeTcpStream implements TcpStream {
     socket.on('error', () => {}); // 'close' follows, and is all that anyone has to know
   }
 
-  async join(other: TcpStream): Promise<void> {
-    if (!(other instanceof NodeTcpStream)) throw new TypeError('a stream of another network');
+  async join(other: TcpStream, again?: (sent: Uint8Array) => Promise<TcpStream | undefined>): Promise<void> {
     const near = this.#socket;
-    const far = other.#socket;
+    let far = NodeTcpStream.#socketOf(other);
+    if (again !== undefined) {
+      for (let sent: Buffer | undefined = NOTHING; sent !== undefined; ) {
+        sent = await sentInVain(near, far, sent);
+        const next = sent && (await again(sent));
+        if (next === undefined) break;
+        far.destroy();
+        far = NodeTcpStream.#socketOf(next);
+      }
+    }
+    await this.#joinSocket(far);
+  }
+
+  close(): void {
+    this.#socket.destroySoon();
+  }
+
+  static #socketOf(stream: TcpStream): Socket {
+    if (!(stream instanceof NodeTcpStream)) throw new TypeError('a stream of another network');
+    return stream.#socket;
+  }
+
+  async #joinSocket(far: Socket): Promise<void> {
+    const near = this.#socket;
     const closed = Promise.all([whenClosed(near), whenClosed(far)]);
     near.pipe(far);
     far.pipe(near);
@@ -97,18 +121,54 @@ class NodeTcpStream implements TcpStream {
         far.destroy();
       }, HALF_CLOSED_MS);
     };
-    near.once('end', onEnd);
-    far.once('end', onEnd);
-    // Closed without an end: reset. What it had sent is passed on, then the other side is closed too.
-    near.once('close', () => far.destroySoon());
-    far.once('close', () => near.destroySoon());
+    for (const [one, another] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      if (one.readableEnded) onEnd();
+      else one.once('end', onEnd);
+      // Closed without an end: reset. What it had sent is passed on, then the other side is closed too.
+      if (one.closed) another.destroySoon();
+      else one.once('close', () => another.destroySoon());
+    }
     await closed;
     clearTimeout(cut);
   }
+}
 
-  close(): void {
-    this.#socket.destroySoon();
-  }
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * Copies to the far side until that answers, first what another was sent. Resolves with all that it was sent when it ends
+ * without a byte, while the near side still waits; with undefined when nothing is to be repeated, and the two can be
+ * joined as they are.
+ */
+function sentInVain(near: Socket, far: Socket, before: Buffer): Promise<Buffer | undefined> {
+  if (near.destroyed) return Promise.resolve(undefined);
+  return new Promise((resolve) => {
+    const sent = [before];
+    let bytes = before.length;
+    const onSent = (chunk: Buffer) => {
+      bytes += chunk.length;
+      sent.push(chunk);
+      if (bytes > SENT_KEPT_BYTES_MAX) end(undefined);
+    };
+    const onNearEnd = () => end(undefined);
+    const onReadable = () => {
+      if (far.readableLength > 0) end(undefined);
+      else far.read(); // else its end is not told
+    };
+    const onFarEnd = () => end(Buffer.concat(sent));
+    const end = (result: Buffer | undefined) => {
+      near.off('data', onSent).off('end', onNearEnd).off('close', onNearEnd).unpipe(far);
+      far.off('readable', onReadable).off('end', onFarEnd).off('close', onFarEnd);
+      resolve(result);
+    };
+    if (before.length > 0) far.write(before);
+    near.pipe(far);
+    near.on('data', onSent).on('end', onNearEnd).on('close', onNearEnd);
+    far.on('readable', onReadable).on('end', onFarEnd).on('close', onFarEnd);
+  });
 }
 
 function whenClosed(socket: Socket): Promise<void> {
