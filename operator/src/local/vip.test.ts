@@ -7,10 +7,12 @@ import { CONNECTIONS_MAX, Vip, WAIT_FOR_MEMBER_MS } from './vip.ts';
 class FakeStream implements TcpStream {
   readonly remote = { address: '127.0.0.1', port: 1 };
   joined: TcpStream | undefined;
+  again: ((sent: Uint8Array) => Promise<TcpStream | undefined>) | undefined;
   isClosed = false;
   readonly #end = Promise.withResolvers<void>();
-  join(other: TcpStream): Promise<void> {
+  join(other: TcpStream, again?: (sent: Uint8Array) => Promise<TcpStream | undefined>): Promise<void> {
     this.joined = other;
+    this.again = again;
     return this.#end.promise;
   }
   close(): void {
@@ -101,6 +103,32 @@ test('a connection that nobody takes in time is closed', async () => {
   assert.ok(clients.every(({ isClosed }) => isClosed));
   assert.equal(vip.refused, 2);
   assert.equal(vip.openConnections, 0);
+});
+
+test('a question that a member ends on is asked of others, two at most, and what may change something of nobody', async () => {
+  const { vip, members, connect } = await serving([8850, 8860]);
+  const again = async (client: FakeStream, sent: string) => client.again!(new TextEncoder().encode(sent));
+  const head = 'HTTP/1.1\r\nHost: vip\r\n';
+  for (const once of [
+    `POST /nacos/v1/cs/configs ${head}Content-Length: 0\r\n\r\n`,
+    `GET /nacos/v1/ns/service/list ${head}`,
+    `GET / ${head}\r\nPOST / ${head}\r\n`,
+    `GET / ${head}content-length: 5\r\n\r\n`,
+    `GET / ${head}Transfer-Encoding: chunked\r\n\r\n`,
+  ]) {
+    assert.equal(await again(await connect(), once), undefined, once);
+  }
+  members.length = 0;
+  const client = await connect();
+  for (const sent of ['', `GET /nacos/v1/ns/instance/list?serviceName=a ${head}Content-Length: 0\r\n\r\n`]) {
+    assert.ok(await again(client, sent), sent);
+  }
+  assert.equal(await again(client, ''), undefined);
+  assert.equal(members.length, 3);
+  assert.notEqual(members[0], members[1]);
+  const late = await connect();
+  vip.close();
+  assert.equal(await again(late, ''), undefined);
 });
 
 test('there is a most of connections, and each that ends makes room', async () => {

@@ -12,6 +12,8 @@ export const CONNECTIONS_MAX = 4_096;
 const CONNECT_TIMEOUT_MS = 1_000;
 /** Below the 3 s in which clients want their answer, so that one who waited in vain is told rather than left. */
 export const WAIT_FOR_MEMBER_MS = 2_500;
+/** Other members that the first request of a connection is sent to. */
+const AGAIN_MAX = 2;
 
 /**
  * The one address of the cluster: TCP to the members that are ready, one after the other. Who gets unready keeps the
@@ -19,6 +21,9 @@ export const WAIT_FOR_MEMBER_MS = 2_500;
  *
  * A connection that no member takes waits for a while: that members are ready is known a moment after it is so, and
  * clients who were told by a member itself come before that.
+ *
+ * A member that is killed still takes connections for some milliseconds, and answers none of them. If all that it was
+ * sent is a question that changes nothing, or not a byte, the next one is asked in its place.
  */
 export class Vip {
   readonly #host: Host;
@@ -78,7 +83,7 @@ export class Vip {
     try {
       const member = await this.#member();
       if (member === undefined) this.#refuse(client);
-      else await client.join(member);
+      else await client.join(member, this.#again());
     } finally {
       this.#open--;
     }
@@ -105,6 +110,16 @@ export class Vip {
       }
     }
     return undefined;
+  }
+
+  #again(): (sent: Uint8Array) => Promise<TcpStream | undefined> {
+    let times = 0;
+    return async (sent) => {
+      if (this.#isClosing || times === AGAIN_MAX || !isRepeatable(sent)) return undefined;
+      times++;
+      this.#log.debug('a member ended without an answer, asking another', { times, bytes: sent.length });
+      return this.#connect();
+    };
   }
 
   /** All that are ready, beginning with the one whose turn it is. */
@@ -136,3 +151,11 @@ export class Vip {
     client.close();
   }
 }
+
+/** Nothing, or one whole request that changes nothing where it is answered, without a body. */
+function isRepeatable(sent: Uint8Array): boolean {
+  const text = new TextDecoder('latin1').decode(sent);
+  return text === '' || (/^(?:GET|HEAD) [^\r\n]+\r\n(?:[^\r\n]+\r\n)*\r\n$/.test(text) && !BODY_FOLLOWS.test(text));
+}
+
+const BODY_FOLLOWS = /\r\n(?:content-length: *0*[1-9]|transfer-encoding:)/i;
