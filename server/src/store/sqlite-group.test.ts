@@ -13,7 +13,7 @@ interface Asked {
   refuse(error: Error): void;
 }
 
-function setUp() {
+function setUp(endOfTurn = () => Promise.resolve()) {
   const host = new FakeHost();
   const asked: Asked[] = [];
   const pauses: (() => void)[] = [];
@@ -24,6 +24,7 @@ function setUp() {
       asked.push({ round, keys, answer: (results = keys.map((_, i) => i + 1)) => resolve(results), refuse: reject });
       return promise;
     },
+    endOfTurn,
     pause: () => new Promise<void>((resolve) => pauses.push(resolve)),
   };
   const groups = new SqliteGroups(host, thread as unknown as SqliteThread, '/store.sqlite');
@@ -65,6 +66,22 @@ test('a few share the next transaction, many are handed over while one is under 
   await host.advance(0);
   assert.deepEqual(told, ['0 written']);
   assert.deepEqual(asked[4]!.keys, names(97, 352));
+});
+
+test('writes of several connections that come in one turn are one group', async () => {
+  const turn = Promise.withResolvers<void>();
+  const { host, asked, write } = setUp(() => turn.promise);
+  write(0);
+  await host.advance(0);
+  write(1, 2);
+  await host.advance(0);
+  assert.equal(asked.length, 0);
+  turn.resolve();
+  await host.advance(0);
+  assert.deepEqual(
+    asked.map(({ keys }) => keys),
+    [['0', '1', '2']],
+  );
 });
 
 test('what met a lock is done before what came after it, in its order, and before what comes meanwhile', async () => {

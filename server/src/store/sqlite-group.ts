@@ -71,9 +71,9 @@ export class SqliteGroups {
     return promise;
   }
 
-  /** Writes that come in the same turn belong to the first group already. */
+  /** Writes that come in the same turn belong to the first group already, also those of other connections. */
   async #beginSoon(): Promise<void> {
-    await Promise.resolve();
+    await this.#thread.endOfTurn();
     this.#isDue = false;
     this.#begin();
   }

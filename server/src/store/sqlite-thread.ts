@@ -1,5 +1,5 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
-import { startWorker } from '@nacos-kube/core/host/node/worker.ts';
+import { endOfTurn, startWorker } from '@nacos-kube/core/host/node/worker.ts';
 import { OPERATION_DEADLINE_MS } from './bounds.ts';
 import {
   COMMITTED,
@@ -101,6 +101,10 @@ export class SqliteThread {
   /** A random moment, so that processes which met once do not meet again. */
   pause(): Promise<void> {
     return this.#host.clock.sleep(this.#host.random.float() * BUSY_RETRY_MS);
+  }
+
+  endOfTurn(): Promise<void> {
+    return endOfTurn();
   }
 
   async stop(): Promise<void> {

@@ -36,6 +36,11 @@ export function startWorker<ToWorker, FromWorker>(module: URL, data: unknown): W
   };
 }
 
+/** Behind all that is ready to be read now: who gathers work until then hands it over together, and nobody waits. */
+export function endOfTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 export interface WorkerPort<ToWorker, FromWorker> {
   readonly data: unknown;
   post(message: FromWorker, transfer?: readonly Transferable[]): void;
