@@ -12,8 +12,6 @@ export const CONNECTIONS_MAX = 4_096;
 const CONNECT_TIMEOUT_MS = 1_000;
 /** Below the 3 s in which clients want their answer, so that one who waited in vain is told rather than left. */
 export const WAIT_FOR_MEMBER_MS = 2_500;
-/** Other members that the first request of a connection is sent to. */
-const AGAIN_MAX = 2;
 
 /**
  * The one address of the cluster: TCP to the members that are ready, one after the other. Who gets unready keeps the
@@ -23,7 +21,7 @@ const AGAIN_MAX = 2;
  * clients who were told by a member itself come before that.
  *
  * A member that is killed still takes connections for some milliseconds, and answers none of them. If all that it was
- * sent is a question that changes nothing, or not a byte, the next one is asked in its place.
+ * sent is a question that changes nothing, or not a byte, the others are asked in its place, each once.
  */
 export class Vip {
   readonly #host: Host;
@@ -81,18 +79,19 @@ export class Vip {
     if (this.#isClosing || this.#open >= CONNECTIONS_MAX) return this.#refuse(client);
     this.#open++;
     try {
-      const member = await this.#member();
+      const tried = new Set<number>();
+      const member = await this.#member(tried);
       if (member === undefined) this.#refuse(client);
-      else await client.join(member, this.#again());
+      else await client.join(member, (sent) => this.#another(sent, tried));
     } finally {
       this.#open--;
     }
   }
 
-  async #member(): Promise<TcpStream | undefined> {
+  async #member(tried: Set<number>): Promise<TcpStream | undefined> {
     const untilMs = this.#host.clock.monotonic() + WAIT_FOR_MEMBER_MS;
     for (;;) {
-      const member = await this.#connect();
+      const member = await this.#connect(tried);
       const leftMs = untilMs - this.#host.clock.monotonic();
       if (member !== undefined || this.#isClosing || leftMs <= 0) return member;
       await this.#nextReady(leftMs);
@@ -100,10 +99,14 @@ export class Vip {
     }
   }
 
-  async #connect(): Promise<TcpStream | undefined> {
+  /** To one that was not `tried`; then it is. */
+  async #connect(tried: Set<number>): Promise<TcpStream | undefined> {
     for (const port of this.#inTurn()) {
+      if (tried.has(port)) continue;
       try {
-        return await this.#host.network.connect({ address: LOOPBACK, port }, CONNECT_TIMEOUT_MS);
+        const member = await this.#host.network.connect({ address: LOOPBACK, port }, CONNECT_TIMEOUT_MS);
+        tried.add(port);
+        return member;
       } catch (error) {
         if (!(error instanceof NetworkError)) throw error;
         this.#log.debug('a member does not take a connection', { port, error });
@@ -112,14 +115,10 @@ export class Vip {
     return undefined;
   }
 
-  #again(): (sent: Uint8Array) => Promise<TcpStream | undefined> {
-    let times = 0;
-    return async (sent) => {
-      if (this.#isClosing || times === AGAIN_MAX || !isRepeatable(sent)) return undefined;
-      times++;
-      this.#log.debug('a member ended without an answer, asking another', { times, bytes: sent.length });
-      return this.#connect();
-    };
+  async #another(sent: Uint8Array, tried: Set<number>): Promise<TcpStream | undefined> {
+    if (this.#isClosing || !isRepeatable(sent)) return undefined;
+    this.#log.debug('a member ended without an answer, asking another', { tried: [...tried], bytes: sent.length });
+    return this.#connect(tried);
   }
 
   /** All that are ready, beginning with the one whose turn it is. */
