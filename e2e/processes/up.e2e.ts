@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { delay, findProgram, run, until } from '../kubernetes/processes.ts';
 import { requireOrFail } from '../kubernetes/require.ts';
+import { KeepAliveCaller } from './keep-alive.ts';
 import { type LocalCluster, startLocalCluster } from './local-cluster.ts';
 import { freePort, freePortRow } from './ports.ts';
 import { NacosKubeProcess } from './program.ts';
@@ -13,6 +14,8 @@ import { NacosKubeProcess } from './program.ts';
 const INSTANCES = 5;
 const BEAT_PERIOD_MS = 1_000;
 const LOOK_PERIOD_MS = 20;
+const FRESH_READERS = 8;
+const FRESH_PAUSE_MS = 5;
 /** Members that go are given time for their clients to move, before they leave the list. */
 const LIST_MS_MAX = 15_000;
 const REFUSED_MS_MAX = 15_000;
@@ -39,10 +42,14 @@ describe('a cluster on this machine', () => {
     assert.equal(await perform(commands[2]!), 'truehello');
   });
 
-  test('a node that is killed empties no list, and comes back', async () => {
+  test('a node that is killed empties no list, fails no read that begins at the VIP, and comes back', async () => {
     await using watched = await watchList(cluster);
+    const readers = new FreshReaders(cluster.vip);
     const { back } = cluster.kill9Member(1);
     await back();
+    const { reads, failures } = await readers.stop();
+    assert.deepEqual(failures, []);
+    assert.ok(reads > 50, `only ${reads} reads`);
     await until('the lines of the cluster show it', async () => {
       const line = cluster.log.split('\n').findLast((one) => one.includes(` ${cluster.members[1]!.name} `));
       return /UP, ready, pid \d+, restarts 1$/.test(line ?? '');
@@ -255,6 +262,39 @@ async function watchList(cluster: LocalCluster) {
       await Promise.all([looking, beating]);
     },
   };
+}
+
+/** Lists that are asked for on connections of their own, as by scripts and by clients that begin. */
+class FreshReaders {
+  readonly #failures: string[] = [];
+  readonly #running: Promise<void>[];
+  #reads = 0;
+  #isOver = false;
+
+  constructor(server: string) {
+    this.#running = Array.from({ length: FRESH_READERS }, () => this.#run(server));
+  }
+
+  async stop() {
+    this.#isOver = true;
+    await Promise.all(this.#running);
+    return { reads: this.#reads, failures: this.#failures };
+  }
+
+  async #run(server: string): Promise<void> {
+    while (!this.#isOver) {
+      const caller = new KeepAliveCaller(server);
+      try {
+        const { status, text } = await caller.call('GET', '/nacos/v1/ns/instance/list?serviceName=watched');
+        if (status !== 200) this.#failures.push(`${new Date().toISOString()} ${status} ${text}`);
+        this.#reads += 1;
+      } catch (error) {
+        this.#failures.push(`${new Date().toISOString()} ${(error as Error).message}`);
+      }
+      caller.close();
+      await delay(FRESH_PAUSE_MS);
+    }
+  }
 }
 
 async function ask(url: string, method = 'GET'): Promise<string> {
