@@ -294,7 +294,7 @@ export class Dump {
       return;
     }
     // What is due already keeps its turn: the file gets what the cache has by then.
-    this.#queue.set(id, joined(due, queued));
+    if (queued === undefined || (queued.isForNext && !due.isForNext)) this.#queue.set(id, due);
     this.#writeIn(DUMP_DELAY_MS);
   }
 
