@@ -124,45 +124,40 @@ function nameOf(parameter: string | undefined): string {
   return parameter !== undefined && /^[\w.-]{1,64}$/.test(parameter) ? `parameter '${parameter}'` : 'a parameter';
 }
 
-/** In one go, as every request comes through here: most of what it holds is plain and stays as it stands. */
+/** Every request comes through here: what is plain stays as it stands, and nothing is looked at letter by letter. */
 function addQuery(form: Map<string, string>, query: string, charset: Charset): void {
   let count = 0;
-  let start = 0;
-  let equals = -1;
-  let isPlain = true;
-  let isPlainName = true;
   const { length } = query;
-  for (let at = 0; at <= length; at++) {
-    const unit = at < length ? query.charCodeAt(at) : AMPERSAND;
-    if (unit === AMPERSAND) {
-      if (at > start) {
-        checkCount(++count);
-        const hasValue = equals >= 0;
-        const nameEnd = hasValue ? equals : at;
-        const isKnown = hasValue ? isPlainName : isPlain;
-        const name = isKnown ? nameAt(query, start, nameEnd) : decodeComponent(query.slice(start, nameEnd), charset);
-        if (name !== '' && !form.has(name)) {
-          const value = hasValue ? query.slice(equals + 1, at) : '';
-          form.set(name, isPlain ? value : decodeComponent(value, charset, name));
-        }
+  for (let start = 0; start < length; ) {
+    const ampersand = query.indexOf('&', start);
+    const end = ampersand < 0 ? length : ampersand;
+    if (end > start) {
+      checkCount(++count);
+      const equals = query.indexOf('=', start);
+      const hasValue = equals >= 0 && equals < end;
+      const name = nameAt(query, start, hasValue ? equals : end, charset);
+      if (name !== '' && !form.has(name)) {
+        const value = hasValue ? query.slice(equals + 1, end) : '';
+        form.set(name, isPlain(value) ? value : decodeComponent(value, charset, name));
       }
-      start = at + 1;
-      equals = -1;
-      isPlain = true;
-    } else if (unit === EQUALS) {
-      if (equals >= 0) continue;
-      equals = at;
-      isPlainName = isPlain;
-      const ampersand = query.indexOf('&', at);
-      const end = ampersand < 0 ? length : ampersand;
-      isPlain = end - at < LONG_CHARS;
-      // What is not looked at here is where it is decoded.
-      if (!isPlain) at = end - 1;
-    } else if (unit === PERCENT || unit === PLUS || unit > 0x7f) {
-      isPlain = false;
     }
+    start = end + 1;
   }
 }
+
+/** False as well for what is better looked at where it is decoded. */
+function isPlain(text: string): boolean {
+  if (text.length >= LONG_CHARS) return false;
+  if (text.length > SHORT_CHARS_MAX) return !/[%+\x80-\uffff]/.test(text);
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit === PERCENT || unit === PLUS || unit > 0x7f) return false;
+  }
+  return true;
+}
+
+/** Up to here a loop costs less than a pattern. */
+const SHORT_CHARS_MAX = 12;
 
 /** What clients say most. */
 const NAMES = [
@@ -170,17 +165,19 @@ const NAMES = [
   ...['ephemeral', 'metadata', 'app', 'clusters', 'healthyOnly', 'clientIP', 'udpPort', 'beat', 'encoding'],
   ...['dataId', 'group', 'tenant', 'content', 'Listening-Configs'],
 ];
-const namesOfLength: string[][] = [];
+/** By length and first letter; few share both. */
+const namesLike = new Array<string[] | undefined>(32 << 7).fill(undefined);
 for (const name of NAMES) {
-  namesOfLength[name.length] ??= [];
-  namesOfLength[name.length]?.push(name);
+  const like = (name.length << 7) | name.charCodeAt(0);
+  namesLike[like] = [...(namesLike[like] ?? []), name];
 }
 
 /** A name that is there already costs a look: one made anew has to be found among all texts when a map is asked for it. */
-function nameAt(query: string, start: number, end: number): string {
-  const names = namesOfLength[end - start];
+function nameAt(query: string, start: number, end: number, charset: Charset): string {
+  const names = namesLike[((end - start) << 7) | query.charCodeAt(start)];
   if (names !== undefined) for (const name of names) if (query.startsWith(name, start)) return name;
-  return query.slice(start, end);
+  const name = query.slice(start, end);
+  return isPlain(name) ? name : decodeComponent(name, charset);
 }
 
 /** Cuts bytes, not one long text: a part of a text keeps the whole alive, and a body may be 10 MB. */
