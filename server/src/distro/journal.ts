@@ -130,22 +130,17 @@ export class Journal {
     this.#file ??= await this.#host.disk.append(this.#path);
     const waiting = this.#waiting;
     this.#waiting = [];
-    this.#lines += await writeAll(this.#file, this.#datumsAt(waiting));
-  }
-
-  /** `waiting`: as `#waiting`. Each write has a stamp of its own, so what has been given out is known by that. */
-  *#datumsAt(waiting: readonly string[]): Iterable<Datum> {
+    const pieces = new Pieces(this.#file);
+    // Each write has a stamp of its own, so what is there already is known by that.
     const given = new Set<Stamp>();
     for (let at = 0; at < waiting.length; at += 2) {
       const datums = this.#source.datumsOfInstance(waiting[at]!, waiting[at + 1]!);
       // Forgotten altogether: a line of what it was must not bring it back.
       if (datums.length === 0) this.#mustRewrite = true;
-      for (const datum of datums) {
-        if (given.has(datum.stamp)) continue;
-        given.add(datum.stamp);
-        yield datum;
-      }
+      for (const datum of datums) if (given.size < given.add(datum.stamp).size) pieces.add(datum);
+      if (pieces.isFull) await pieces.write();
     }
+    this.#lines += await pieces.end();
   }
 
   async #rewrite(): Promise<void> {
@@ -158,7 +153,12 @@ export class Journal {
     await this.#host.disk.remove(`${this.#path}.new`);
     const file = await this.#host.disk.append(`${this.#path}.new`);
     try {
-      this.#lines = await writeAll(file, this.#source.allDatums());
+      const pieces = new Pieces(file);
+      for (const datum of this.#source.allDatums()) {
+        pieces.add(datum);
+        if (pieces.isFull) await pieces.write();
+      }
+      this.#lines = await pieces.end();
     } finally {
       await file.close();
     }
@@ -167,37 +167,47 @@ export class Journal {
   }
 }
 
-/** In pieces: all of it may be more than one text can hold, and takes longer than others should wait. */
-async function writeAll(file: AppendFile, datums: Iterable<Datum>): Promise<number> {
-  let written = 0;
-  let piece = new Piece();
-  for (const datum of datums) {
-    piece.add(JSON.stringify(encodeDatum(datum)));
-    if (piece.lines < PIECE_LINES) continue;
-    written += piece.lines;
-    await file.write(piece.bytes);
-    piece = new Piece();
-  }
-  if (piece.lines > 0) await file.write(piece.bytes);
-  return written + piece.lines;
-}
-
-/** Lines as bytes from the first on: a text of each, kept until all are there, would be moved about in memory. */
-class Piece {
-  lines = 0;
+/**
+ * Lines for a file, in pieces: all of it may be more than one text can hold, and takes longer than others should wait.
+ * They are bytes from the first on: texts, kept until all are there, would be moved about in memory.
+ */
+class Pieces {
+  readonly #file: AppendFile;
+  #written = 0;
+  #lines = 0;
   #buffer = Buffer.allocUnsafe(0);
   #end = 0;
 
-  add(line: string): void {
+  constructor(file: AppendFile) {
+    this.#file = file;
+  }
+
+  add(datum: Datum): void {
+    const line = JSON.stringify(encodeDatum(datum));
     const endMax = this.#end + UNIT_BYTES_MAX * line.length + 1;
     if (endMax > this.#buffer.length) this.#grow(endMax);
     this.#end += this.#buffer.write(line, this.#end);
     this.#buffer[this.#end++] = LINE_END;
-    this.lines++;
+    this.#lines++;
   }
 
-  get bytes(): Uint8Array {
-    return this.#buffer.subarray(0, this.#end);
+  get isFull(): boolean {
+    return this.#lines >= PIECE_LINES;
+  }
+
+  async write(): Promise<void> {
+    const bytes = this.#buffer.subarray(0, this.#end);
+    this.#written += this.#lines;
+    this.#lines = 0;
+    this.#buffer = Buffer.allocUnsafe(0);
+    this.#end = 0;
+    await this.#file.write(bytes);
+  }
+
+  /** How many lines there were. */
+  async end(): Promise<number> {
+    if (this.#lines > 0) await this.write();
+    return this.#written;
   }
 
   #grow(bytes: number): void {
