@@ -144,10 +144,15 @@ async function isWhole(host: Host, path: string, name: DumpName): Promise<boolea
   }
 }
 
-/** What a process that died was writing. */
+/** What a process that died was writing. It is part of nothing, so that it cannot be removed holds up none either. */
 async function removeStray(host: Host, dump: Dump, path: string): Promise<void> {
-  const stat = await host.disk.stat(path);
-  if (stat !== undefined && stat.modifiedMs < dump.startedMs) await host.disk.remove(path);
+  try {
+    const stat = await host.disk.stat(path);
+    if (stat !== undefined && stat.modifiedMs < dump.startedMs) await host.disk.remove(path);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    dump.noteLeft(error);
+  }
 }
 
 /** Every configuration of a dump, one at a time. Tells how many files were damaged. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
+import { DiskError } from '@nacos-kube/core/host/host.ts';
 import { World } from '@nacos-kube/core/sim/world.ts';
 import { contentMd5 } from '@nacos-kube/core/wire/config.ts';
 import { checkDump } from './dump-check.ts';
@@ -163,6 +164,24 @@ test('what a broken off dump left behind is gone after the next one', async () =
   const files = await world.finish(filesBelow(node.host, DIRECTORY));
   assert.equal(files.length, Object.keys(NEW).length + 1, files.join('\n'));
   assert.deepEqual(await readBeside(world, node.host), NEW);
+});
+
+test('what a process that died left and nobody can remove holds up no dump', async () => {
+  const world = new World({ seed: 5 });
+  const first = startNode(world, OLD);
+  await world.finish(checkDump(first.host, first.dump, first.cache));
+  const leaf = dumpPath(DIRECTORY, keyName('same+g')).slice(0, -64);
+  await world.finish(first.host.disk.write(`${leaf}.half-written.tmp`, 'half'));
+  world.kill('n');
+  await world.advance(10);
+  const { host, dump, cache } = startNode(world, NEW);
+  const { disk } = host;
+  const remove = async (path: string) => {
+    if (path.endsWith('.tmp')) throw new DiskError('denied', path);
+    await disk.remove(path);
+  };
+  await world.finish(checkDump({ ...host, disk: { ...disk, remove } }, dump, cache));
+  assert.deepEqual(await readBeside(world, host), NEW);
 });
 
 /** Has the node write the dump of `NEW` over what `prepare` left, and cuts the power at every step of it. */
