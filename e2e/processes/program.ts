@@ -1,7 +1,8 @@
-/** A `nacos-kube` command as a process group of its own, with its log kept. */
+/** A `nacos-kube` command as a process group of its own, with its log kept, by a Node with the flags that the image has. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
+import { NODE_FLAGS } from '@nacos-kube/core/host/node/node-flags.ts';
 
 export const CHECKOUT = resolve(import.meta.dirname, '../..');
 
@@ -17,7 +18,7 @@ export class NacosKubeProcess {
 
   /** `runner`: the command for a command, which becomes it: where the process shall run, e.g. in a network namespace. */
   constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}, runner: Runner = (same) => same) {
-    const [program, ...rest] = runner([process.execPath, join(CHECKOUT, 'bin/nacos-kube.ts'), ...args]);
+    const [program, ...rest] = runner([process.execPath, ...NODE_FLAGS, join(CHECKOUT, 'bin/nacos-kube.ts'), ...args]);
     this.#child = spawn(program, rest, {
       cwd: CHECKOUT,
       env: { ...process.env, ...env },
