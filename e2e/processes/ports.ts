@@ -1,6 +1,6 @@
 /** Ports for nodes: each with the one of its members 1000 below and the one kept for gRPC 1000 above. */
 import { randomInt } from 'node:crypto';
-import { mkdirSync, readdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -59,13 +59,17 @@ let isPrepared = false;
 function claim(port: number): boolean {
   if (!isPrepared) prepareClaims();
   isPrepared = true;
-  try {
-    writeFileSync(join(CLAIMS, `${port}`), `${process.pid}`, { flag: 'wx' });
-    claims.add(port);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+  for (;;) {
+    mkdirSync(CLAIMS, { recursive: true });
+    try {
+      writeFileSync(join(CLAIMS, `${port}`), `${process.pid}`, { flag: 'wx' });
+      claims.add(port);
+      return true;
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return false;
+      // Without a directory: another process was the last one to end.
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
   }
 }
 
@@ -75,20 +79,40 @@ function giveUp(port: number): void {
 }
 
 function prepareClaims(): void {
-  mkdirSync(CLAIMS, { recursive: true });
-  for (const name of readdirSync(CLAIMS)) {
-    const { mtimeMs } = statSync(join(CLAIMS, name), { throwIfNoEntry: false }) ?? {};
-    if (mtimeMs !== undefined && mtimeMs < Date.now() - CLAIM_MS_MAX) removeClaim(Number(name));
+  for (const port of claimedPorts()) {
+    const { mtimeMs } = statSync(join(CLAIMS, `${port}`), { throwIfNoEntry: false }) ?? {};
+    if (mtimeMs !== undefined && mtimeMs < Date.now() - CLAIM_MS_MAX) removeClaim(port);
   }
-  process.once('exit', () => [...claims].forEach(giveUp));
+  process.once('exit', () => {
+    [...claims].forEach(giveUp);
+    try {
+      rmdirSync(CLAIMS);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'ENOENT') throw error;
+    }
+  });
+}
+
+/** Of all processes. */
+function claimedPorts(): readonly number[] {
+  try {
+    return readdirSync(CLAIMS).map(Number);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 function removeClaim(port: number): void {
   try {
     unlinkSync(join(CLAIMS, `${port}`));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
 }
 
 function isFree(port: number): Promise<boolean> {
