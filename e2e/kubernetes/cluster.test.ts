@@ -15,6 +15,8 @@ import { removeCluster, stateFolder, tracesOf } from './state.ts';
 
 const given = process.env.KUBECONFIG ? ['our own cluster: KUBECONFIG names another'] : [];
 const skip = given[0] ?? requireOrFail('the cluster for the tests', missingForCluster());
+/** One after the other, on a node that has just come up. */
+const PODS_MS_MAX = 120_000;
 const productSkip = !existsSync(join(CHECKOUT, 'bin/nacos-kube.ts')) && 'the product has no program yet';
 
 describe('our own cluster with one node', { skip }, () => {
@@ -27,7 +29,7 @@ describe('our own cluster with one node', { skip }, () => {
     cluster = await OwnCluster.start({ nodes: 1 }, (line) => console.log(line));
     await importCheckImage(cluster);
     await kubectl('apply', '-f', join(FIXTURES, 'app.yaml'));
-    await kubectl('rollout', 'status', 'statefulset/app', '--timeout=50s');
+    await cluster.kubectl(['rollout', 'status', 'statefulset/app', '--timeout=110s'], { timeoutMs: PODS_MS_MAX });
   });
   after(async () => {
     await cluster?.stop();

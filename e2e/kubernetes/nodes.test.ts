@@ -7,6 +7,8 @@ import { missingForCluster, OwnCluster, requireOrFail, until } from './cluster.t
 
 const given = process.env.KUBECONFIG ? ['our own cluster: KUBECONFIG names another'] : [];
 const skip = given[0] ?? requireOrFail('the cluster for the tests', missingForCluster());
+/** One after the other, each on a node that has just come up. */
+const PODS_MS_MAX = 120_000;
 const NOTICED_TIMEOUT = { timeoutMs: 60_000, everyMs: 300 };
 
 describe('our own cluster with three nodes', { skip }, () => {
@@ -39,7 +41,7 @@ describe('our own cluster with three nodes', { skip }, () => {
     cluster = await OwnCluster.start({ nodes: 3 }, (line) => console.log(line));
     await importCheckImage(cluster);
     await kubectl('apply', '-f', join(FIXTURES, 'app.yaml'));
-    await kubectl('rollout', 'status', 'statefulset/app', '--timeout=50s');
+    await cluster.kubectl(['rollout', 'status', 'statefulset/app', '--timeout=110s'], { timeoutMs: PODS_MS_MAX });
   });
   after(async () => {
     await cluster?.stop();
