@@ -2,9 +2,9 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import type { Clock, Timer } from '../host.ts';
 
 /** From here on the heap is held close to what is alive. */
-export const LARGE_HEAP_BYTES = 96 * 1024 * 1024;
+export const LARGE_HEAP_BYTES = 80 * 1024 * 1024;
 /** Below it may grow freely again; between the two all stays as it is. */
-export const SMALL_HEAP_BYTES = 64 * 1024 * 1024;
+export const SMALL_HEAP_BYTES = 56 * 1024 * 1024;
 /** Of what was alive at the last sweep; V8 by itself (0) lets a heap grow to several times that. */
 const LARGE_GROWTH_PERCENT = 20;
 const LOOK_EVERY_MS = 2_000;
