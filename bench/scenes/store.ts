@@ -20,7 +20,7 @@ const WARM_MS = 500;
 const WINDOW_MS = 2_000;
 const QUICK_WINDOW_MS = 300;
 const ASK_GRACE_MS = 60_000;
-const WAKES = 100;
+const WAKES = 200;
 const QUICK_WAKES = 10;
 const MEMBERS = 3;
 
