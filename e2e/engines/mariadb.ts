@@ -106,7 +106,7 @@ class MariadbServer implements Mariadb {
     this.#directory = await mkdtemp(join(tmpdir(), 'nacos-kube-mariadb-'));
     this.#tables =
       this.#parent === undefined ? this.#path('data') : await mkdtemp(join(this.#parent, 'nacos-kube-mariadb-'));
-    await mkdir(this.#path('log'));
+    for (const name of ['log', 'tmp']) await mkdir(this.#path(name));
     const install = (await programPath('mariadb-install-db')) ?? 'mariadb-install-db';
     const init = [
       `CREATE DATABASE IF NOT EXISTS ${DATABASE};`,
@@ -183,10 +183,16 @@ class MariadbServer implements Mariadb {
     }
   }
 
-  /** Its log of changes and what it undoes with are apart from its tables: without these it gives up. */
+  /**
+   * Its log of changes and what it undoes with are apart from its tables: without these it gives up. A server that starts
+   * clears the folder for its temporary tables, which must not be that of another.
+   */
   get #places(): readonly string[] {
     const log = this.#path('log');
-    return [`--datadir=${this.#tables}`, `--innodb-data-home-dir=${log}`, `--innodb-log-group-home-dir=${log}`];
+    return [
+      ...[`--datadir=${this.#tables}`, `--innodb-data-home-dir=${log}`, `--innodb-log-group-home-dir=${log}`],
+      `--tmpdir=${this.#path('tmp')}`,
+    ];
   }
 
   /** By the socket, which is reached from any network. The user comes from the init file, which is read after it is open. */
