@@ -19,6 +19,8 @@ const PASTS_PER_WRITE = 25;
 const PASTS_PER_READ = 500;
 /** What is beyond them is left to the next time. */
 const READS_MAX = 200;
+/** In a row, before it is told: one fails whenever the calls move on to another member of etcd. */
+const FAILURES_TOLD = 3;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
@@ -72,12 +74,17 @@ export class Housekeeping {
         await this.#compact();
         await this.#forgetHistory();
       }
+      if (this.#failuresInRow >= FAILURES_TOLD) {
+        this.#host.log.info('old data can be removed again', { failures: this.#failuresInRow });
+      }
       this.#failuresInRow = 0;
     } catch (error) {
       this.#failuresInRow += 1;
       const isExpected = error instanceof EtcdFailure;
       if (!isExpected) throw error;
-      if (this.#failuresInRow === 1) this.#host.log.warn('old data cannot be removed, trying again later', { error });
+      if (this.#failuresInRow === FAILURES_TOLD) {
+        this.#host.log.warn('old data cannot be removed, trying again later', { error });
+      }
     } finally {
       this.#isBusy = false;
     }
