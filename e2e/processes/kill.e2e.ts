@@ -4,7 +4,8 @@ import { randomInt } from 'node:crypto';
 import { describe, type TestContext, test } from 'node:test';
 import { delay, until } from '../kubernetes/processes.ts';
 import { startLocalCluster } from './local-cluster.ts';
-import { startNode } from './node.ts';
+import { LocalNode, startNode } from './node.ts';
+import { freePort } from './ports.ts';
 import { type KeyHistory, PublishStream, readKey } from './publish-stream.ts';
 
 const KILLS = Number(process.env.KILLS ?? 5);
@@ -34,6 +35,20 @@ describe(`SIGKILL of a node under publishes, ${KILLS} times: nothing that was ac
     await node.start();
     await assertKept(stream, [node.url('')]);
     report(context, stream);
+  });
+
+  test('a second node on the folder of another is refused, and let in when that one is killed', async () => {
+    await using node = await startNode();
+    const other = { port: await freePort(), data: node.data };
+    await using second = new LocalNode(other);
+    second.launch();
+    const refused = /the data folder \S+ is in use by process \d+ on \S+: stop that one/;
+    await until('it is refused', async () => refused.test(second.log), { timeoutMs: 30_000 });
+    await using third = new LocalNode(other);
+    third.launch();
+    await until('it waits', async () => third.log.includes('waiting for the other process to end'));
+    await node.kill9();
+    await third.ready();
   });
 
   test('three nodes that share a file, by the VIP and by each other', async (context) => {

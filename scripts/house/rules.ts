@@ -149,7 +149,8 @@ function machineModules(file: Scan): Finding[] {
     const module = found.from.replace(/^node:/, '');
     const at = finder(file, 'host', found.offset);
     if (module === 'sqlite' && found.from.startsWith('node:')) {
-      return file.path.startsWith('server/src/store/') ? [] : at('node:sqlite belongs to server/src/store alone');
+      const isAllowed = file.path.startsWith('server/src/store/') || file.path === 'core/src/host/node/file-lock.ts';
+      return isAllowed ? [] : at('node:sqlite belongs to server/src/store alone');
     }
     if (mayNameMachine(file.path) || found.isTypeOnly) return [];
     if (MACHINE_MODULES.has(module)) return at(`node:${module} is the machine: take it from the host`);

@@ -11,6 +11,7 @@ import { createMembership } from './members/create.ts';
 import { createNacosServer } from './server.ts';
 import { loadNodeSettings } from './settings/settings.ts';
 import { SERVER_SETTINGS } from './settings/table.ts';
+import { takeDataFolder } from './store/data-folder.ts';
 import { openStore, type StorageSettings } from './store/open.ts';
 
 const LOOP_CHECK_MS = 1_000;
@@ -32,6 +33,8 @@ async function runServer(flags: Record<string, string>): Promise<void> {
   const secrets = mysqlPassword === undefined ? [] : [mysqlPassword];
   const host = createNodeHost({ name: 'node', logLevel, logFormat, secrets });
   const settings = await loadNodeSettings(host, sources, problems);
+  // Before anything is written there; it has it until it ends.
+  await takeDataFolder(host, settings.data);
   await rebuildIfAsked(host, settings.storage);
   const store = await openStore(host, settings.storage);
   const membership = createMembership(host, settings);

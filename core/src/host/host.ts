@@ -220,6 +220,23 @@ export interface Disk {
   makeDirectory(path: string): Promise<void>;
   /** Calls back soon after anything in the directory changed (also behind a `..data` link); may call too often. */
   watch(directory: string, run: () => void): Timer;
+  /**
+   * Takes a file, made with its directories when missing, for this process alone: until it is released, and at the
+   * latest until the process ends, however it does. Does not wait for another that has it. Nobody reads or writes it.
+   */
+  lock(path: string): Promise<FileLock | HeldLock>;
+}
+
+export interface FileLock {
+  readonly isHeld: false;
+  release(): Promise<void>;
+}
+
+/** Another has it. */
+export interface HeldLock {
+  readonly isHeld: true;
+  /** For people, as far as it is known: `process 17 on nacos-0`. */
+  readonly by: string | undefined;
 }
 
 export interface WriteOptions {

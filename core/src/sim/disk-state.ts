@@ -14,6 +14,12 @@ interface File {
   readonly modifiedMs: number;
 }
 
+/** A process, of which there may be another life. */
+interface LockHolder {
+  readonly name: string;
+  readonly isAlive: boolean;
+}
+
 /**
  * The files of a machine twice: as its processes see them, and as they stand on the platter. A sync copies one path
  * from the first to the second; a crash goes back to the second, or to something in between.
@@ -30,6 +36,7 @@ export class DiskState {
   /** Since when a path differs. */
   readonly #dirty = new Map<string, number>();
   readonly #directories = new Set<string>(['/', '.']);
+  readonly #locks = new Map<string, LockHolder>();
   readonly #watches = new Set<{ readonly directory: string; readonly run: () => void }>();
 
   constructor(kernel: Kernel, prng: Prng) {
@@ -102,6 +109,21 @@ export class DiskState {
       if (this.#visible.has(at)) throw new DiskError('io', `making ${path}: ${at} is a file`);
       this.#directories.add(at);
     }
+  }
+
+  /** Undefined when it is taken now; else who has it. */
+  lock(path: string, holder: LockHolder): LockHolder | undefined {
+    const at = normalize(path);
+    const other = this.#locks.get(at);
+    // Of those that died nothing is left.
+    if (other?.isAlive === true) return other;
+    if (this.#visible.get(at) === undefined) this.put(at, new Uint8Array(0));
+    this.#locks.set(at, holder);
+    return undefined;
+  }
+
+  unlock(path: string, holder: LockHolder): void {
+    if (this.#locks.get(normalize(path)) === holder) this.#locks.delete(normalize(path));
   }
 
   watch(directory: string, run: () => void): () => void {

@@ -77,6 +77,13 @@ export function createSimDisk(kernel: Kernel, process: SimProcess): Disk {
       }),
     makeDirectory: (path) => work(false, () => disk.makeDirectory(path)),
 
+    lock: (path) =>
+      work(false, () => {
+        const holder = disk.lock(path, process);
+        if (holder !== undefined) return { isHeld: true, by: `process ${holder.name}` } as const;
+        return { isHeld: false, release: () => work(false, () => disk.unlock(path, process)) } as const;
+      }),
+
     watch(directory, run) {
       let waiting: { cancelled: boolean } | undefined;
       const changed = () => {

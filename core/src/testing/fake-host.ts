@@ -3,6 +3,8 @@ import {
   DiskError,
   type DiskErrorKind,
   type Endpoint,
+  type FileLock,
+  type HeldLock,
   type Host,
   type HttpHandler,
   type HttpRequest,
@@ -91,6 +93,8 @@ export class FakeDisk implements Disk {
   readonly unsynced = new Set<string>();
   /** Every write fails so while it is set. */
   fault: DiskErrorKind | undefined;
+  /** Files that are locked, and by whom; a test may put others there. */
+  readonly locks = new Map<string, string>();
   readonly #watchers = new Set<{ readonly directory: string; readonly run: () => void }>();
 
   /** As another process would change it. */
@@ -152,6 +156,13 @@ export class FakeDisk implements Disk {
     const watcher = { directory, run };
     this.#watchers.add(watcher);
     return { cancel: () => void this.#watchers.delete(watcher) };
+  }
+  async lock(path: string): Promise<FileLock | HeldLock> {
+    if (this.fault !== undefined) throw new DiskError(this.fault, `locking ${path}: ${this.fault}`);
+    const by = this.locks.get(path);
+    if (by !== undefined) return { isHeld: true, by };
+    this.locks.set(path, 'this process');
+    return { isHeld: false, release: async () => void this.locks.delete(path) };
   }
 
   #tell(path: string): void {

@@ -157,6 +157,7 @@ function fakeDisk(files: FakeFiles, host: () => FakeHost): Disk {
     rename: absent,
     async makeDirectory() {},
     watch: () => ({ cancel() {} }),
+    lock: absent,
   };
 }
 

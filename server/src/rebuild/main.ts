@@ -1,5 +1,6 @@
 import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
 import type { Command } from 'commander';
+import { takeDataFolder } from '../store/data-folder.ts';
 import { storeCommand } from '../store/move/main.ts';
 import { rebuildSqlite } from './rebuild.ts';
 
@@ -20,7 +21,7 @@ export function storeCommandWithRebuild(): Command {
     .action(async ({ data, sqliteFile }: { data: string; sqliteFile?: string }) => {
       const host = createNodeHost({ name: 'store', logLevel: 'warn', logFormat: 'text' });
       const path = sqliteFile ?? `${data}/store.sqlite`;
-      const rebuilt = await rebuildSqlite({ host, path, data });
+      const rebuilt = await rebuildSqlite({ host, path, data, alone: () => takeDataFolder(host, data) });
       if (rebuilt === undefined) {
         console.log(`${path} is whole: nothing was done`);
         return;

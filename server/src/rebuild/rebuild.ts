@@ -21,6 +21,8 @@ export interface RebuildOptions {
   readonly path: string;
   /** Of the node, with `config/` and `records/` below it. */
   readonly data: string;
+  /** Called before anything is written: rejects while a node uses the data. */
+  readonly alone?: () => Promise<unknown>;
 }
 
 export interface Rebuilt {
@@ -40,7 +42,7 @@ export interface Rebuilt {
  * have neither the past nor all facts of a configuration. The damaged file is set aside, never removed. Undefined when the
  * file is whole. No process may have the file open.
  */
-export async function rebuildSqlite({ host, path, data }: RebuildOptions): Promise<Rebuilt | undefined> {
+export async function rebuildSqlite({ host, path, data, alone }: RebuildOptions): Promise<Rebuilt | undefined> {
   const isMissing = (await host.disk.stat(path)) === undefined;
   if (isMissing && (await host.disk.stat(rebuiltPath(path))) !== undefined) {
     // Made of the copies alone it would have less than what was salvaged from the file that is aside.
@@ -49,6 +51,7 @@ export async function rebuildSqlite({ host, path, data }: RebuildOptions): Promi
   }
   const damage = isMissing ? 'it is missing' : damageOf(path);
   if (damage === null) return undefined;
+  await alone?.();
   const making = `${path}.rebuilding`;
   await removeDatabase(host, making);
   const store = createSqliteStore(host, { path: making });

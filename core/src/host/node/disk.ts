@@ -1,8 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type AppendFile, type Disk, DiskError, type DiskErrorKind, type Log, type WriteOptions } from '../host.ts';
+import {
+  type AppendFile,
+  type Disk,
+  DiskError,
+  type DiskErrorKind,
+  type FileLock,
+  type HeldLock,
+  type Log,
+  type WriteOptions,
+} from '../host.ts';
 import { watchDirectory } from './disk-watch.ts';
+import { lockFile } from './file-lock.ts';
 import type { FileOutcome } from './file-tasks.ts';
 import { FileThread, HANDED_OVER_BYTES_MAX } from './file-thread.ts';
 
@@ -20,6 +30,7 @@ export function createNodeDisk(log: Log): Disk {
     stat: (path) => guarded('looking at', path, () => statOrUndefined(path)),
     makeDirectory: (path) => guarded('making', path, () => makeDirectories(path)),
     watch: (directory, run) => watchDirectory(directory, run, log),
+    lock: (path) => guarded('locking', path, () => lockMakingDirectory(path)),
   };
 }
 
@@ -68,6 +79,11 @@ async function removeAny(path: string): Promise<void> {
 
 async function makeDirectories(path: string): Promise<void> {
   await mkdir(path, { recursive: true });
+}
+
+async function lockMakingDirectory(path: string): Promise<FileLock | HeldLock> {
+  await makeDirectories(dirname(path));
+  return lockFile(path);
 }
 
 async function replaceFile(path: string, content: string | Uint8Array, options: WriteOptions): Promise<void> {
