@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
+import { copyFile, link, mkdtemp, open, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -85,6 +85,45 @@ describe('nacos-kube store', () => {
     }
   });
 
+  it('writes no backup and no copy over the store that it reads, or that another uses', async () => {
+    for (const name of ['own.sqlite', 'own.db', 'used.sqlite']) await copyFile(at('copy.sqlite'), at(name));
+    const left = await readFile(at('own.db'));
+    await symlink(at('own.db'), at('link.db'));
+    await link(at('own.sqlite'), at('link.sqlite'));
+    const used = sqliteAt('used.sqlite');
+    await used.start();
+    await used.putConfig(writeOf('only.here', 'x'));
+    try {
+      const refused: readonly [string[], RegExp][] = [
+        [['backup', '--from', `sqlite:${at('own.sqlite')}`, 'own.sqlite'], /is source and target at once/],
+        [['backup', '--from', `sqlite:${at('own.sqlite')}`, at('link.sqlite')], /is source and target at once/],
+        [['backup', '--from', `sqlite:${at('link.db')}`, './own.db'], /is source and target at once/],
+        [
+          ['copy', '--from', 'sqlite:own.db', '--to', 'sqlite:./own.db', '--into-existing'],
+          /source and target at once/,
+        ],
+        [
+          ['backup', '--from', 'sqlite:own.sqlite', 'used.sqlite'],
+          /used\.sqlite is a store in use, .*used\.sqlite-wal/,
+        ],
+        [['backup', '--from', 'sqlite:own.db', 'used.sqlite'], /used\.sqlite is a store in use/],
+      ];
+      for (const [args, why] of refused) {
+        const { code, output } = await run(...args);
+        assert.equal(code, 1, output);
+        assert.match(output, why);
+      }
+    } finally {
+      await used.stop();
+    }
+    assert.deepEqual(await readFile(at('own.db')), left);
+    assert.deepEqual(await rowsAt('own.sqlite'), await rowsAt('copy.sqlite'));
+    const again = sqliteAt('used.sqlite');
+    await again.start();
+    assert.equal((await again.getConfig(keyOf('only.here')))?.content, 'x');
+    await again.stop();
+  });
+
   it('stops when it is told to, and the same command goes on', async () => {
     const store = sqliteAt('many.sqlite');
     await store.start();
@@ -139,29 +178,6 @@ describe('nacos-kube store', () => {
     }
     assert.equal((await run('copy', '--from', 'sqlite:x')).code, 2);
     assert.equal((await run('turn')).code, 2);
-  });
-
-  it('does not write over the store of a node that runs', async () => {
-    const lock = await host.disk.lock(at('used/node.lock'));
-    assert.ok(!lock.isHeld);
-    await run('backup', '--from', `sqlite:${at('from.sqlite')}`, at('b.backup'));
-    const target = ['--to', `sqlite:${at('used/store.sqlite')}`];
-    const attempts = [
-      run('restore', at('b.backup'), ...target),
-      run('copy', '--from', `sqlite:${at('from.sqlite')}`, ...target),
-      run('backup', '--from', `sqlite:${at('from.sqlite')}`, at('used/store.sqlite')),
-      run('rebuild', '--data', at('used')),
-    ];
-    for (const { code, output } of await Promise.all(attempts)) {
-      assert.equal(code, 1, output);
-      assert.match(output, /the data folder \S+used is in use by process \d+ on \S+: stop that one/);
-    }
-    assert.deepEqual(readdirSync(at('used')).sort(), ['node.lock', 'node.lock.holder']);
-    const beside = await run('restore', at('b.backup'), '--to', `sqlite:${at('used/new.sqlite')}`);
-    assert.equal(beside.code, 0, beside.output);
-    await lock.release();
-    const restored = await run('restore', at('b.backup'), ...target);
-    assert.equal(restored.code, 0, restored.output);
   });
 
   /** In a folder of its own: state files are made where it runs. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
 import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
 import { Command } from 'commander';
-import { DataFolderError, takeFolderOfStore } from '../data-folder.ts';
 import { openStore } from '../open.ts';
 import { backupSqlite, removeDatabase } from '../sqlite-backup.ts';
 import type { Store } from '../store.ts';
@@ -76,7 +76,11 @@ export function storeCommand(): Command {
 
 async function copy(host: Host, flags: Flags, isStopped: () => boolean): Promise<void> {
   const from = await addressOf(host, flags.from, flags.fromPasswordFile, FROM_PASSWORD);
-  if (from.settings.kind === 'sqlite') await requireFile(host, from.settings.path);
+  if (from.settings.kind === 'sqlite') {
+    await requireFile(host, from.settings.path);
+    const to = parseStoreUrl(flags.to).settings;
+    if (to.kind === 'sqlite') await requireOther(from.settings.path, to.path);
+  }
   await withStore(host, from, async (store) => {
     await into(host, flags, new StoreSource(store, from.place, new Patience(host)), isStopped);
   });
@@ -93,7 +97,6 @@ async function into(host: Host, flags: Flags, source: MoveSource, isStopped: () 
   if (address.place === source.place) throw new MoveError(`${source.place} is source and target at once`);
   const name = createHash('sha256').update(`${source.place} ${address.place}`).digest('hex').slice(0, 8);
   const progress = new Progress(host.clock, say);
-  if (address.settings.kind === 'sqlite') await requireUnused(host, address.settings.path);
   await withStore(host, address, async (store) => {
     const target = new StoreTarget(store, address.place, new Patience(host));
     const statePath = flags.state ?? `nacos-kube-copy-${name}.json`;
@@ -111,7 +114,8 @@ async function into(host: Host, flags: Flags, source: MoveSource, isStopped: () 
 
 async function backup(host: Host, file: string, flags: Flags, isStopped: () => boolean): Promise<void> {
   const from = await addressOf(host, flags.from, flags.fromPasswordFile, FROM_PASSWORD);
-  await requireUnused(host, file);
+  await requireNoStore(host, file);
+  if (from.settings.kind === 'sqlite') await requireOther(from.settings.path, file);
   const progress = new Progress(host.clock, say);
   const write = (address: StoreAddress) =>
     withStore(host, address, async (store) => {
@@ -179,13 +183,20 @@ async function requireFile(host: Host, path: string): Promise<void> {
   if ((await host.disk.stat(path)) === undefined) throw new MoveError(`there is no file ${path}`);
 }
 
-/** A node that runs has what it read of its own store in memory; until this program ends none is started on it. */
-async function requireUnused(host: Host, path: string): Promise<void> {
-  try {
-    await takeFolderOfStore(host, path);
-  } catch (error) {
-    if (error instanceof DataFolderError) throw new MoveError(error.message, { cause: error });
-    throw error;
+/** By whatever names: a backup would take the place of the store that it is of, and a copy feed itself without end. */
+async function requireOther(from: string, to: string): Promise<void> {
+  const [one, other] = await Promise.all([from, to].map((path) => stat(path).catch(() => undefined)));
+  if (one === undefined || one.dev !== other?.dev || one.ino !== other.ino) return;
+  throw new MoveError(`${from} is source and target at once`);
+}
+
+/** A log left beside what takes its place would be taken for a part of that. */
+async function requireNoStore(host: Host, file: string): Promise<void> {
+  for (const log of [`${file}-wal`, `${file}-journal`]) {
+    if ((await host.disk.stat(log)) === undefined) continue;
+    throw new MoveError(
+      `${file} is a store in use, or one that was not closed, for there is ${log}: name another file`,
+    );
   }
 }
 
