@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
+import { MovedFileError } from './sqlite-identity.ts';
 import type { SqliteFailure, SqliteWorkerData } from './sqlite-messages.ts';
 
 /** What turns version n - 1 into n stands at n - 1; a step that was released never changes. */
@@ -161,9 +162,15 @@ export function damagedText(found: string): string {
   );
 }
 
+const RESTART = 'put it back, or restart all nodes that use it; nothing is written until then';
+
 export function failureOf(error: unknown, path: string): SqliteFailure {
   const { message } = error as Error;
   if (error instanceof ForeignSchemaError) return { kind: 'misconfigured', message: `sqlite file ${path}: ${message}` };
+  if (error instanceof MovedFileError) {
+    const because = 'the file of the database was removed or replaced';
+    return { kind: 'read-only', message: `sqlite file ${path}: ${message} while it was in use; ${RESTART}`, because };
+  }
   const told = (kind: SqliteFailure['kind'], why: string): SqliteFailure => ({
     kind,
     message: `sqlite file ${path}: ${why} (${message})`,

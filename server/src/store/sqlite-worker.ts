@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { workerPort } from '@nacos-kube/core/host/node/worker.ts';
 import { damageOf } from './sqlite-damage.ts';
+import { MovedFileError, SqliteIdentity } from './sqlite-identity.ts';
 import {
   COMMITTED,
   type SqliteAnswer,
@@ -37,6 +38,9 @@ let opened:
     }
   | undefined;
 let seenVersion: number | undefined;
+const identity = new SqliteIdentity(data.path);
+/** Whoever follows a file that nobody else has any more would never hear of it. */
+const CALLS_OF_FOLLOWERS: ReadonlySet<keyof SqliteCalls> = new Set(['revision', 'changes'] as const);
 
 /** Of so many writes a transaction is long enough: other processes wait for its end. */
 const WRITES_PER_TRANSACTION = 256;
@@ -66,6 +70,7 @@ function answerTo({ id, call, args }: SqliteQuestion): SqliteAnswer {
   try {
     if (call === 'check') return { id, value: damageOf(data.path) };
     opened ??= open();
+    if (CALLS_OF_FOLLOWERS.has(call)) identity.require();
     const run = opened.calls[call] as ((...args: readonly unknown[]) => unknown) | undefined;
     if (run === undefined) throw new Error(`a ${data.role} of sqlite was asked for ${call}`);
     return { id, value: run(...args) };
@@ -80,7 +85,7 @@ function failed(error: unknown): SqliteFailure {
   }
   if (error instanceof StoreError) return { kind: error.kind, message: error.message };
   const failure = failureOf(error, data.path);
-  if (failure.kind !== 'busy') close();
+  if (failure.kind !== 'busy' && !(error instanceof MovedFileError)) close();
   return failure;
 }
 
@@ -135,11 +140,14 @@ function written(commands: readonly WriteCommand[]): readonly WriteOutcome[] | S
 function apply(commands: readonly WriteCommand[]): readonly WriteOutcome[] {
   opened ??= open();
   if (opened.writes === undefined) throw new Error(`a ${data.role} of sqlite was asked to write`);
+  identity.require();
   return commands.length === 0 ? [] : opened.writes.apply(commands);
 }
 
 function open(): NonNullable<typeof opened> {
+  identity.require();
   const database = openDatabase(data);
+  identity.opened();
   if (data.role === 'writer') {
     return { database, calls: { open: () => null }, writes: new SqliteWrites(database, data.changesKept) };
   }

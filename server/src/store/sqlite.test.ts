@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -157,6 +158,27 @@ describe('the sqlite store', () => {
       assert.deepEqual(writer.failures, []);
       await writer.kill();
     }
+  });
+
+  it('acknowledges nothing once its file was removed or replaced, and says so to followers', async () => {
+    const store = await open(newPath());
+    await store.putConfig(writeOf('kept', 'one'));
+    const gone = { kind: 'read-only', message: /it was removed while it was in use; .*restart/ };
+    const aside = `${path}.aside`;
+    await rename(path, aside);
+    await assert.rejects(store.putConfig(writeOf('kept', 'two')), gone);
+    await assert.rejects(store.changes(0, 10), gone);
+    await assert.rejects(store.revision(), gone);
+    assert.equal((await store.getConfig(keyOf('kept')))?.content, 'one');
+    assert.deepEqual(existsSync(path), false);
+    await copyFile(aside, path);
+    const replaced = { kind: 'read-only', message: /another file took its place/, because: /removed or replaced/ };
+    await assert.rejects(store.putConfig(writeOf('kept', 'three')), replaced);
+    await rename(aside, path);
+    await store.putConfig(writeOf('kept', 'four'));
+    await store.stop();
+    const again = await open(path);
+    assert.equal((await again.getConfig(keyOf('kept')))?.content, 'four');
   });
 
   it('names a file that is no database', async () => {
