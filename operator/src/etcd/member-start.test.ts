@@ -22,6 +22,7 @@ function step(facts: Partial<StartFacts> & { readonly members?: readonly EtcdMem
     isFormed: true,
     wanted: WANTED,
     identity: undefined,
+    foundedId: CLUSTER,
     membership: undefined,
     joining: undefined,
   };
@@ -37,10 +38,33 @@ test('a member with its data goes on, whether the others answer or not', () => {
 
 test('data of a number that was removed are forgotten: etcd would end with them at each start', () => {
   const members = [member(0), member(2)];
+  const forgotten = { kind: 'forget', why: 'the data are of a member that was removed' };
   const identity = { memberId: '101', clusterId: CLUSTER };
-  assert.deepEqual(step({ hasData: true, identity, members }), { kind: 'forget' });
+  assert.deepEqual(step({ hasData: true, identity, members }), forgotten);
   const underAnother = [...members, { ...member(1), id: '201' }];
-  assert.deepEqual(step({ hasData: true, identity, members: underAnother }), { kind: 'forget' });
+  assert.deepEqual(step({ hasData: true, identity, members: underAnother }), forgotten);
+});
+
+test('data of a cluster that began otherwise and never formed are forgotten, where it is known', () => {
+  const forgotten = { kind: 'forget', why: 'the data are of a cluster that never had a quorum' };
+  const [own, other] = [CLUSTER, '88'].map((clusterId) => ({ memberId: '101', clusterId }));
+  assert.deepEqual(step({ isFormed: false, hasData: true, identity: other }), forgotten);
+  assert.deepEqual(step({ isFormed: false, hasData: true, identity: own }), PLANNED, 'it may have voted already');
+  const heard = { membership: { clusterId: '88', members: [member(0), member(1), member(2)] } };
+  assert.deepEqual(step({ isFormed: false, hasData: true, identity: other, ...heard }), PLANNED, 'it serves');
+  const founder = [member(0), { ...member(1), clientUrls: [] }, member(2)];
+  assert.deepEqual(step({ hasData: true, identity: other, members: founder }), forgotten, 'the others were quicker');
+  const added = [member(0), member(1, false), member(2)];
+  assert.deepEqual(step({ hasData: true, identity: other, members: added }), PLANNED);
+});
+
+test('data of another cluster start nothing where nobody shall be a member', () => {
+  const wanted = WANTED.slice(0, 1);
+  const [own, other] = [CLUSTER, '88'].map((clusterId) => ({ memberId: '101', clusterId }));
+  const facts = { hasData: true, wanted, members: [member(0), member(1)] };
+  assert.equal(step({ ...facts, identity: other }).kind, 'leave');
+  assert.equal(step({ ...facts, identity: own }).kind, 'start', 'it may be of the quorum until it is removed');
+  assert.equal(step({ hasData: true, wanted, identity: other }).kind, 'start', 'nobody says what there is');
 });
 
 test('data of another cluster, or that do not say whose they are, are kept whatever the others say', () => {

@@ -1,4 +1,4 @@
-import type { EtcdMembership } from './gateway.ts';
+import type { EtcdMember, EtcdMembership } from './gateway.ts';
 import type { LogIdentity } from './log-identity.ts';
 
 /** What is known before a member of the managed etcd starts. */
@@ -13,6 +13,8 @@ export interface StartFacts {
   readonly wanted: readonly { readonly name: string; readonly peerUrl: string }[];
   /** Whose its data are; undefined when there are none, or they do not say. */
   readonly identity: LogIdentity | undefined;
+  /** The cluster that those who are wanted would found. */
+  readonly foundedId: string;
   /** As one that has a quorum says; undefined when none of the others does. */
   readonly membership: EtcdMembership | undefined;
   /** The members as they were when a version without learners added it, with a vote; undefined when none did. */
@@ -23,8 +25,8 @@ export type StartStep =
   | { readonly kind: 'start'; readonly clusterState: 'new' | 'existing'; readonly initialCluster: string }
   /** Its number is of a member that had a log, which is lost. */
   | { readonly kind: 'remove'; readonly id: string }
-  /** Its log is of a number that was removed, and etcd would end with it at each start. */
-  | { readonly kind: 'forget' }
+  /** With its log it could only stand in the way of itself. */
+  | { readonly kind: 'forget'; readonly why: string }
   | { readonly kind: 'add' }
   | { readonly kind: 'wait'; readonly why: string }
   /** It may be asked for again meanwhile, so who told it shall be asked anew. */
@@ -34,6 +36,8 @@ export type StartStep =
  * How a member of etcd starts.
  *
  *   volume with data, of a number that was removed -----------------> forget, then as if it were empty
+ *   volume with data, of a cluster that never had a quorum ---------> forget, then as if it were empty
+ *   volume with data of another cluster, shall be no member --------> leave
  *   volume with data else ------------------------------------------> start: it goes on as who it was
  *   empty, shall be no member --------------------------------------> leave
  *   empty, nothing formed yet, nobody answers ----------------------> start, state new
@@ -50,16 +54,22 @@ export type StartStep =
  * A member that has lost its volume must never come back under its old number: it would have forgotten for whom it
  * voted and what it acknowledged, and with it two of three could lose what they promised to keep. One that was removed
  * has nothing to keep: etcd gives no number twice, so its log is of no use to anybody.
+ *
+ * A log can also be of a cluster that never was one, which began under a NacosCluster that is gone, or with another number
+ * of members, and found no quorum: nothing was ever promised in it. That is known where nothing has formed yet (by the
+ * marks of the volumes, see plan/claims.ts), and it is not what would begin now; or where another cluster has formed
+ * since that counted on this member from the first, which it could not have while a volume was of one that formed.
  */
 export function nextStartStep(facts: StartFacts): StartStep {
   const { name, peerUrl, hasData, isFormed, wanted, membership, joining } = facts;
   const planned = wanted.map((one) => `${one.name}=${one.peerUrl}`).join();
+  const isWanted = wanted.some((one) => one.name === name);
   if (hasData) {
-    return wasRemoved(facts)
-      ? { kind: 'forget' }
-      : { kind: 'start', clusterState: 'existing', initialCluster: planned };
+    const why = whyForget(facts);
+    if (why !== undefined) return { kind: 'forget', why };
+    if (isWanted || !isOfAnother(facts)) return { kind: 'start', clusterState: 'existing', initialCluster: planned };
   }
-  if (!wanted.some((one) => one.name === name)) return { kind: 'leave', why: `${name} shall be no member any more` };
+  if (!isWanted) return { kind: 'leave', why: `${name} shall be no member any more` };
   if (membership === undefined) {
     if (joining !== undefined) return { kind: 'start', clusterState: 'existing', initialCluster: joining };
     if (!isFormed) return { kind: 'start', clusterState: 'new', initialCluster: planned };
@@ -73,8 +83,7 @@ export function nextStartStep(facts: StartFacts): StartStep {
     const why = `member ${joining.name || joining.id} joins first: etcd takes one learner at a time, and it was told of this one`;
     return { kind: 'wait', why };
   }
-  // One that was added since has no name before its first start; those of the first hour have.
-  const clusterState = isFormed || self.name === '' ? 'existing' : 'new';
+  const clusterState = isFormed || isAdded(self) ? 'existing' : 'new';
   return { kind: 'start', clusterState, initialCluster: current(name, wanted, membership.members) };
 }
 
@@ -86,12 +95,28 @@ function whyAlone({ name, wanted }: StartFacts): string {
     : `the volume is empty, and ${others.join(', ')} were asked, of whom none answers with a quorum yet: this one can only join them`;
 }
 
-/** Only its own cluster can tell, so one of another identity never does. */
-function wasRemoved({ identity, membership }: StartFacts): boolean {
-  if (identity === undefined || membership === undefined) return false;
-  return (
-    identity.clusterId === membership.clusterId && !membership.members.some((member) => member.id === identity.memberId)
-  );
+function whyForget(facts: StartFacts): string | undefined {
+  const { identity, membership, peerUrl, isFormed, foundedId } = facts;
+  if (identity === undefined) return undefined;
+  if (identity.clusterId === membership?.clusterId) {
+    // Only its own cluster can tell.
+    const isMember = membership.members.some((member) => member.id === identity.memberId);
+    return isMember ? undefined : 'the data are of a member that was removed';
+  }
+  const self = membership?.members.find((member) => member.peerUrls.includes(peerUrl));
+  const isFounder = self !== undefined && !isAdded(self) && self.clientUrls.length === 0;
+  const isStale = isFormed ? isFounder : identity.clusterId !== foundedId;
+  return isStale ? 'the data are of a cluster that never had a quorum' : undefined;
+}
+
+/** Another than that which answers with a quorum. */
+function isOfAnother({ identity, membership }: StartFacts): boolean {
+  return identity !== undefined && membership !== undefined && identity.clusterId !== membership.clusterId;
+}
+
+/** One that was added since has no name before its first start; those of the first hour have. */
+function isAdded({ name, clientUrls }: EtcdMember): boolean {
+  return name === '' && clientUrls.length === 0;
 }
 
 /** The members as etcd compares them: it asks for a name of each, and one that has not started has none yet. */

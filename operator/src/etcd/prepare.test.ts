@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { NetworkError, type OutboundRequest } from '@nacos-kube/core/host/host.ts';
 import { FakeHost, httpAnswer } from '@nacos-kube/core/testing/fake-host.ts';
 import { logSegment } from '../testing/etcd-log.ts';
+import { foundedClusterId } from './founding.ts';
 import { type MemberPlace, prepareMember } from './prepare.ts';
 
 const LOG = '/data/etcd/member/wal/0000000000000000-0000000000000000.wal';
@@ -41,14 +42,14 @@ class Others {
   }
 
   /** Whether it may start within so long. */
-  async prepare(withinMs: number, wanted = [0, 1, 2]): Promise<boolean> {
+  async prepare(withinMs: number, wanted = [0, 1, 2], isFormed = true): Promise<boolean> {
     let isOver = false;
     const preparing = prepareMember(
       this.host,
       {
         self: place(1),
         wanted: wanted.map(place),
-        isFormed: true,
+        isFormed,
         login: { user: 'root', password: 'p' },
         dataDirectory: '/data/etcd',
         configFile: '/run/etcd.json',
@@ -115,6 +116,23 @@ test('a member with the data of another cluster keeps them', async () => {
   assert.equal(await others.prepare(5_000), true);
   assert.deepEqual(others.orders, []);
   assert.ok(others.host.disk.files.has(LOG));
+});
+
+test('data of a cluster that never formed, under another token or with other members, give way to what begins now', async () => {
+  const others = new Others();
+  others.host.network.answer = () => {
+    throw new NetworkError('refused', 'nobody listens');
+  };
+  const urls = [0, 1, 2].map((ordinal) => place(ordinal).peerUrl);
+  others.putLog(1n, BigInt(foundedClusterId(urls, 't')));
+  assert.equal(await others.prepare(5_000, [0, 1, 2], false), true);
+  assert.ok(others.host.disk.files.has(LOG), 'it is what begins now');
+  assert.equal(others.config['initial-cluster-state'], 'existing');
+
+  others.putLog(1n, BigInt(foundedClusterId(urls, 'of a NacosCluster that is gone')));
+  assert.equal(await others.prepare(5_000, [0, 1, 2], false), true);
+  assert.ok(!others.host.disk.files.has(LOG));
+  assert.equal(others.config['initial-cluster-state'], 'new');
 });
 
 test('who shall be no member ends after a while, so that it is told anew who shall be one', async () => {

@@ -1,5 +1,6 @@
 import type { Endpoint, Host } from '@nacos-kube/core/host/host.ts';
 import { DiskError, NetworkError } from '@nacos-kube/core/host/host.ts';
+import { foundedClusterId } from './founding.ts';
 import { EtcdError, EtcdGateway, type EtcdLogin } from './gateway.ts';
 import { type LogIdentity, logIdentity } from './log-identity.ts';
 import { nextStartStep, type StartStep } from './member-start.ts';
@@ -66,7 +67,7 @@ export async function prepareMember(host: Host, options: PrepareOptions, isOver 
       return true;
     }
     if (step.kind === 'forget') {
-      host.log.warn(`the data are of a member that was removed: they are deleted, ${self.name} joins anew`);
+      host.log.warn(`${step.why}: they are deleted, ${self.name} begins anew`);
       await host.disk.remove(`${dataDirectory}/member`);
       identity = 'none';
       continue;
@@ -116,7 +117,7 @@ async function look(
   identity: Identity,
   joining: string | undefined,
 ) {
-  const { self, wanted, isFormed, login } = options;
+  const { self, wanted, isFormed, login, config } = options;
   const others = wanted.filter(({ name }) => name !== self.name);
   const answers = await Promise.all(others.map(({ client }) => membershipBy(host, gateway, client, login)));
   const heard = answers.find((answer) => answer !== undefined);
@@ -126,6 +127,10 @@ async function look(
     isFormed,
     wanted,
     hasData: identity !== 'none',
+    foundedId: foundedClusterId(
+      wanted.map(({ peerUrl }) => peerUrl),
+      config.token,
+    ),
     identity: typeof identity === 'string' ? undefined : identity,
     membership: heard?.membership,
     joining,

@@ -23,6 +23,7 @@ function trouble(world: EtcdWorld, random: Prng): void {
     () => world.newImage(random.chance(0.3)),
     () => world.operatorIsAway(seconds),
     () => world.isMadeAnew(size),
+    () => world.machinesAreScarce(1 + random.int(2), 2 * seconds),
   ];
   things[random.int(things.length)]?.();
 }
@@ -33,6 +34,11 @@ test('whatever happens to its members, a managed etcd keeps its quorum and becom
     const world = new EtcdWorld(random.split('world'), SIZES[random.int(SIZES.length)] ?? 3);
     const told = () => `seed ${seed}:\n${world.log.slice(-40).join('\n')}`;
     try {
+      if (random.chance(0.3)) {
+        world.machinesAreScarce(1 + random.int(2), 400);
+        world.run(5 + random.int(60));
+        if (random.chance(0.7)) world.isMadeAnew(SIZES[random.int(SIZES.length)] ?? 3);
+      }
       for (let s = 0; s < TROUBLED_S; ) {
         const quietS = 5 + random.int(120);
         world.run(quietS);

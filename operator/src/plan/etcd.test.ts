@@ -3,8 +3,16 @@ import { test } from 'node:test';
 import type { NacosClusterStatus } from '../generated/nacos-cluster.ts';
 import type { ConfigMap, PersistentVolumeClaim, StatefulSet } from '../kube/objects.ts';
 import { etcdLoginSecret } from '../resources/etcd.ts';
-import type { Snapshot } from '../snapshot.ts';
-import { anEtcd, anEtcdCluster, etcdPod, etcdReport, etcdReports, etcdSet } from '../testing/etcd-fixtures.ts';
+import type { EtcdSnapshot, Snapshot } from '../snapshot.ts';
+import {
+  anEtcd,
+  anEtcdCluster,
+  etcdMember,
+  etcdPod,
+  etcdReport,
+  etcdReports,
+  etcdSet,
+} from '../testing/etcd-fixtures.ts';
 import { aCluster, aSnapshot, aStatefulSet, NOW } from '../testing/fixtures.ts';
 import { applied, condition, deletions, kinds, orders, planned, statusOf, steady } from '../testing/planned-etcd.ts';
 import type { Action } from './actions.ts';
@@ -175,6 +183,23 @@ test('volumes of a store that never formed are not what the next NacosCluster of
   assert.equal(anew('false', 'false', 'false'), 'new');
   assert.equal(anew('false', 'true', 'false'), 'existing');
   assert.equal(anew(undefined), 'existing', 'of a version that made no marks');
+});
+
+test('volumes that never formed get a pod each, which goes with them, and as many members begin as are wanted', () => {
+  const { status: _none, ...young } = anEtcdCluster(1);
+  const claims = [0, 1, 2].map((ordinal) => etcdClaim(ordinal, 'false'));
+  const none = { members: undefined, guard: 'unknown', reports: new Map(), pods: [] } as const;
+  const made = (rest: Partial<EtcdSnapshot>) => {
+    const actions = planned(aSnapshot(young, { etcd: anEtcd(3, { ...none, ...rest }), claims }));
+    const replicas = applied<StatefulSet>(actions, 'StatefulSet', 'demo-etcd')?.spec.replicas;
+    return [replicas, applied<ConfigMap>(actions, 'ConfigMap', 'demo-etcd')?.data];
+  };
+  const settings = (members: string) => ({ data: { state: 'new', members } }) as unknown as ConfigMap;
+  assert.deepEqual(made({ settings: undefined, statefulSet: undefined }), [3, { state: 'new', members: '1' }]);
+  assert.deepEqual(made({ settings: settings('1') }), [3, { state: 'new', members: '1' }], 'as it began');
+  assert.deepEqual(made({ settings: settings('3') }), [3, { state: 'new', members: '3' }], 'as it began');
+  const formed = { settings: settings('1'), members: [etcdMember(0)], guard: 'on', reports: etcdReports(1) } as const;
+  assert.deepEqual(made({ ...formed, pods: [etcdPod(0)] }), [1, { state: 'existing', members: '1' }]);
 });
 
 test('a volume of etcd keeps its mark when it grows', () => {

@@ -1,4 +1,4 @@
-import { ETCD_STATE_KEY } from '../resources/etcd.ts';
+import { ETCD_MEMBERS_KEY, ETCD_STATE_KEY } from '../resources/etcd.ts';
 import { etcdQuotaBytes } from '../resources/etcd-pod.ts';
 import { childNames, DATA_VOLUME, ETCD_FORMED_ANNOTATION, ordinalOf } from '../resources/names.ts';
 import { isManaged, type ManagedEtcd, storageOf } from '../resources/storage.ts';
@@ -62,7 +62,7 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
   const alarms = (etcd?.alarms ?? []).map(({ alarm }) => alarm);
   const common = { managed, isFormed, isServing, guard: etcd?.guard ?? ('unknown' as const), members: views, alarms };
 
-  const scale = planMembers(managed.members, etcd, views, isFormed, isFormed ? volumesOf(snapshot) : 0);
+  const scale = planMembers(managed.members, etcd, views, isFormed, volumesOf(snapshot));
   const areTwo = clusterIdsOf(views).length > 1;
   // One at a time: the next may be whom the others wait for.
   const stranger =
@@ -81,7 +81,7 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
     alarms.length === 0 &&
     !areTwo &&
     areAllUp(managed, views);
-  const told = toldMembers(managed, scale, etcd, views);
+  const told = toldMembers(managed, scale, etcd, views, isFormed);
   const progress = { ...common, replicas: scale.replicas, told, phase: scale.phase, stranger, isWhole };
   if (areTwo) {
     const replicas = etcd?.statefulSet?.spec.replicas ?? scale.replicas;
@@ -117,8 +117,8 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
 }
 
 /**
- * While the first members find together their number stays what the first of them were told. Where there shall be fewer
- * those that leave must not join again; but while one that stays is away they are told of, for without them it could
+ * While the first members find together their number stays what the first of them were told; old volumes that formed
+ * once need as many as there are, others none at all. Where there shall be fewer those that leave must not join again; but while one that stays is away they are told of, for without them it could
  * not join.
  */
 function toldMembers(
@@ -126,10 +126,16 @@ function toldMembers(
   { phase, replicas }: MembersPlan,
   etcd: EtcdSnapshot | undefined,
   views: readonly EtcdMemberView[],
+  isFormed: boolean,
 ): number {
-  if (phase === 'starting') return replicas;
+  if (phase === 'starting') return isFormed ? replicas : (toldBefore(etcd) ?? managed.members);
   if (areAllUp(managed, views)) return managed.members;
   return Math.max(managed.members, etcd?.statefulSet?.spec.replicas ?? 0);
+}
+
+function toldBefore(etcd: EtcdSnapshot | undefined): number | undefined {
+  const told = Number(etcd?.settings?.data?.[ETCD_MEMBERS_KEY]);
+  return told >= 1 ? told : etcd?.statefulSet?.spec.replicas;
 }
 
 /** More than one only where a member came with the data of another cluster: then no word of theirs can be trusted. */
@@ -170,7 +176,7 @@ interface MembersPlan {
  * Growing: a pod more; it adds itself as a learner, which gets its vote when it has caught up. Shrinking: when nobody of
  * those that stay is a learner, the highest ordinal is removed as a member first, and its pod goes when it is none any
  * more; refused while the rest would be without a quorum, or nobody of those that stay has the data. Made anew: as many
- * as have a volume, for fewer may be no quorum of those that the data name.
+ * as have a volume, for fewer may be no quorum of those that the data name, and what never formed goes with its pod.
  */
 function planMembers(
   wanted: number,
@@ -181,7 +187,8 @@ function planMembers(
 ): MembersPlan {
   const told = etcd?.statefulSet?.spec.replicas;
   if (told === undefined || !isFormed) {
-    return { replicas: told ?? Math.max(wanted, volumes), phase: 'starting', orders: [] };
+    const replicas = told ?? Math.max(wanted, volumes, toldBefore(etcd) ?? 0);
+    return { replicas, phase: 'starting', orders: [] };
   }
   const promoting = promoteOrders(wanted, views);
   if (told < wanted) return { replicas: wanted, phase: 'out', orders: promoting };

@@ -16,6 +16,8 @@ export class EtcdMembership {
   readonly id: string;
   /** A quorum stood once. */
   hasFormed = false;
+  /** The operator has seen that, and so nodes write to it. */
+  isUsed = false;
   members: ModelMember[];
   readonly #runs: (ordinal: number, identity: LogIdentity) => boolean;
   #leaderId = '0';

@@ -61,6 +61,8 @@ export class EtcdWorld {
   #revision = 1;
   #brokenRevision: number | undefined;
   #operatorAwayUntilS = 0;
+  #scarceUntilS = 0;
+  #machines = ORDINALS_MAX;
   #owner = 1;
   #uids = 0;
   #settings: Settings | undefined;
@@ -111,6 +113,12 @@ export class EtcdWorld {
   operatorIsAway(seconds: number): void {
     this.#note(`the operator is away for ${seconds} s`);
     this.#operatorAwayUntilS = this.#seconds + seconds;
+  }
+
+  /** Pods from this ordinal on that are made meanwhile find no machine. */
+  machinesAreScarce(count: number, seconds: number): void {
+    this.#note(`for ${seconds} s there are machines for ${count} pods`);
+    [this.#machines, this.#scarceUntilS] = [count, this.#seconds + seconds];
   }
 
   machineIsDown(ordinal: number, seconds: number): void {
@@ -204,7 +212,7 @@ export class EtcdWorld {
     if (this.#replicas === undefined || this.#settings === undefined) return;
     for (let ordinal = 0; ordinal < this.#replicas; ordinal++) {
       if (!this.#volumes.has(ordinal)) this.#volumes.set(ordinal, { identity: undefined, formed: undefined });
-      if (!this.#pods.has(ordinal)) this.#pods.set(ordinal, this.#newPod(this.#settings));
+      if (!this.#pods.has(ordinal)) this.#pods.set(ordinal, this.#newPod(ordinal, this.#settings));
     }
     for (const [ordinal, pod] of this.#pods) {
       if (ordinal >= this.#replicas) pod.goneAtS ??= this.#seconds + STOP_S;
@@ -213,15 +221,22 @@ export class EtcdWorld {
   }
 
   #scaledAway(ordinal: number): void {
-    const member = this.#membershipOf(ordinal)?.find(this.#volumes.get(ordinal)?.identity?.memberId);
-    if (member?.isLearner === false) throw new Error(`the volume of ${ordinal} went, which has a vote`);
+    if (this.#isOfUse(ordinal)) throw new Error(`the volume of ${ordinal} went, which has a vote`);
     this.#volumes.delete(ordinal);
   }
 
-  #newPod(told: Settings): ModelPod {
+  /** What it holds may have been acknowledged by its vote. */
+  #isOfUse(ordinal: number): boolean {
+    const membership = this.#membershipOf(ordinal);
+    const member = membership?.find(this.#volumes.get(ordinal)?.identity?.memberId);
+    return membership?.isUsed === true && member?.isLearner === false;
+  }
+
+  #newPod(ordinal: number, told: Settings): ModelPod {
+    const placedAtS = ordinal < this.#machines ? this.#seconds : Math.max(this.#seconds, this.#scarceUntilS);
     return {
       ...{ uid: `pod-${this.#uids++}`, revision: this.#revision, phase: 'preparing', told },
-      ...{ looksSinceS: undefined, startsAtS: this.#seconds + 1 + this.#random.int(4), backOffS: BACK_OFF_S, ends: 0 },
+      ...{ looksSinceS: undefined, startsAtS: placedAtS + 1 + this.#random.int(4), backOffS: BACK_OFF_S, ends: 0 },
       ...{ isReady: false, readySinceS: this.#seconds, initializedS: this.#seconds },
       ...{ downUntilS: 0, goneAtS: undefined },
     };
@@ -266,6 +281,7 @@ export class EtcdWorld {
     const step = nextStartStep({
       ...{ name: nameOf(ordinal), peerUrl: peerUrlOf(ordinal), wanted, isFormed: told.state === 'existing' },
       ...{ hasData: volume.identity !== undefined, identity: volume.identity, joining: undefined },
+      foundedId: `${this.#owner}${told.members}`,
       membership: heard && { clusterId: heard.id, members: heard.asTold() },
     });
     switch (step.kind) {
@@ -276,6 +292,7 @@ export class EtcdWorld {
         pod.backOffS = Math.min(BACK_OFF_S_MAX, pod.backOffS * 2);
         return;
       case 'forget':
+        if (this.#isOfUse(ordinal)) throw new Error(`${ordinal} forgets what it has acknowledged`);
         volume.identity = undefined;
         break;
       case 'remove':
@@ -312,6 +329,9 @@ export class EtcdWorld {
     const progress = planEtcd(snapshot, true, this.#ms(this.#seconds));
     if (progress === undefined) return;
     this.#isFormed ||= progress.isFormed;
+    // From now on the nodes write to it.
+    const serving = this.#answering().map((ordinal) => this.#heardFrom(ordinal));
+    for (const membership of serving) if (membership) membership.isUsed = true;
     for (const action of etcdActions(snapshot, progress, DEFAULTS)) this.#perform(action);
   }
 
@@ -342,7 +362,7 @@ export class EtcdWorld {
     const cluster = anEtcdCluster(this.#wanted);
     const storage = { kind: 'etcd', managed: true, formed: this.#isFormed } as const;
     const ordinals = [...this.#pods.keys()].sort();
-    const answers = ordinals.filter((ordinal) => this.#isAlive(ordinal));
+    const answers = this.#answering();
     const { members, state } = this.#settings ?? {};
     const settings = state === undefined ? undefined : { data: { state, members: String(members) } };
     const heard = answers.map((ordinal) => this.#heardFrom(ordinal)).find((one) => one !== undefined);
@@ -363,6 +383,10 @@ export class EtcdWorld {
         },
       },
     );
+  }
+
+  #answering(): readonly number[] {
+    return [...this.#pods.keys()].filter((ordinal) => this.#isAlive(ordinal)).sort();
   }
 
   #podOf(ordinal: number) {
