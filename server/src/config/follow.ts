@@ -39,12 +39,13 @@ export class ConfigFollower implements FeedReader {
     const newest = new Map<GroupKey, { readonly key: ConfigKey; readonly revision: Revision }>();
     const withVariants = new Map<GroupKey, ConfigKey>();
     for (const { what, revision } of changes) {
-      if (what.kind === 'config') newest.set(groupKey(what.key), { key: what.key, revision });
-      else if (what.kind === 'variant') withVariants.set(groupKey(what.key), what.key);
+      if (what.kind === 'config') {
+        const text = groupKey(what.key);
+        // What this node published itself is here already.
+        if ((this.#cache.get(text)?.revision ?? -1) < revision) newest.set(text, { key: what.key, revision });
+      } else if (what.kind === 'variant') withVariants.set(groupKey(what.key), what.key);
     }
-    // What this node published itself is here already.
-    const due = [...newest].filter(([text, { revision }]) => (this.#cache.get(text)?.revision ?? -1) < revision);
-    await fewAtOnce(due, this.#rows.atOnce ?? ROWS_READ_AT_ONCE, ([, { key, revision }]) =>
+    await fewAtOnce([...newest.values()], this.#rows.atOnce ?? ROWS_READ_AT_ONCE, ({ key, revision }) =>
       this.#rows.read(key, revision),
     );
     // Always: a variant that this node published says nothing of the others of its key.

@@ -38,6 +38,7 @@ export class SqliteGroups {
   readonly #host: Host;
   readonly #thread: SqliteThread;
   readonly #path: string;
+  readonly #onWritten: (command: WriteCommand, result: WriteResult) => void;
   readonly #waiting: PendingWrite[] = [];
   #bytesWaiting = 0;
   readonly #underWay = new Set<Group>();
@@ -47,10 +48,17 @@ export class SqliteGroups {
   #isDue = false;
   #sweep: Timer | undefined;
 
-  constructor(host: Host, thread: SqliteThread, path: string) {
+  /** `onWritten`: told of what is committed, in the order of the commits, also when nobody waits for it any more. */
+  constructor(
+    host: Host,
+    thread: SqliteThread,
+    path: string,
+    onWritten: (command: WriteCommand, result: WriteResult) => void = () => {},
+  ) {
     this.#host = host;
     this.#thread = thread;
     this.#path = path;
+    this.#onWritten = onWritten;
   }
 
   /** Resolves once committed durably. */
@@ -98,7 +106,11 @@ export class SqliteGroups {
     try {
       const commands = group.map((write) => write.command);
       const results = await this.#thread.askOnce('write', this.#round, packWrites(commands));
-      for (const [i, write] of group.entries()) settleBy(write, unpackResult(results[i]!));
+      for (let i = 0; i < group.length; i++) {
+        const outcome = unpackResult(results[i]!);
+        if (outcome.outcome === 'written') this.#onWritten(group[i]!.command, outcome);
+        settleBy(group[i]!, outcome);
+      }
     } catch (error) {
       if (error instanceof BusyError) this.#refused.push(...group);
       else for (const write of group) settle(write, () => write.reject(error as Error));

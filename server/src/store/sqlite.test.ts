@@ -92,6 +92,29 @@ describe('the sqlite store', () => {
     await writer.kill();
   });
 
+  it('tells who wrote and who did not of the same changes, whatever each has written itself', async () => {
+    const at = newPath();
+    const [one, other] = [await open(at), await open(at)];
+    for (let round = 0; round < 20; round++) {
+      const stores = [one, other, one].slice(0, 1 + (round % 3));
+      await Promise.all(stores.map((store, i) => store.putConfig(writeOf(`told.${round}.${i}`, `${i}`))));
+      if (round % 4 === 0) await one.putRecord({ kind: 'switch', key: `${round}`, value: '{}' });
+      if (round % 5 === 0) await one.removeConfig(keyOf(`told.${round}.0`), { ip: '127.0.0.1', user: null });
+    }
+    const all = await changesSince(other, 0);
+    assert.deepEqual(
+      all.map(({ revision }) => revision),
+      Array.from(all, (_, i) => i + 1),
+    );
+    for (const from of [0, 3, all.length - 4]) {
+      assert.deepEqual(await changesSince(one, from), all.slice(from));
+      assert.deepEqual(await changesSince(one, from), all.slice(from), 'also when it is asked again');
+    }
+    await one.putConfig(writeOf('told.last', '1'));
+    await other.putConfig(writeOf('told.last', '2'));
+    assert.equal((await one.changes(all.length, 100)).upTo, all.length + 2, 'what others wrote comes at once with it');
+  });
+
   it('shares one transaction among writes that come together, and answers each', async () => {
     const store = await open(newPath());
     const results = await Promise.all(

@@ -18,9 +18,10 @@ import {
   pageStart,
 } from './bounds.ts';
 import type { ConfigHistory, HistoryEntry } from './history.ts';
+import { OwnChanges } from './own-changes.ts';
 import { checkAtStart } from './sqlite-check.ts';
 import { SqliteGroups } from './sqlite-group.ts';
-import type { WriteResult } from './sqlite-messages.ts';
+import type { WriteCommand, WriteResult } from './sqlite-messages.ts';
 import { readChanges } from './sqlite-row.ts';
 import { SqliteThread } from './sqlite-thread.ts';
 import {
@@ -65,6 +66,7 @@ class SqliteStore implements Store {
   readonly #writer: SqliteThread;
   readonly #reader: SqliteThread;
   readonly #groups: SqliteGroups;
+  readonly #own = new OwnChanges();
   readonly #hintReaders: (() => void)[] = [];
 
   constructor(host: Host, { path, changesKept = CHANGES_KEPT }: SqliteSettings) {
@@ -75,7 +77,7 @@ class SqliteStore implements Store {
     this.#reader = new SqliteThread(host, reading, () => {
       for (const run of this.#hintReaders) run();
     });
-    this.#groups = new SqliteGroups(host, this.#writer, path);
+    this.#groups = new SqliteGroups(host, this.#writer, path, (command, result) => this.#noteOwn(command, result));
   }
 
   async start(): Promise<void> {
@@ -218,10 +220,22 @@ class SqliteStore implements Store {
   }
 
   async changes(from: Revision, limit: number): Promise<ChangePage> {
-    const page = await this.#reader.ask('changes', from, pageSize(limit, CHANGES_PER_PAGE_MAX));
+    const most = pageSize(limit, CHANGES_PER_PAGE_MAX);
+    const own = this.#own.following(from, most);
+    const upTo = own.at(-1)?.revision ?? from;
+    if (own.length === most) return { gap: false, changes: own, upTo };
+    const page = await this.#reader.ask('changes', upTo, most - own.length);
     if (page.gap) return page;
-    const changes = readChanges(page.columns);
+    const changes = own.concat(readChanges(page.columns));
     return { gap: false, changes, upTo: changes.at(-1)?.revision ?? from };
+  }
+
+  /** What comes in numbers; anything else is a hole, and read from the file. */
+  #noteOwn(command: WriteCommand, result: WriteResult): void {
+    if (command.op !== 'put-config' || result.outcome !== 'written') return;
+    const { dataId, group, namespaceId } = command.write;
+    const what = { kind: 'config', key: { dataId, group, namespaceId } } as const;
+    this.#own.note({ revision: result.revision, what, removed: false });
   }
 
   onHint(run: () => void): void {
