@@ -1,7 +1,8 @@
 import type { NacosCluster, NacosClusterStatusStorage } from '../generated/nacos-cluster.ts';
 import { childNames } from '../resources/names.ts';
 import type { ConditionStatus, Reason } from './conditions.ts';
-import { clusterIdsOf, type EtcdProgress, quorumOf } from './etcd.ts';
+import { clusterIdsOf, type EtcdProgress } from './etcd.ts';
+import { quorumOf } from './etcd-leaving.ts';
 import { etcdMemberStatus } from './etcd-views.ts';
 
 export interface EtcdVerdict {

@@ -5,6 +5,7 @@ import { isManaged, type ManagedEtcd, storageOf } from '../resources/storage.ts'
 import type { EtcdSnapshot, Snapshot } from '../snapshot.ts';
 import type { Action, EtcdOrder } from './actions.ts';
 import { etcdClaims } from './claims.ts';
+import { nextLeaving } from './etcd-leaving.ts';
 import { type EtcdMemberView, etcdViews } from './etcd-views.ts';
 import { ROLL_SETTLE_MS, type RolloutPlan } from './rollout.ts';
 
@@ -173,10 +174,9 @@ interface MembersPlan {
 }
 
 /**
- * Growing: a pod more; it adds itself as a learner, which gets its vote when it has caught up. Shrinking: when nobody of
- * those that stay is a learner, the highest ordinal is removed as a member first, and its pod goes when it is none any
- * more; refused while the rest would be without a quorum, or nobody of those that stay has the data. Made anew: as many
- * as have a volume, for fewer may be no quorum of those that the data name, and what never formed goes with its pod.
+ * Growing: a pod more; it adds itself as a learner, which gets its vote when it has caught up. Shrinking: a member is
+ * removed first (etcd-leaving.ts), and its pod goes when it is none any more. Made anew: as many as have a volume, for
+ * fewer may be no quorum of those that the data name, and what never formed goes with its pod.
  */
 function planMembers(
   wanted: number,
@@ -198,29 +198,19 @@ function planMembers(
   // Without a quorum nobody can be removed, so nobody goes.
   if (etcd?.members === undefined) return { replicas: told, phase: 'in-blocked', orders: [] };
 
-  const last = leaving.at(-1);
-  if (last === undefined) return { replicas: wanted, phase: 'in', orders: promoting };
-  // Who leaves may be all the quorum that one has who stays and does not count for it yet.
-  if (views.some((view) => view.isLearner && view.ordinal < wanted)) {
-    return { replicas: told, phase: 'in', orders: promoting };
+  const step = nextLeaving(wanted, views);
+  const highest = Math.max(wanted, ...leaving.map(({ ordinal }) => ordinal + 1));
+  const replicas = Math.min(told, highest);
+  switch (step.kind) {
+    case 'gone':
+      return { replicas: wanted, phase: 'in', orders: promoting };
+    case 'joining':
+      return { replicas: told, phase: 'in', orders: promoting };
+    case 'blocked':
+      return { replicas, phase: 'in-blocked', orders: [] };
+    case 'order':
+      return { replicas, phase: 'in', orders: orderTo(step.by, step.order, step.note) };
   }
-  const replicas = Math.min(told, Math.max(wanted, last.ordinal + 1));
-  // One that has no vote or is away goes first, for it is in the way of the others: nobody would ever bring it back.
-  const next = leaving.findLast((view) => !view.isUp) ?? last;
-  const rest = views.filter((view) => view.id !== undefined && !view.isLearner && view !== next);
-  const up = rest.filter((view) => view.isUp);
-  const asked = up[0];
-  const heir = up.find((view) => view.ordinal < wanted);
-  const isLastWithData = next.isUp && heir === undefined;
-  if (asked === undefined || isLastWithData || up.length < quorumOf(rest.length)) {
-    return { replicas, phase: 'in-blocked', orders: [] };
-  }
-  if (next.isLeader && next.address !== undefined && heir) {
-    const note = `${heir.name} leads instead of ${next.name}, which is to leave`;
-    return { replicas, phase: 'in', orders: orderTo(next, { do: 'move-leader', to: heir.id as string }, note) };
-  }
-  const order = { do: 'remove-member', id: next.id as string } as const;
-  return { replicas, phase: 'in', orders: orderTo(asked, order, `${next.name} is no member any more`) };
 }
 
 /**
@@ -315,10 +305,6 @@ function planUpkeep(
 
 function areAllUp(managed: ManagedEtcd, views: readonly EtcdMemberView[]): boolean {
   return views.filter((view) => view.isUp && view.ordinal < managed.members).length === managed.members;
-}
-
-export function quorumOf(members: number): number {
-  return Math.floor(members / 2) + 1;
 }
 
 function orderTo(view: EtcdMemberView | undefined, order: EtcdOrder, note: string): readonly Action[] {

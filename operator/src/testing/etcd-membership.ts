@@ -1,6 +1,6 @@
 import type { EtcdMember } from '../etcd/gateway.ts';
 import type { LogIdentity } from '../etcd/log-identity.ts';
-import { quorumOf } from '../plan/etcd.ts';
+import { quorumOf } from '../plan/etcd-leaving.ts';
 
 export interface ModelMember {
   readonly id: string;
