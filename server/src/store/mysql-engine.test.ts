@@ -57,6 +57,15 @@ describe('the mysql store beside other writers and on a failing server', {
     await store.start();
     return store;
   };
+  /** The tables of 1.4 in another character set than the script has. */
+  const convertTables = async (database: string, to: string) => {
+    await (await open(database)).stop();
+    const person = await connect(database);
+    const ofConfigs = ['config_info', 'config_info_beta', 'config_info_tag', 'his_config_info', 'config_tags_relation'];
+    for (const table of [...ofConfigs, 'tenant_info', 'group_capacity', 'tenant_capacity']) {
+      await person.query(`ALTER TABLE ${table} CONVERT TO ${to}`);
+    }
+  };
   /** A connection of another program, such as a Java node or a person. */
   const connect = async (database: string) => {
     const { address: host, port, user, password } = server;
@@ -349,12 +358,8 @@ describe('the mysql store beside other writers and on a failing server', {
 
   it('uses the database of a 1.4 installation as it is, and refuses what its columns cannot hold', async () => {
     const database = await newDatabase();
-    await (await open(database)).stop();
+    await convertTables(database, 'CHARACTER SET utf8mb3 COLLATE utf8mb3_bin');
     const person = await connect(database);
-    const ofOld = ['config_info', 'config_info_beta', 'config_info_tag', 'his_config_info', 'config_tags_relation'];
-    for (const table of [...ofOld, 'tenant_info', 'group_capacity', 'tenant_capacity']) {
-      await person.query(`ALTER TABLE ${table} CONVERT TO CHARACTER SET utf8mb3 COLLATE utf8mb3_bin`);
-    }
     const store = await open(database);
     const from = await store.revision();
     await store.putConfig(writeOf('old.schema', 'grüße 中文', { tags: ['t'] }));
@@ -373,6 +378,35 @@ describe('the mysql store beside other writers and on a failing server', {
     await eventually(async () => assert.equal((await changesSince(store, from)).length, 6));
     await createTestHost().clock.sleep(500);
     assert.equal((await changesSince(store, from)).length, 6);
+  });
+
+  it('takes md5s of UTF-8, whatever the tables are in', async () => {
+    for (const [charset, text, later] of [
+      ['latin1', 'ä', 'ö'],
+      ['gbk', '漢', '字'],
+    ] as const) {
+      const database = await newDatabase();
+      await convertTables(database, `CHARACTER SET ${charset} COLLATE ${charset}_bin`);
+      const store = await open(database);
+      await store.putConfig(writeOf('text', text));
+      assert.equal((await store.putConfig(writeOf('text', later, { expectedMd5: md5(text) }))).outcome, 'written');
+      const together = ['a', 'b'].map((name) => store.putConfig(writeOf(name, text)));
+      await Promise.all(together);
+      const guarded = ['a', 'b'].map((name) => store.putConfig(writeOf(name, later, { expectedMd5: md5(text) })));
+      assert.deepEqual(
+        (await Promise.all(guarded)).map(({ outcome }) => outcome),
+        ['written', 'written'],
+      );
+      await store.putRecord(namespaceRecord({ id: 'n', name: text, description: '' }));
+      await store.putVariant(variantOf('text', text, { kind: 'beta' }, { betaIps: '10.0.0.1' }));
+      const before = await store.revision();
+      await server.query(
+        `UPDATE ${database}.config_info SET content = '${text}${text}', gmt_modified = NOW() WHERE data_id = 'a'`,
+      );
+      await eventually(async () => assert.equal((await changesSince(store, before)).length, 1));
+      const told = (await changesSince(store, before)).map(({ what }) => what.kind);
+      assert.deepEqual(told, ['config'], 'of what it wrote itself nothing is told again');
+    }
   });
 
   it('refuses names that end in a blank, which the columns cannot tell apart', async () => {

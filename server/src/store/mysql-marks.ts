@@ -9,14 +9,21 @@ import type { ConfigWrite, StoredRecord, VariantWrite } from './store.ts';
 export function configMark({ md5, type }: ConfigWrite): string {
   return `${md5}:${type}`;
 }
+/**
+ * As others take it: of UTF-8, whatever the tables are in. What is over max_allowed_packet is converted to nothing, but is
+ * not gone.
+ */
+export function md5Sql(column: string): string {
+  return `COALESCE(MD5(${utf8Sql(column)}), MD5(${column}))`;
+}
 /** The md5 is taken of the content, since a hand that edits it may leave the column alone. */
-export const CONFIG_MARK_SQL = `CONCAT(MD5(c.content), ':', COALESCE(c.type, ''))`;
+export const CONFIG_MARK_SQL = `CONCAT(${md5Sql('c.content')}, ':', COALESCE(${utf8Sql('c.type')}, ''))`;
 
 export function variantMark({ md5, variant, betaIps }: VariantWrite): string {
   return `${md5}:${variant.kind === 'beta' ? md5Of(betaIps) : ''}`;
 }
-export const BETA_MARK_SQL = `CONCAT(MD5(v.content), ':', MD5(COALESCE(v.beta_ips, '')))`;
-export const TAG_MARK_SQL = `CONCAT(MD5(v.content), ':')`;
+export const BETA_MARK_SQL = `CONCAT(${md5Sql('v.content')}, ':', MD5(COALESCE(v.beta_ips, '')))`;
+export const TAG_MARK_SQL = `CONCAT(${md5Sql('v.content')}, ':')`;
 
 /** Of a record that engines on the 1.4 schema keep in columns; else empty, for nobody else writes it. */
 export function recordMark(record: StoredRecord): string {
@@ -29,7 +36,11 @@ export function recordMark(record: StoredRecord): string {
   return `${quota},${maxSize},${maxAggrCount},${maxAggrSize}`;
 }
 export const CAPACITY_MARK_SQL = `CONCAT_WS(',', t.quota, t.max_size, t.max_aggr_count, t.max_aggr_size)`;
-export const NAMESPACE_MARK_SQL = `MD5(CONCAT(COALESCE(t.tenant_name, ''), '\\n', COALESCE(t.tenant_desc, '')))`;
+export const NAMESPACE_MARK_SQL = `MD5(CONCAT(${utf8Sql("COALESCE(t.tenant_name, '')")}, '\\n', ${utf8Sql("COALESCE(t.tenant_desc, '')")}))`;
+
+function utf8Sql(text: string): string {
+  return `CONVERT(${text} USING utf8mb4)`;
+}
 
 function md5Of(text: string): string {
   return createHash('md5').update(text, 'utf8').digest('hex');

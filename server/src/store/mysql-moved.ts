@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Config, ConfigVariant } from '@nacos-kube/core/model/config.ts';
 import type { ConfigHistory } from './history.ts';
-import { configMark, variantMark } from './mysql-marks.ts';
+import { configMark, md5Sql, variantMark } from './mysql-marks.ts';
 import { pageOf, readKey, textOf } from './mysql-read.ts';
 import { ID_VALUE, type MysqlSession, type Row } from './mysql-session.ts';
 import { noteVariant } from './mysql-variants.ts';
@@ -90,7 +90,7 @@ async function putPast(session: MysqlSession, past: ConfigHistory): Promise<void
     // Under its own number it may have come before; the contents are compared, as others leave the md5 out.
     const same = await session.row(
       `SELECT 1 FROM his_config_info WHERE data_id = ? AND group_id = ? AND tenant_id = ? AND TRIM(op_type) = ?
-         AND MD5(content) = ? AND gmt_modified = ${TIME} LIMIT 1`,
+         AND ${md5Sql('content')} = ? AND gmt_modified = ${TIME} LIMIT 1`,
       [...keyValues(past), operation, md5, Math.floor(atMs / 1000) * 1000],
     );
     if (same !== undefined) return;

@@ -1,4 +1,4 @@
-import { configMark } from './mysql-marks.ts';
+import { configMark, md5Sql } from './mysql-marks.ts';
 import { readKey } from './mysql-read.ts';
 import type { MysqlSession, SqlValue } from './mysql-session.ts';
 import {
@@ -57,7 +57,7 @@ async function lockConfigs(
   session: MysqlSession,
   writes: readonly ConfigWrite[],
 ): Promise<ReadonlyMap<string, { readonly id: string; readonly md5: string }>> {
-  const md5 = writes.some(({ expectedMd5 }) => expectedMd5 !== undefined) ? 'MD5(content)' : `''`;
+  const md5 = writes.some(({ expectedMd5 }) => expectedMd5 !== undefined) ? md5Sql('content') : `''`;
   const wanted = writes.map(() => '(data_id = ? AND group_id = ? AND tenant_id = ?)').join(' OR ');
   const found = await session.rows(
     `SELECT @@global.read_only AS read_only, id, data_id, group_id, tenant_id, ${md5} AS md5

@@ -1,5 +1,5 @@
 import type { ConfigKey } from '@nacos-kube/core/model/config.ts';
-import { configMark } from './mysql-marks.ts';
+import { configMark, md5Sql } from './mysql-marks.ts';
 import { readKey } from './mysql-read.ts';
 import { ID_VALUE, type MysqlSession, type Row, type SqlValue } from './mysql-session.ts';
 import { type ConfigWrite, type ConfigWritten, type Operator, type Revision, StoreError } from './store.ts';
@@ -79,7 +79,7 @@ async function lockConfig(
   withMd5: boolean,
 ): Promise<{ id: string; md5: string } | undefined> {
   const row = await session.row(
-    `SELECT s.read_only, c.id${withMd5 ? ', MD5(c.content) AS md5' : ''}
+    `SELECT s.read_only, c.id${withMd5 ? `, ${md5Sql('c.content')} AS md5` : ''}
      FROM (SELECT @@global.read_only AS read_only) s LEFT JOIN config_info c ON ${BY_KEY} FOR UPDATE`,
     keyValues(key),
   );
