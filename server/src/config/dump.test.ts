@@ -40,7 +40,7 @@ test('more changes than the queue takes are made up for by a check of the whole 
   assert.equal(lost.length, 1);
 });
 
-test('a full read waits for room in the queue, but not for a disk that fails', async () => {
+test('a full dump waits for room in the queue, but not for a disk that fails', async () => {
   const { host, dump, put } = setUp();
   for (let i = 0; i < 2_000; i += 1) put(`d${i}`, 't');
   let isThrough = false;
@@ -136,6 +136,19 @@ test('a generation that cannot take its place holds up no publish, and is tried 
   await host.advance(3_600_000);
   assert.equal(tries.length, 3);
   assert.equal(lost.length, 0);
+});
+
+test('what a full dump that began later made up for is not made up for again', async () => {
+  const { host, dump, cache, put, lost } = setUp();
+  for (let i = 0; i < DUMP_QUEUE_MAX + 10; i += 1) put(`d${i}`, 't');
+  assert.equal(dump.losses, 10);
+  let isChecked = false;
+  void checkDump(host, dump, cache).then(() => {
+    isChecked = true;
+  });
+  for (let i = 0; i < 10_000 && !isChecked; i += 1) await host.advance(10);
+  assert.equal(dump.metrics().dumpWrites, DUMP_QUEUE_MAX + 10);
+  assert.deepEqual(lost, []);
 });
 
 test('what the queue had no room for during a full dump keeps the generation from its place', async () => {

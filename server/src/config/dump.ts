@@ -30,7 +30,7 @@ const DUMP_WRITERS_BEHIND = 16;
 export const DUMP_FILES_PER_TURN = 48;
 /** Files waiting to be written; beyond it the whole dump is checked again later. */
 export const DUMP_QUEUE_MAX = 20_000;
-/** A full read goes on once no more than this wait. */
+/** A full dump goes on once no more than this wait. */
 const DUMP_ROOM = 1_000;
 const RETRY_WAIT_MS = 1_000;
 const RETRY_WAIT_MS_MAX = 10_000;
@@ -157,8 +157,9 @@ export class Dump {
     this.#stamps.knowsAll = true;
   }
 
-  /** A full dump begins; what is being written is on the disk before it looks there. */
+  /** A full dump begins, which makes up for all losses; what is being written is on the disk before it looks there. */
   async beginNext(): Promise<void> {
+    this.#hasLost = false;
     await this.alone(async () => {
       this.#published = new Set();
     });
@@ -348,13 +349,9 @@ export class Dump {
     } else if (this.#queue.size > 0) {
       this.#writeIn(DUMP_DELAY_MS);
     } else if (this.#hasLost) {
-      this.#tellLost();
+      this.#hasLost = false;
+      this.#onLost();
     }
-  }
-
-  #tellLost(): void {
-    this.#hasLost = false;
-    this.#onLost();
   }
 
   #finishIn(delayMs: number): void {

@@ -118,10 +118,9 @@ async function startNode(host: Host, database: MemoryDatabase, delay: () => numb
   const capacity = new Capacity(host.log, store, cache);
   const publisher = new Publisher({ host, store, cache, rows, variantRows, hints, meta, capacity });
   const follower = new Follower(host, store);
-  const pace = async () => undefined;
   const readAll = async (revision: number): Promise<void> => {
-    await rows.readAll(revision, pace);
-    await variantRows.readAll(pace);
+    await rows.readAll(revision);
+    await variantRows.readAll();
   };
   follower.subscribe(new ConfigFollower(cache, rows, variantRows, readAll));
   follower.start();

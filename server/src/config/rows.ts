@@ -63,9 +63,10 @@ export class RowReader {
   /**
    * Reads every row; `revision` was the store's before. A key that is touched meanwhile is read by itself, since the
    * feed need not tell of it again. What was in no page goes only once the last one was read, and its row was looked
-   * for by itself: a scan that fails half-way removes nothing (F12).
+   * for by itself: a scan that fails half-way removes nothing (F12). It waits for the store alone: what clients are served
+   * must not be as old as the copy on a slow disk.
    */
-  async readAll(revision: Revision, pace: () => Promise<void>): Promise<void> {
+  async readAll(revision: Revision): Promise<void> {
     const startMs = this.#host.clock.monotonic();
     let toldMs = startMs;
     const seen = new Set<GroupKey>();
@@ -85,7 +86,6 @@ export class RowReader {
         toldMs = nowMs;
         this.#log.info('reading configs from the store', { read: seen.size, elapsedMs: Math.round(nowMs - startMs) });
       }
-      await pace();
     } while (after !== undefined);
     // That a key was in no page is news about it, which a write still under way must not overlook.
     this.#cache.touchAbsent();

@@ -191,8 +191,8 @@ class Service implements ConfigService {
 
   /** At the start, or behind a gap in the feed; changes wait until it is done. */
   async #readAll(revision: Revision): Promise<void> {
-    await this.#rows.readAll(revision, () => this.#dump.room());
-    await this.#variantRows.readAll(() => this.#dump.room());
+    await this.#rows.readAll(revision);
+    await this.#variantRows.readAll();
     if (this.#state !== 'whole') {
       this.#state = 'whole';
       // Until now what was not known passed for unchanged; now clients can compare.

@@ -52,7 +52,7 @@ export class VariantRowReader {
    * Reads all of them, as `RowReader.readAll` does the formal ones. Rows of a key that stand together are taken
    * together; those of a key that comes again, or is touched meanwhile, are read by themselves.
    */
-  async readAll(pace: () => Promise<void>): Promise<void> {
+  async readAll(): Promise<void> {
     const seen = new Set<GroupKey>();
     let group: Group | undefined;
     let after: string | undefined;
@@ -68,7 +68,6 @@ export class VariantRowReader {
         }
       }
       after = page.next;
-      await pace();
     } while (after !== undefined);
     await this.#putGroup(group, seen);
     this.#cache.touchAbsent();
