@@ -409,6 +409,32 @@ describe('the mysql store beside other writers and on a failing server', {
     }
   });
 
+  it('writes over no other configuration where the tables tell no upper from lower case, and says so', async () => {
+    const database = await newDatabase();
+    await convertTables(database, 'CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci');
+    const store = await open(database);
+    assert.match(
+      hosts.at(-1)!.lines.join('\n'),
+      /by utf8mb4_general_ci names .*ALTER TABLE config_info CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin/,
+    );
+    await store.putConfig(writeOf('name', 'one'));
+    const refused = { kind: 'misconfigured', because: 'the database takes Name for name, which is another name' };
+    await assert.rejects(store.putConfig(writeOf('Name', 'two')), refused);
+    await assert.rejects(store.removeConfig(keyOf('Name'), { ip: '', user: null }), refused);
+    const stands = (await store.getConfig(keyOf('name')))!;
+    await assert.rejects(store.putMoved!([{ what: 'config', row: { ...stands, dataId: 'Name' } }]), refused);
+    assert.equal(stands.content, 'one');
+    assert.equal(await store.getConfig(keyOf('Name')), undefined);
+    const together = await Promise.allSettled(
+      ['Name', 'name', 'new', 'New', 'else'].map((name) => store.putConfig(writeOf(name, 'three'))),
+    );
+    assert.deepEqual(
+      together.map(({ status }) => status),
+      ['rejected', 'fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+    );
+    assert.equal((await store.getConfig(keyOf('name')))!.content, 'three');
+  });
+
   it('refuses names that end in a blank, which the columns cannot tell apart', async () => {
     const store = await open(await newDatabase());
     await store.putConfig(writeOf('padded', 'x'));

@@ -5,7 +5,7 @@ import { configMark, md5Sql, variantMark } from './mysql-marks.ts';
 import { pageOf, readKey, textOf } from './mysql-read.ts';
 import { ID_VALUE, type MysqlSession, type Row } from './mysql-session.ts';
 import { noteVariant } from './mysql-variants.ts';
-import { keyValues, noteConfig, replaceTags, requirePacket, requireWritable } from './mysql-write.ts';
+import { keyValues, noteConfig, refuseOtherName, replaceTags, requirePacket, requireWritable } from './mysql-write.ts';
 import type { MovedRow, Page } from './store.ts';
 
 /** Columns of the 1.4 schema hold whole seconds, in the zone of the session. */
@@ -52,7 +52,9 @@ async function putConfig(session: MysqlSession, config: Config): Promise<void> {
   ];
   const byKey = 'data_id = ? AND group_id = ? AND tenant_id = ?';
   const key = keyValues(config);
-  const found = await session.row(`SELECT id FROM config_info WHERE ${byKey} FOR UPDATE`, key);
+  const sql = `SELECT id, data_id, group_id, tenant_id FROM config_info WHERE ${byKey} FOR UPDATE`;
+  const found = await session.row(sql, key);
+  if (found !== undefined) refuseOtherName(session, config, found);
   let id = found === undefined ? undefined : String(found['id']);
   if (id !== undefined) {
     await session.change(`UPDATE config_info SET ${columns} WHERE id = ${ID_VALUE}`, [...values, id]);

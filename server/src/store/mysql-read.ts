@@ -10,7 +10,7 @@ export const BY_KEY = 'data_id = ? AND group_id = ? AND tenant_id = ?';
 
 export async function getConfig(session: MysqlSession, key: ConfigKey): Promise<Config | undefined> {
   const row = await session.row(`SELECT ${CONFIG_COLUMNS} FROM config_info c WHERE ${BY_KEY}`, keyValues(key));
-  if (row === undefined) return undefined;
+  if (row === undefined || !isOf(key, row)) return undefined;
   return readConfig(row, (await tagsOf(session, [row])).get(String(row['id'])));
 }
 
@@ -50,6 +50,12 @@ export async function countConfigs(session: MysqlSession, namespaceId: string): 
 
 export function readRecordKey(row: Row): string {
   return (row['record_key'] as Buffer).toString('utf8');
+}
+
+/** Tables that were made without the script may tell no upper from lower case, and then find the row of another name. */
+export function isOf({ dataId, group, namespaceId }: ConfigKey, row: Row): boolean {
+  const found = readKey(row);
+  return found.dataId === dataId && found.group === group && found.namespaceId === namespaceId;
 }
 
 export function readKey(row: Row): ConfigKey {

@@ -199,6 +199,20 @@ export async function makeSchema(session: MysqlSession, place: string): Promise<
   }
 }
 
+/** What is to be told of tables that were made without the script of 1.4; undefined: nothing. */
+export async function schemaWarning(session: MysqlSession): Promise<string | undefined> {
+  const rows = await session.rows(
+    `SELECT collation_name AS name FROM information_schema.columns
+     WHERE table_schema = DATABASE() AND table_name = 'config_info' AND column_name IN ('data_id', 'group_id', 'tenant_id')
+       AND collation_name IS NOT NULL AND collation_name NOT LIKE '%\\_bin'`,
+  );
+  if (rows[0] === undefined) return undefined;
+  const collation = String(rows[0]['name']);
+  const charset = collation.slice(0, collation.indexOf('_'));
+  const mended = `ALTER TABLE config_info CONVERT TO CHARACTER SET ${charset} COLLATE ${charset}_bin`;
+  return `by ${collation} names that differ in upper and lower case are the same, and those that come second are refused: ${mended}, and the other tables of Nacos alike`;
+}
+
 const ACCESS_DENIED = 1142;
 
 async function makeTable(session: MysqlSession, place: string, name: string, definition: string): Promise<void> {

@@ -67,13 +67,8 @@ async function lockConfigs(
   );
   if (found[0] === undefined) await requireWritable(session);
   else refuseReadOnly(session, found[0]);
-  const known = new Set(writes.map(textOf));
-  const old = new Map(found.map((row) => [textOf(readKey(row)), { id: String(row['id']), md5: String(row['md5']) }]));
-  for (const key of old.keys()) {
-    if (known.has(key)) continue;
-    throw new StoreError('misconfigured', `${session.place}: names are not told apart by upper and lower case`);
-  }
-  return old;
+  // Of a name that is taken for another's, the row of which is among them, the insert tells.
+  return new Map(found.map((row) => [textOf(readKey(row)), { id: String(row['id']), md5: String(row['md5']) }]));
 }
 
 /** Past writes as `remember` leaves them; in the order of the rows, by their keys, for an `I` has no id. */

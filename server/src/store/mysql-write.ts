@@ -1,12 +1,13 @@
 import type { ConfigKey } from '@nacos-kube/core/model/config.ts';
 import { configMark, md5Sql } from './mysql-marks.ts';
-import { readKey } from './mysql-read.ts';
+import { isOf, readKey } from './mysql-read.ts';
 import { ID_VALUE, type MysqlSession, type Row, type SqlValue } from './mysql-session.ts';
 import { type ConfigWrite, type ConfigWritten, type Operator, type Revision, StoreError } from './store.ts';
 
 /** Beside the content, in one packet. */
 export const PACKET_BYTES_SPARE = 256 * 1024;
 export const ROWS_PER_STATEMENT = 50;
+const DUPLICATE = 1062;
 const BY_KEY = 'c.data_id = ? AND c.group_id = ? AND c.tenant_id = ?';
 
 /** Row, tags, history and change as the 1.4 schema and the feed have them; runs inside one transaction. */
@@ -79,13 +80,27 @@ async function lockConfig(
   withMd5: boolean,
 ): Promise<{ id: string; md5: string } | undefined> {
   const row = await session.row(
-    `SELECT s.read_only, c.id${withMd5 ? `, ${md5Sql('c.content')} AS md5` : ''}
+    `SELECT s.read_only, c.id, c.data_id, c.group_id, c.tenant_id${withMd5 ? `, ${md5Sql('c.content')} AS md5` : ''}
      FROM (SELECT @@global.read_only AS read_only) s LEFT JOIN config_info c ON ${BY_KEY} FOR UPDATE`,
     keyValues(key),
   );
   refuseReadOnly(session, row);
   if (row === undefined || row['id'] === null) return undefined;
+  refuseOtherName(session, key, row);
   return { id: String(row['id']), md5: String(row['md5'] ?? '') };
+}
+
+/** Of tables that tell no upper from lower case the row may be another's, which is not to be written over. */
+export function refuseOtherName(session: MysqlSession, key: ConfigKey, row: Row): void {
+  if (isOf(key, row)) return;
+  const because = `the database takes ${key.dataId} for ${readKey(row).dataId}, which is another name`;
+  throw new StoreError(
+    'misconfigured',
+    `${session.place}: ${because}: its columns need a collation that ends in _bin`,
+    {
+      because,
+    },
+  );
 }
 
 export async function requireWritable(session: MysqlSession): Promise<void> {
@@ -98,6 +113,19 @@ export function refuseReadOnly(session: MysqlSession, row: Row | undefined): voi
 }
 
 export async function insertConfig(session: MysqlSession, write: ConfigWrite): Promise<string> {
+  try {
+    return await insertRow(session, write);
+  } catch (error) {
+    // Of a name that is written at the same time it is tried again; of one that is taken for another's that never ends.
+    if ((error as { errno?: number }).errno !== DUPLICATE) throw error;
+    const sql = 'SELECT data_id, group_id, tenant_id FROM config_info c WHERE';
+    const row = await session.row(`${sql} ${BY_KEY} FOR UPDATE`, keyValues(write));
+    if (row !== undefined) refuseOtherName(session, write, row);
+    throw error;
+  }
+}
+
+async function insertRow(session: MysqlSession, write: ConfigWrite): Promise<string> {
   requirePacket(session, write.content);
   const { id } = await session.change(
     `INSERT INTO config_info (data_id, group_id, tenant_id, content, md5, src_ip, src_user, app_name,

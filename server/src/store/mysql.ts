@@ -25,7 +25,7 @@ import * as moved from './mysql-moved.ts';
 import { MysqlPool } from './mysql-pool.ts';
 import * as read from './mysql-read.ts';
 import * as records from './mysql-records.ts';
-import { makeSchema } from './mysql-schema.ts';
+import { makeSchema, schemaWarning } from './mysql-schema.ts';
 import * as search from './mysql-search.ts';
 import type { MysqlSession } from './mysql-session.ts';
 import { type MysqlSettings, readParameters } from './mysql-settings.ts';
@@ -91,7 +91,11 @@ class MysqlStore implements Store {
   async start(): Promise<void> {
     this.#pool.open();
     try {
-      await this.#pool.read((session) => makeSchema(session, this.#pool.place));
+      const warning = await this.#pool.read(async (session) => {
+        await makeSchema(session, this.#pool.place);
+        return schemaWarning(session);
+      });
+      if (warning !== undefined) this.#host.log.warn(warning, { place: this.#pool.place });
     } catch (error) {
       this.#pool.close();
       throw error;
