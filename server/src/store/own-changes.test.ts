@@ -14,19 +14,20 @@ const noted = (...revisions: readonly number[]): OwnChanges => {
   return own;
 };
 const told = (own: OwnChanges, from: number, limit = 100): readonly number[] =>
-  own.following(from, limit).map(({ revision }) => revision);
+  own.following(from, limit).changes.map(({ revision }) => revision);
 
 test('tells what follows a revision, as many as are asked for', () => {
   const own = noted(4, 5, 6, 7);
   assert.deepEqual(told(own, 3, 3), [4, 5, 6]);
-  assert.deepEqual(own.following(6, 3), [changeAt(7)]);
+  assert.equal(own.following(3, 3).isCut, true);
+  assert.deepEqual(own.following(6, 3), { changes: [changeAt(7)], isCut: false });
   assert.deepEqual(told(own, 7), []);
 });
 
 test('tells nothing behind a hole, where another process may have written', () => {
   const own = noted(4, 5, 7, 8);
   assert.deepEqual(told(own, 2), []);
-  assert.deepEqual(told(own, 3), [4, 5]);
+  assert.deepEqual(own.following(3, 9), { changes: [changeAt(4), changeAt(5)], isCut: true });
   assert.deepEqual(told(own, 5), []);
   assert.deepEqual(told(own, 6), [7, 8]);
 });

@@ -19,8 +19,11 @@ export class OwnChanges {
     this.#byRevision.delete(oldest!);
   }
 
-  /** At most `limit` that follow the revision; those up to it are not needed again. */
-  following(from: Revision, limit: number): Change[] {
+  /**
+   * At most `limit` that follow the revision; those up to it are not needed again. `isCut`: there are later ones, behind
+   * the limit or behind what is not ours.
+   */
+  following(from: Revision, limit: number): { readonly changes: readonly Change[]; readonly isCut: boolean } {
     for (const revision of this.#byRevision.keys()) {
       if (revision > from) break;
       this.#byRevision.delete(revision);
@@ -31,6 +34,6 @@ export class OwnChanges {
       if (change === undefined) break;
       changes.push(change);
     }
-    return changes;
+    return { changes, isCut: this.#byRevision.size > changes.length };
   }
 }

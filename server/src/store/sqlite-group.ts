@@ -25,6 +25,15 @@ interface PendingWrite {
 
 type Group = readonly PendingWrite[];
 
+export interface GroupWatcher {
+  /** Told of what is committed, in the order of the commits, also when nobody waits for it any more. */
+  written(command: WriteCommand, result: WriteResult): void;
+  /** Nothing is under way any more, and nothing waits. */
+  resting(): void;
+}
+
+const UNWATCHED: GroupWatcher = { written: () => {}, resting: () => {} };
+
 /**
  * Group commit: what arrives while a transaction is under way shares the next one, so the number of fsyncs follows the
  * disk and not the number of writers. While many come, the next groups are handed over before the first has ended, and
@@ -38,7 +47,7 @@ export class SqliteGroups {
   readonly #host: Host;
   readonly #thread: SqliteThread;
   readonly #path: string;
-  readonly #onWritten: (command: WriteCommand, result: WriteResult) => void;
+  readonly #watcher: GroupWatcher;
   readonly #waiting: PendingWrite[] = [];
   #bytesWaiting = 0;
   readonly #underWay = new Set<Group>();
@@ -48,17 +57,16 @@ export class SqliteGroups {
   #isDue = false;
   #sweep: Timer | undefined;
 
-  /** `onWritten`: told of what is committed, in the order of the commits, also when nobody waits for it any more. */
-  constructor(
-    host: Host,
-    thread: SqliteThread,
-    path: string,
-    onWritten: (command: WriteCommand, result: WriteResult) => void = () => {},
-  ) {
+  constructor(host: Host, thread: SqliteThread, path: string, watcher: GroupWatcher = UNWATCHED) {
     this.#host = host;
     this.#thread = thread;
     this.#path = path;
-    this.#onWritten = onWritten;
+    this.#watcher = watcher;
+  }
+
+  /** The thread has writes that it has not answered. */
+  get isWriting(): boolean {
+    return this.#underWay.size > 0;
   }
 
   /** Resolves once committed durably. */
@@ -95,6 +103,7 @@ export class SqliteGroups {
     if (this.#underWay.size > 0 || this.#waiting.length > 0 || this.#refused.length > 0) return;
     this.#sweep?.cancel();
     this.#sweep = undefined;
+    this.#watcher.resting();
   }
 
   #mayBegin(): boolean {
@@ -108,7 +117,7 @@ export class SqliteGroups {
       const results = await this.#thread.askOnce('write', this.#round, packWrites(commands));
       for (let i = 0; i < group.length; i++) {
         const outcome = unpackResult(results[i]!);
-        if (outcome.outcome === 'written') this.#onWritten(group[i]!.command, outcome);
+        if (outcome.outcome === 'written') this.#watcher.written(group[i]!.command, outcome);
         settleBy(group[i]!, outcome);
       }
     } catch (error) {

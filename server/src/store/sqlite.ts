@@ -67,6 +67,8 @@ class SqliteStore implements Store {
   readonly #reader: SqliteThread;
   readonly #groups: SqliteGroups;
   readonly #own = new OwnChanges();
+  /** Somebody read of the feed what is ours, and not yet what may stand behind it. */
+  #isHalfRead = false;
   readonly #hintReaders: (() => void)[] = [];
 
   constructor(host: Host, { path, changesKept = CHANGES_KEPT }: SqliteSettings) {
@@ -74,10 +76,11 @@ class SqliteStore implements Store {
     this.#path = path;
     this.#writer = new SqliteThread(host, { path, role: 'writer', changesKept });
     const reading = { path, role: 'reader', changesKept, watchEveryMs: WATCH_EVERY_MS } as const;
-    this.#reader = new SqliteThread(host, reading, () => {
-      for (const run of this.#hintReaders) run();
+    this.#reader = new SqliteThread(host, reading, () => this.#hint());
+    this.#groups = new SqliteGroups(host, this.#writer, path, {
+      written: (command, result) => this.#noteOwn(command, result),
+      resting: () => this.#readOn(),
     });
-    this.#groups = new SqliteGroups(host, this.#writer, path, (command, result) => this.#noteOwn(command, result));
   }
 
   async start(): Promise<void> {
@@ -221,13 +224,26 @@ class SqliteStore implements Store {
 
   async changes(from: Revision, limit: number): Promise<ChangePage> {
     const most = pageSize(limit, CHANGES_PER_PAGE_MAX);
-    const own = this.#own.following(from, most);
+    const { changes: own, isCut } = this.#own.following(from, most);
     const upTo = own.at(-1)?.revision ?? from;
-    if (own.length === most) return { gap: false, changes: own, upTo };
+    // What is being written tells by its revisions soon whether anybody else has written; most often nobody has.
+    const isWorthWaiting = own.length > 0 && !isCut && this.#groups.isWriting;
+    this.#isHalfRead ||= isWorthWaiting;
+    if (isWorthWaiting || own.length === most) return { gap: false, changes: own, upTo };
     const page = await this.#reader.ask('changes', upTo, most - own.length);
     if (page.gap) return page;
     const changes = own.concat(readChanges(page.columns));
     return { gap: false, changes, upTo: changes.at(-1)?.revision ?? from };
+  }
+
+  #readOn(): void {
+    if (!this.#isHalfRead) return;
+    this.#isHalfRead = false;
+    this.#hint();
+  }
+
+  #hint(): void {
+    for (const run of this.#hintReaders) run();
   }
 
   /** What comes in numbers; anything else is a hole, and read from the file. */
