@@ -4,7 +4,8 @@ import { ProcessError, type Processes, type RunningProcess } from '@nacos-kube/c
 import { EtcdError, EtcdGateway, type EtcdLogin } from '../etcd/gateway.ts';
 import { type MemberPlace, prepareMember } from '../etcd/prepare.ts';
 import { promoteWhenInSync } from '../etcd/promote.ts';
-import { type ClusterLayout, type EtcdLayout, LOOPBACK } from './layout.ts';
+import { shrinkEtcd } from './etcd-shrink.ts';
+import { type ClusterLayout, type EtcdLayout, etcdMemberAt, LOOPBACK } from './layout.ts';
 import { LogFile } from './log-file.ts';
 import { RESTART_FIRST_MS, RESTART_MAX_MS, WELL_MS } from './machine.ts';
 
@@ -14,6 +15,8 @@ const SERVES_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 200;
 /** etcd hands over and ends within a second; who takes longer hangs. */
 const STOP_MAX_MS = 10_000;
+/** A manifest has 5 members of etcd at most. */
+const ORDINALS_MAX = 5;
 const LAST_LINE_CHARS_MAX = 300;
 
 /**
@@ -31,7 +34,9 @@ export class LocalEtcd {
   readonly #gateway: EtcdGateway;
   readonly #running = new Map<string, RunningProcess>();
   readonly #lastLines = new Map<string, string>();
-  #members: Promise<unknown> = Promise.resolve();
+  /** Each until its member shall run no more. */
+  readonly #keeping = new Map<string, Promise<void>>();
+  readonly #removed = new Set<string>();
   #isFormed = false;
   #isStopping = false;
 
@@ -51,9 +56,15 @@ export class LocalEtcd {
     if (missing !== undefined) return missing;
     const login = await this.#login();
     this.#isFormed = (await this.#read(this.#layout.etcdFormedFile)) !== undefined;
-    this.#members = Promise.all(etcd.map((member) => this.#keep(member, login)));
-    this.#host.background('running etcd', this.#members);
-    const problem = await this.#untilItServes(login);
+    const leaving = await this.#leaving();
+    const members = [...etcd, ...leaving];
+    for (const member of members) {
+      // Who leaves asks those that stay alone, and joins nobody again.
+      const keeping = this.#keep(member, etcd.includes(member) ? members : etcd, login);
+      this.#keeping.set(member.name, keeping);
+      this.#host.background('running etcd', keeping);
+    }
+    const problem = (await this.#untilItServes(members, login)) ?? (await this.#shrink(leaving, login));
     if (problem !== undefined) await this.stop();
     return problem;
   }
@@ -62,7 +73,7 @@ export class LocalEtcd {
     this.#isStopping = true;
     for (const process of this.#running.values()) process.kill('SIGTERM');
     const timer = this.#host.clock.after(STOP_MAX_MS, () => this.kill());
-    await this.#members;
+    await Promise.all(this.#keeping.values());
     timer.cancel();
   }
 
@@ -90,11 +101,12 @@ export class LocalEtcd {
   }
 
   /** One member, again and again, until all shall end. */
-  async #keep(member: EtcdLayout, login: EtcdLogin): Promise<void> {
+  async #keep(member: EtcdLayout, members: readonly EtcdLayout[], login: EtcdLogin): Promise<void> {
     const log = new LogFile(this.#host, member.logFile);
-    const wanted = this.#layout.etcd.map(placeOf);
+    const wanted = members.map(placeOf);
+    const shallEnd = () => this.#isStopping || this.#removed.has(member.name);
     let failures = 0;
-    while (!this.#isStopping) {
+    while (!shallEnd()) {
       const isPrepared = await prepareMember(
         this.#host,
         {
@@ -113,7 +125,7 @@ export class LocalEtcd {
             quotaBytes: QUOTA_BYTES,
           },
         },
-        () => this.#isStopping,
+        shallEnd,
       );
       // It looks again after a while, unless all shall end.
       if (!isPrepared) continue;
@@ -123,15 +135,18 @@ export class LocalEtcd {
         this.#host,
         this.#gateway,
         { self: placeOf(member), all: wanted, login },
-        () => isOver || this.#isStopping,
+        () => isOver || shallEnd(),
       );
       this.#host.background('promoting a member of etcd', promoted);
       const how = await this.#run(member, log);
       isOver = true;
-      if (this.#isStopping) break;
+      if (shallEnd()) break;
       failures = this.#host.clock.monotonic() - startedMs >= WELL_MS ? 0 : failures;
       const delayMs = doubledMs(failures++, RESTART_FIRST_MS, RESTART_MAX_MS);
-      this.#note(`${member.name} ${how}, starting it again in ${delayMs / 1000} s`);
+      // One that leaves ends by itself when it is no member any more, which is told where it is done.
+      if (this.#layout.etcd.includes(member)) {
+        this.#note(`${member.name} ${how}, starting it again in ${delayMs / 1000} s`);
+      }
       await this.#host.clock.sleep(delayMs);
     }
     await log.close();
@@ -147,7 +162,7 @@ export class LocalEtcd {
         },
       });
       this.#running.set(member.name, process);
-      if (this.#isStopping) process.kill('SIGTERM');
+      if (this.#isStopping || this.#removed.has(member.name)) process.kill('SIGTERM');
       const { code, signal } = await process.exited;
       this.#running.delete(member.name);
       return signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
@@ -157,12 +172,69 @@ export class LocalEtcd {
     }
   }
 
-  async #untilItServes(login: EtcdLogin): Promise<string | undefined> {
+  /** Members of earlier, when more were wanted; what is no data of anybody is deleted. */
+  async #leaving(): Promise<readonly EtcdLayout[]> {
+    const { disk } = this.#host;
+    const { directory, etcd } = this.#layout;
+    const ordinals = (await disk.list(`${directory}/etcd`)).filter((name) => /^\d$/.test(name)).map(Number);
+    const leaving: EtcdLayout[] = [];
+    for (const ordinal of ordinals.filter((one) => one >= etcd.length)) {
+      const member = etcdMemberAt(this.#layout, ordinal);
+      const hasLog = (await disk.list(`${member.directory}/data/member/wal`)).length > 0;
+      if (this.#isFormed && hasLog) leaving.push(member);
+      else await disk.remove(member.directory);
+    }
+    return leaving;
+  }
+
+  /** Those that are leaving do, one at a time. Resolves with what is wrong. */
+  async #shrink(leaving: readonly EtcdLayout[], login: EtcdLogin): Promise<string | undefined> {
+    if (leaving.length === 0) return undefined;
+    const { etcd } = this.#layout;
+    const [all, wanted] = [etcd.length + leaving.length, etcd.length];
+    this.#note(
+      `etcd shall have ${wanted} ${wanted === 1 ? 'member' : 'members'}, not ${all}: the others leave it, one at a time`,
+    );
+    const why = await shrinkEtcd(this.#host, {
+      gateway: this.#gateway,
+      login,
+      places: Array.from({ length: ORDINALS_MAX }, (_, ordinal) => ({
+        ...placeOf(etcdMemberAt(this.#layout, ordinal)),
+        ordinal,
+      })),
+      wanted,
+      isOver: () => this.#isStopping,
+      onRemoved: async (ordinal) => {
+        const member = leaving.find(({ name }) => name === etcdMemberAt(this.#layout, ordinal).name);
+        if (member && !this.#removed.has(member.name)) await this.#remove(member);
+      },
+    });
+    if (why !== undefined) {
+      const enough = all % 2 === 0 ? all + 1 : all;
+      return (
+        `etcd cannot go from ${all} members to ${wanted}: ${why}.\n  Set spec.storage.etcd.managed.members to ${enough}, ` +
+        `and to ${wanted} again when all of them are up; its logs are in ${this.#layout.logs}`
+      );
+    }
+    return undefined;
+  }
+
+  /** It is no member any more, so what it holds is of no use to anybody. */
+  async #remove({ name, directory }: EtcdLayout): Promise<void> {
+    this.#removed.add(name);
+    this.#running.get(name)?.kill('SIGTERM');
+    await this.#keeping.get(name);
+    this.#keeping.delete(name);
+    await this.#host.disk.remove(directory);
+    this.#note(`${name} has left etcd, its data are deleted`);
+  }
+
+  async #untilItServes(members: readonly EtcdLayout[], login: EtcdLogin): Promise<string | undefined> {
     const { clock } = this.#host;
     const startedMs = clock.monotonic();
     let last = '';
     while (clock.monotonic() - startedMs < SERVES_WITHIN_MS && !this.#isStopping) {
-      for (const { clientPort } of this.#layout.etcd) {
+      for (const { clientPort } of members) {
         const at = { address: LOOPBACK, port: clientPort };
         try {
           await this.#gateway.members(at, login);

@@ -92,16 +92,23 @@ export function layoutOf(cluster: NacosCluster, options: LayoutOptions): Cluster
     lockFile: `${directory}/up.lock`,
     controlFile: `${directory}/${CONTROL_FILE}`,
     etcdFormedFile: `${directory}/etcd/formed`,
-    etcd: Array.from({ length: etcdMembers }, (_, ordinal) => etcdOf(name, ordinal, place, options)),
+    etcd: Array.from({ length: etcdMembers }, (_, ordinal) => etcdOf(name, ordinal, place, options.etcdBasePort)),
     members: Array.from({ length: cluster.spec.replicas }, (_, ordinal) => memberOf(cluster, ordinal, place, options)),
   };
 }
 
 type Place = Pick<ClusterLayout, 'directory' | 'logs' | 'listFile' | 'keyFile' | 'databaseDirectory'>;
 
-function etcdOf(cluster: string, ordinal: number, place: Place, { etcdBasePort }: LayoutOptions): EtcdLayout {
+/** Where a member of the managed etcd is, or was when there were more of them. */
+export function etcdMemberAt(layout: ClusterLayout, ordinal: number): EtcdLayout {
+  const [first] = layout.etcd;
+  if (first === undefined) throw new Error(`${layout.name} has no etcd of its own`);
+  return etcdOf(layout.name, ordinal, layout, first.clientPort);
+}
+
+function etcdOf(cluster: string, ordinal: number, place: Pick<Place, 'directory' | 'logs'>, base: number): EtcdLayout {
   const name = etcdMemberName(cluster, ordinal);
-  const clientPort = etcdBasePort + ordinal * PORT_STEP;
+  const clientPort = base + ordinal * PORT_STEP;
   const directory = `${place.directory}/etcd/${ordinal}`;
   return {
     name,
@@ -194,7 +201,7 @@ function storageFlags(cluster: NacosCluster, place: Place, options: LayoutOption
     case 'etcd': {
       if (isManaged(storage)) {
         const ports = Array.from({ length: storage.managed.members }, (_, ordinal) =>
-          etcdOf(cluster.metadata.name, ordinal, place, options),
+          etcdOf(cluster.metadata.name, ordinal, place, options.etcdBasePort),
         );
         const endpoints = ports.map(({ clientPort }) => `http://${LOOPBACK}:${clientPort}`).join();
         return flags({ storage: 'etcd', 'etcd-endpoints': endpoints, ...login('etcd', ETCD_USER) });
