@@ -206,6 +206,26 @@ describe('the mysql store beside other writers and on a failing server', {
     assert.equal((await changesSince(two, from)).length, 1);
   });
 
+  it('finds rows of those whose zone is that of the server, and betas of those whose clock is late', async () => {
+    const database = await newDatabase();
+    const store = await open(database);
+    await store.putConfig(writeOf('their.now', 'one'));
+    await server.query(`SET GLOBAL time_zone = '-05:00'`);
+    try {
+      const person = await connect(database);
+      const from = await store.revision();
+      await person.query(`UPDATE config_info SET content = 'two', gmt_modified = NOW() WHERE data_id = 'their.now'`);
+      await eventually(async () => assert.equal((await changesSince(store, from)).length, 1));
+      await person.query(
+        `INSERT INTO config_info_beta (data_id, group_id, content, gmt_modified)
+         VALUES ('late', 'g', 'x', UTC_TIMESTAMP() - INTERVAL 40 MINUTE)`,
+      );
+      await eventually(async () => assert.equal((await changesSince(store, from)).length, 2));
+    } finally {
+      await server.query(`SET GLOBAL time_zone = 'SYSTEM'`);
+    }
+  });
+
   it('finds betas and tags that others publish, update and stop', async () => {
     const database = await newDatabase();
     const [one, two] = [await open(database), await open(database)];

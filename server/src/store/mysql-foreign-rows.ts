@@ -9,12 +9,16 @@ import { noteVariant } from './mysql-variants.ts';
 /** At one look; what is beyond it the next look finds. */
 export const FOUND_MAX = 1000;
 
-/** Rows with a recent `gmt_modified`, where row and feed differ. */
-export async function tellVariants(
-  session: MysqlSession,
-  kind: VariantId['kind'],
-  lookBackS: number,
-): Promise<boolean> {
+/** There are few, so that those of a writer whose clock or zone is another are found as well. */
+const LOOK_BACK_DAYS = 1;
+
+/** Betas and tags with a recent `gmt_modified`, where row and feed differ. */
+export async function tellVariants(session: MysqlSession): Promise<boolean> {
+  const isBeta = await tellKind(session, 'beta');
+  return (await tellKind(session, 'tag')) || isBeta;
+}
+
+async function tellKind(session: MysqlSession, kind: VariantId['kind']): Promise<boolean> {
   const rows = await session.rowsOfText(`
     SELECT * FROM (
       SELECT v.data_id, v.group_id, v.tenant_id, ${textSql(kind)} AS record_key,
@@ -22,7 +26,7 @@ export async function tellVariants(
         (SELECT IF(n.removed, '', n.mark) FROM nk_change n
          WHERE n.kind = 'variant' AND ${SAME_KEY} AND n.record_key = ${textSql(kind)}
          ORDER BY n.id DESC LIMIT 1) AS told
-      FROM config_info_${kind} v WHERE v.gmt_modified >= NOW() - INTERVAL ${lookBackS} SECOND
+      FROM config_info_${kind} v WHERE v.gmt_modified >= NOW() - INTERVAL ${LOOK_BACK_DAYS} DAY
     ) found WHERE NOT told <=> mark LIMIT ${FOUND_MAX}`);
   for (const row of rows) {
     await noteVariant(session, readKey(row), readVariantText(readRecordKey(row)), String(row['mark']));

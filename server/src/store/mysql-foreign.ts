@@ -3,16 +3,19 @@ import { LATE_MS } from './mysql-feed.ts';
 import { FOUND_MAX, tellRecords, tellRemovedVariants, tellVariants } from './mysql-foreign-rows.ts';
 import { CONFIG_MARK_SQL } from './mysql-marks.ts';
 import { readKey } from './mysql-read.ts';
-import type { MysqlSession } from './mysql-session.ts';
+import { ID_VALUE, type MysqlSession } from './mysql-session.ts';
 import { noteConfig } from './mysql-write.ts';
 
 /** Beside the time since the last look: clocks of other writers differ, and their rows have whole seconds. */
 const LOOK_BACK_S = 10;
-const LOOK_BACK_S_MAX = 300;
+const LOOK_BACK_S_MAX = 3600;
 const HISTORY_LOOK_BACK_ROWS = 1000;
 const LOCK = `CONCAT(DATABASE(), '.nk_foreign')`;
 /** The search by time has no index to use, so it takes at most this part of the time. */
 const SEARCH_SHARE = 1 / 20;
+/** Of a large table one statement for all of it would have no answer in time, each time anew. */
+export const ROWS_PER_SEARCH = 20_000;
+const SEARCH_MS_MAX = 1000;
 
 /** What the feed said last of a config; null when nothing, '' when that it was removed. */
 function toldOf(alias: string): string {
@@ -31,7 +34,12 @@ export class MysqlForeign {
   readonly #clock: Clock;
   /** The newest history row at past looks; what came after the newest look that is `LATE_MS` ago may be incomplete. */
   readonly #seen: { readonly at: number; readonly nid: number }[] = [];
+  /** More was found there than one look tells: it does not move on yet. */
+  #isBehind = false;
+  /** When the last search that came to the end of the table began; before any, the first one. */
   #searchedAt: number | undefined;
+  /** Of one that goes on with the next look: since when, and behind which row. */
+  #searching: { readonly since: number; after: string } | undefined;
   #notBefore = 0;
 
   constructor(clock: Clock) {
@@ -45,11 +53,12 @@ export class MysqlForeign {
     if (Number(lock?.['got']) !== 1) return false;
     try {
       const found = [
-        await this.#tellConfigs(session, historySql(this.#seen[0]!.nid)),
-        await this.#searchByTime(session),
+        await this.#followHistory(session),
         await tellRecords(session, 'namespace'),
         await tellRecords(session, 'group'),
         await tellRecords(session, 'tenant'),
+        // The last, as it may fail where the others need a moment.
+        await this.#searchByTime(session),
       ];
       return found.some(Boolean);
     } finally {
@@ -64,33 +73,62 @@ export class MysqlForeign {
       this.#seen.push({ at: Number.NEGATIVE_INFINITY, nid: Math.max(0, newest - HISTORY_LOOK_BACK_ROWS) });
     }
     this.#seen.push({ at, nid: newest });
-    while (this.#seen[1] !== undefined && this.#seen[1].at <= at - LATE_MS) this.#seen.shift();
+    while (!this.#isBehind && this.#seen[1] !== undefined && this.#seen[1].at <= at - LATE_MS) this.#seen.shift();
+  }
+
+  async #followHistory(session: MysqlSession): Promise<boolean> {
+    const count = await this.#tellConfigs(session, historySql(this.#seen[0]!.nid));
+    this.#isBehind = count === FOUND_MAX;
+    return count > 0;
   }
 
   async #searchByTime(session: MysqlSession): Promise<boolean> {
     const startedAt = this.#clock.monotonic();
     if (startedAt < this.#notBefore) return false;
-    const sinceMs = startedAt - (this.#searchedAt ?? startedAt);
-    const lookBackS = Math.min(LOOK_BACK_S_MAX, Math.ceil(sinceMs / 1000) + LOOK_BACK_S);
-    const found = [
-      await this.#tellConfigs(session, rowsSql(lookBackS)),
-      await tellVariants(session, 'beta', lookBackS),
-      await tellVariants(session, 'tag', lookBackS),
-      await tellRemovedVariants(session),
-    ];
-    this.#searchedAt = startedAt;
-    const tookMs = this.#clock.monotonic() - startedAt;
-    this.#notBefore = startedAt + tookMs / SEARCH_SHARE;
-    return found.some(Boolean);
+    this.#searchedAt ??= startedAt;
+    this.#searching ??= { since: startedAt, after: '0' };
+    try {
+      const isFound = await this.#searchOn(session, this.#searching, startedAt + SEARCH_MS_MAX);
+      const rest =
+        this.#searching === undefined ? [await tellVariants(session), await tellRemovedVariants(session)] : [];
+      return isFound || rest.some(Boolean);
+    } finally {
+      const endedAt = this.#clock.monotonic();
+      this.#notBefore = endedAt + (endedAt - startedAt) / SEARCH_SHARE;
+    }
   }
 
-  async #tellConfigs(session: MysqlSession, sql: string): Promise<boolean> {
+  async #searchOn(session: MysqlSession, searching: { readonly since: number; after: string }, untilMs: number) {
+    let isFound = false;
+    while (this.#clock.monotonic() < untilMs) {
+      const { after } = searching;
+      const row = await session.row(
+        `SELECT id FROM config_info WHERE id > ${ID_VALUE} ORDER BY id LIMIT 1 OFFSET ${ROWS_PER_SEARCH - 1}`,
+        [after],
+      );
+      const end = row === undefined ? undefined : String(row['id']);
+      const sinceS = Math.ceil((this.#clock.monotonic() - this.#searchedAt!) / 1000);
+      const lookBackS = Math.min(LOOK_BACK_S_MAX, sinceS + LOOK_BACK_S);
+      const count = await this.#tellConfigs(session, rowsSql(lookBackS, after, end));
+      isFound ||= count > 0;
+      if (count === FOUND_MAX) continue;
+      if (end === undefined) {
+        this.#searchedAt = searching.since;
+        this.#searching = undefined;
+        return isFound;
+      }
+      searching.after = end;
+    }
+    return isFound;
+  }
+
+  async #tellConfigs(session: MysqlSession, sql: string): Promise<number> {
     const rows = await session.rowsOfText(sql);
     for (const row of rows) {
       const mark = row['mark'] as string | null;
       await noteConfig(session, readKey(row), mark ?? undefined, null);
     }
-    return rows.length > 0;
+    return rows.length;
   }
 }
 
@@ -109,11 +147,17 @@ function historySql(afterNid: number): string {
     ) found WHERE NOT told <=> COALESCE(mark, '') LIMIT ${FOUND_MAX}`;
 }
 
-/** Rows that say they were modified lately, where row and feed differ. */
-function rowsSql(lookBackS: number): string {
+/**
+ * Rows that say they were modified lately, where row and feed differ. A person's `NOW()` is in the zone of the server,
+ * which need not be that of the columns.
+ */
+function rowsSql(lookBackS: number, afterId: string, lastId: string | undefined): string {
+  const theirNow = 'CONVERT_TZ(NOW(), @@session.time_zone, @@global.time_zone)';
+  const lately = (now: string) => `c.gmt_modified BETWEEN ${now} - INTERVAL ${lookBackS} SECOND AND ${now}`;
   return `
     SELECT * FROM (
       SELECT c.data_id, c.group_id, c.tenant_id, ${CONFIG_MARK_SQL} AS mark, ${toldOf('c')} AS told
-      FROM config_info c WHERE c.gmt_modified >= NOW() - INTERVAL ${lookBackS} SECOND
+      FROM config_info c WHERE c.id > ${afterId} ${lastId === undefined ? '' : `AND c.id <= ${lastId}`}
+        AND (c.gmt_modified >= NOW() - INTERVAL ${lookBackS} SECOND OR ${lately(theirNow)})
     ) found WHERE NOT told <=> mark LIMIT ${FOUND_MAX}`;
 }
