@@ -1,29 +1,66 @@
-import type { Change, Revision } from './store.ts';
+import type { ConfigKey } from '@nacos-kube/core/model/config.ts';
+import type { Change, ChangePage, Revision } from './store.ts';
 
 /** Of more than this the oldest are forgotten, and read from where they are stored. */
 export const OWN_CHANGES_MAX = 4_096;
 
 /**
- * What this process has committed, until the feed has told it: from memory, where to read each row again would cost a
- * third of what its publish did. Only what follows without a hole is told from here, for what is between two of ours
- * may be somebody else's.
+ * The configurations that this process has published, until the feed has told them: from memory, where to read each of
+ * them again would cost a part of what its publish did. For engines that count their revisions one by one: what follows
+ * without a hole is told from here; behind a hole somebody else may have written, or this process something else.
  */
 export class OwnChanges {
   readonly #byRevision = new Map<Revision, Change>();
+  readonly #readAgain: () => void;
+  #underWay = 0;
+  /** Somebody was told what is ours, and not what may stand behind it. */
+  #isHalfRead = false;
 
-  /** In the order of their revisions. */
-  note(change: Change): void {
-    this.#byRevision.set(change.revision, change);
+  /** `readAgain`: has the feed read. */
+  constructor(readAgain: () => void) {
+    this.#readAgain = readAgain;
+  }
+
+  /** A publish begins; `ended` follows, and before it `note` if it was written. */
+  began(): void {
+    this.#underWay += 1;
+  }
+
+  /** In the order of the revisions, else it is told later than it could be. */
+  note(revision: Revision, { dataId, group, namespaceId }: ConfigKey): void {
+    const what = { kind: 'config', key: { dataId, group, namespaceId } } as const;
+    this.#byRevision.set(revision, { revision, what, removed: false });
     if (this.#byRevision.size <= OWN_CHANGES_MAX) return;
     const [oldest] = this.#byRevision.keys();
     this.#byRevision.delete(oldest!);
   }
 
-  /**
-   * At most `limit` that follow the revision; those up to it are not needed again. `isCut`: there are later ones, behind
-   * the limit or behind what is not ours.
-   */
-  following(from: Revision, limit: number): { readonly changes: readonly Change[]; readonly isCut: boolean } {
+  ended(): void {
+    this.#underWay -= 1;
+    if (this.#underWay > 0 || !this.#isHalfRead) return;
+    this.#isHalfRead = false;
+    this.#readAgain();
+  }
+
+  /** At most `limit` changes behind the revision; `read` asks the engine for them. */
+  async page(
+    from: Revision,
+    limit: number,
+    read: (from: Revision, limit: number) => Promise<ChangePage>,
+  ): Promise<ChangePage> {
+    const own = this.#following(from, limit);
+    if (own.length === 0) return read(from, limit);
+    const upTo = own.at(-1)!.revision;
+    // What is under way tells by its revisions soon whether anybody else has written; most often nobody has.
+    const isWorthWaiting = this.#underWay > 0 && this.#byRevision.size === own.length;
+    this.#isHalfRead ||= isWorthWaiting;
+    if (isWorthWaiting || own.length === limit) return { gap: false, changes: own, upTo };
+    const page = await read(upTo, limit - own.length);
+    return page.gap ? page : { ...page, changes: own.concat(page.changes) };
+  }
+
+  /** Those up to the revision are not needed again. */
+  #following(from: Revision, limit: number): Change[] {
     for (const revision of this.#byRevision.keys()) {
       if (revision > from) break;
       this.#byRevision.delete(revision);
@@ -34,6 +71,6 @@ export class OwnChanges {
       if (change === undefined) break;
       changes.push(change);
     }
-    return { changes, isCut: this.#byRevision.size > changes.length };
+    return changes;
   }
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
-import { OPERATION_DEADLINE_MS } from './bounds.ts';
 import { SqliteGroups } from './sqlite-group.ts';
 import type { WriteCommand } from './sqlite-messages.ts';
 import { type PackedResults, type PackedWrites, unpackWrites } from './sqlite-packed.ts';
@@ -28,12 +27,7 @@ function setUp(endOfTurn = () => Promise.resolve()) {
     endOfTurn,
     pause: () => new Promise<void>((resolve) => pauses.push(resolve)),
   };
-  const watched: string[] = [];
-  const groups = new SqliteGroups(host, thread as unknown as SqliteThread, '/store.sqlite', {
-    written: (command, result) =>
-      watched.push(`${'key' in command ? command.key : '?'} ${'revision' in result ? result.revision : ''}`),
-    resting: () => watched.push('resting'),
-  });
+  const groups = new SqliteGroups(host, thread as unknown as SqliteThread, '/store.sqlite');
   const told: string[] = [];
   const write = (from: number, to = from) => {
     for (let n = from; n <= to; n += 1) {
@@ -44,7 +38,7 @@ function setUp(endOfTurn = () => Promise.resolve()) {
       );
     }
   };
-  return { host, asked, pauses, groups, write, told, watched };
+  return { host, asked, pauses, write, told };
 }
 
 const names = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`);
@@ -72,30 +66,6 @@ test('a few share the next transaction, many are handed over while one is under 
   await host.advance(0);
   assert.deepEqual(told, ['0 written']);
   assert.deepEqual(asked[4]!.keys, names(97, 352));
-});
-
-test('who watches is told of what was written and for whom nobody waits, in its order, and of the end', async () => {
-  const { host, asked, pauses, groups, write, told, watched } = setUp();
-  write(0);
-  await host.advance(0);
-  write(1, 40);
-  await host.advance(OPERATION_DEADLINE_MS + 1_000);
-  assert.equal(told.length, 41, 'all were told that it took too long');
-  asked[0]!.answer([7]);
-  await host.advance(0);
-  assert.equal(groups.isWriting, true);
-  asked[1]!.refuse(new BusyError('busy'));
-  await host.advance(0);
-  assert.deepEqual(watched, ['0 7']);
-  pauses[0]!();
-  await host.advance(0);
-  assert.deepEqual(watched, ['0 7', 'resting']);
-  write(50);
-  await host.advance(0);
-  asked[2]!.answer([9]);
-  await host.advance(0);
-  assert.deepEqual(watched.slice(2), ['50 9', 'resting']);
-  assert.equal(groups.isWriting, false);
 });
 
 test('writes of several connections that come in one turn are one group', async () => {

@@ -25,15 +25,6 @@ interface PendingWrite {
 
 type Group = readonly PendingWrite[];
 
-export interface GroupWatcher {
-  /** Told of what is committed, in the order of the commits, also when nobody waits for it any more. */
-  written(command: WriteCommand, result: WriteResult): void;
-  /** Nothing is under way any more, and nothing waits. */
-  resting(): void;
-}
-
-const UNWATCHED: GroupWatcher = { written: () => {}, resting: () => {} };
-
 /**
  * Group commit: what arrives while a transaction is under way shares the next one, so the number of fsyncs follows the
  * disk and not the number of writers. While many come, the next groups are handed over before the first has ended, and
@@ -47,7 +38,6 @@ export class SqliteGroups {
   readonly #host: Host;
   readonly #thread: SqliteThread;
   readonly #path: string;
-  readonly #watcher: GroupWatcher;
   readonly #waiting: PendingWrite[] = [];
   #bytesWaiting = 0;
   readonly #underWay = new Set<Group>();
@@ -57,16 +47,10 @@ export class SqliteGroups {
   #isDue = false;
   #sweep: Timer | undefined;
 
-  constructor(host: Host, thread: SqliteThread, path: string, watcher: GroupWatcher = UNWATCHED) {
+  constructor(host: Host, thread: SqliteThread, path: string) {
     this.#host = host;
     this.#thread = thread;
     this.#path = path;
-    this.#watcher = watcher;
-  }
-
-  /** The thread has writes that it has not answered. */
-  get isWriting(): boolean {
-    return this.#underWay.size > 0;
   }
 
   /** Resolves once committed durably. */
@@ -103,7 +87,6 @@ export class SqliteGroups {
     if (this.#underWay.size > 0 || this.#waiting.length > 0 || this.#refused.length > 0) return;
     this.#sweep?.cancel();
     this.#sweep = undefined;
-    this.#watcher.resting();
   }
 
   #mayBegin(): boolean {
@@ -115,11 +98,7 @@ export class SqliteGroups {
     try {
       const commands = group.map((write) => write.command);
       const results = await this.#thread.askOnce('write', this.#round, packWrites(commands));
-      for (let i = 0; i < group.length; i++) {
-        const outcome = unpackResult(results[i]!);
-        if (outcome.outcome === 'written') this.#watcher.written(group[i]!.command, outcome);
-        settleBy(group[i]!, outcome);
-      }
+      for (const [i, write] of group.entries()) settleBy(write, unpackResult(results[i]!));
     } catch (error) {
       if (error instanceof BusyError) this.#refused.push(...group);
       else for (const write of group) settle(write, () => write.reject(error as Error));

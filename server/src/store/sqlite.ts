@@ -21,7 +21,7 @@ import type { ConfigHistory, HistoryEntry } from './history.ts';
 import { OwnChanges } from './own-changes.ts';
 import { checkAtStart } from './sqlite-check.ts';
 import { SqliteGroups } from './sqlite-group.ts';
-import type { WriteCommand, WriteResult } from './sqlite-messages.ts';
+import type { WriteResult } from './sqlite-messages.ts';
 import { readChanges } from './sqlite-row.ts';
 import { SqliteThread } from './sqlite-thread.ts';
 import {
@@ -66,9 +66,7 @@ class SqliteStore implements Store {
   readonly #writer: SqliteThread;
   readonly #reader: SqliteThread;
   readonly #groups: SqliteGroups;
-  readonly #own = new OwnChanges();
-  /** Somebody read of the feed what is ours, and not yet what may stand behind it. */
-  #isHalfRead = false;
+  readonly #own = new OwnChanges(() => this.#hint());
   readonly #hintReaders: (() => void)[] = [];
 
   constructor(host: Host, { path, changesKept = CHANGES_KEPT }: SqliteSettings) {
@@ -77,10 +75,7 @@ class SqliteStore implements Store {
     this.#writer = new SqliteThread(host, { path, role: 'writer', changesKept });
     const reading = { path, role: 'reader', changesKept, watchEveryMs: WATCH_EVERY_MS } as const;
     this.#reader = new SqliteThread(host, reading, () => this.#hint());
-    this.#groups = new SqliteGroups(host, this.#writer, path, {
-      written: (command, result) => this.#noteOwn(command, result),
-      resting: () => this.#readOn(),
-    });
+    this.#groups = new SqliteGroups(host, this.#writer, path);
   }
 
   async start(): Promise<void> {
@@ -99,8 +94,15 @@ class SqliteStore implements Store {
   async putConfig(write: ConfigWrite): Promise<ConfigWritten> {
     checkConfigWrite(write);
     const command = { op: 'put-config', write, nowMs: this.#host.clock.now() } as const;
-    const result = await this.#groups.write(command, Buffer.byteLength(write.content));
-    return result.outcome === 'written' ? { outcome: 'written', revision: result.revision } : { outcome: 'conflict' };
+    this.#own.began();
+    try {
+      const result = await this.#groups.write(command, Buffer.byteLength(write.content));
+      if (result.outcome !== 'written') return { outcome: 'conflict' };
+      this.#own.note(result.revision, write);
+      return { outcome: 'written', revision: result.revision };
+    } finally {
+      this.#own.ended();
+    }
   }
 
   async removeConfig(key: ConfigKey, by: Operator): Promise<boolean> {
@@ -223,35 +225,16 @@ class SqliteStore implements Store {
   }
 
   async changes(from: Revision, limit: number): Promise<ChangePage> {
-    const most = pageSize(limit, CHANGES_PER_PAGE_MAX);
-    const { changes: own, isCut } = this.#own.following(from, most);
-    const upTo = own.at(-1)?.revision ?? from;
-    // What is being written tells by its revisions soon whether anybody else has written; most often nobody has.
-    const isWorthWaiting = own.length > 0 && !isCut && this.#groups.isWriting;
-    this.#isHalfRead ||= isWorthWaiting;
-    if (isWorthWaiting || own.length === most) return { gap: false, changes: own, upTo };
-    const page = await this.#reader.ask('changes', upTo, most - own.length);
-    if (page.gap) return page;
-    const changes = own.concat(readChanges(page.columns));
-    return { gap: false, changes, upTo: changes.at(-1)?.revision ?? from };
-  }
-
-  #readOn(): void {
-    if (!this.#isHalfRead) return;
-    this.#isHalfRead = false;
-    this.#hint();
+    return this.#own.page(from, pageSize(limit, CHANGES_PER_PAGE_MAX), async (behind, most) => {
+      const page = await this.#reader.ask('changes', behind, most);
+      if (page.gap) return page;
+      const changes = readChanges(page.columns);
+      return { gap: false, changes, upTo: changes.at(-1)?.revision ?? behind };
+    });
   }
 
   #hint(): void {
     for (const run of this.#hintReaders) run();
-  }
-
-  /** What comes in numbers; anything else is a hole, and read from the file. */
-  #noteOwn(command: WriteCommand, result: WriteResult): void {
-    if (command.op !== 'put-config' || result.outcome !== 'written') return;
-    const { dataId, group, namespaceId } = command.write;
-    const what = { kind: 'config', key: { dataId, group, namespaceId } } as const;
-    this.#own.note({ revision: result.revision, what, removed: false });
   }
 
   onHint(run: () => void): void {
