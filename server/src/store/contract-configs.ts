@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { CONTENT_LENGTH_MAX } from './bounds.ts';
-import { type ContractEngine, type ContractSubject, historyOf, keyOf, md5, writeOf } from './contract-tools.ts';
+import {
+  type ContractEngine,
+  type ContractSubject,
+  historyOf,
+  inWaves,
+  keyOf,
+  md5,
+  writeOf,
+} from './contract-tools.ts';
 import { createTestHost } from './host-for-tests.ts';
 import type { Store } from './store.ts';
 
@@ -74,6 +82,23 @@ export function configsContract(subject: () => ContractSubject): void {
         assert.ok(past!.content === content, `history of content with ${what} differs`);
       });
     }
+
+    it('gives each of those that are asked for at once its own', async () => {
+      const large = 'large '.repeat(200_000);
+      const contentOf = (i: number) => (i % 30 === 7 ? `${large}${i}` : `${i}`);
+      const names = Array.from({ length: 150 }, (_, i) => `at-once.${i}`);
+      await inWaves(names.length, async (i) => {
+        if (i % 10 !== 3) await store.putConfig(writeOf(names[i]!, contentOf(i)));
+      });
+      const asked = [...names, 'at-once.5', 'at-once.13', 'at-once.7'];
+      const configs = await Promise.all(asked.map((dataId) => store.getConfig(keyOf(dataId))));
+      for (const [i, config] of configs.entries()) {
+        const n = Number(asked[i]!.slice('at-once.'.length));
+        assert.equal(config?.dataId, n % 10 === 3 ? undefined : asked[i]);
+        assert.ok(n % 10 === 3 || config?.content === contentOf(n), `${asked[i]} has the content of another`);
+      }
+      for (const n of [7, 37, 67, 97, 127]) await store.putConfig(writeOf(names[n]!, 'small'));
+    });
 
     it('tells keys apart by case, accent, form, group and namespace', async () => {
       const keys = [

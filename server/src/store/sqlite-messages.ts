@@ -1,6 +1,7 @@
 import type { Config, ConfigKey, ConfigVariant, VariantId } from '@nacos-kube/core/model/config.ts';
 import type { ConfigHistory, HistoryEntry } from './history.ts';
 import type { PackedResults, PackedWrites } from './sqlite-packed.ts';
+import type { PackedConfigs, PackedKeys } from './sqlite-packed-reads.ts';
 import type { ChangeColumns } from './sqlite-row.ts';
 import type {
   ConfigQuery,
@@ -57,7 +58,8 @@ export interface SqliteCalls {
    * of its round: what was asked for later is never done before it.
    */
   write(round: number, group: PackedWrites): PackedResults;
-  getConfig(key: ConfigKey): Config | undefined;
+  /** Of the first of these keys, as many as one message should bring. */
+  getConfigs(keys: PackedKeys): PackedConfigs;
   scanConfigs(limit: number, afterId: number): ScannedConfigs;
   countConfigs(namespaceId: string): number;
   searchConfigs(query: ConfigQuery): FoundConfigs;

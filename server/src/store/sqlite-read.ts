@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Config, ConfigKey, ConfigVariant } from '@nacos-kube/core/model/config.ts';
+import type { ConfigKey, ConfigVariant } from '@nacos-kube/core/model/config.ts';
 import { PAGE_BYTES_MAX } from './bounds.ts';
 import type {
   ChangedRows,
@@ -8,6 +8,7 @@ import type {
   ScannedRecords,
   ScannedVariants,
 } from './sqlite-messages.ts';
+import { ConfigPacker, type PackedConfigs, type PackedKeys, unpackKeys } from './sqlite-packed-reads.ts';
 import {
   type ChangeColumns,
   type ConfigRow,
@@ -59,9 +60,13 @@ export class SqliteReads {
     this.#dataVersion = prepare('PRAGMA data_version');
   }
 
-  getConfig(key: ConfigKey): Config | undefined {
-    const row = this.#getConfig.get(key.namespaceId, key.group, key.dataId) as ConfigRow | undefined;
-    return row === undefined ? undefined : readConfig(row);
+  getConfigs(keys: PackedKeys): PackedConfigs {
+    const rows = new ConfigPacker();
+    for (const { namespaceId, group, dataId } of unpackKeys(keys)) {
+      rows.add(this.#getConfig.get(namespaceId, group, dataId) as ConfigRow | undefined);
+      if (rows.bytes > PAGE_BYTES_MAX) break;
+    }
+    return rows.packed;
   }
 
   scanConfigs(limit: number, afterId: number): ScannedConfigs {

@@ -61,10 +61,15 @@ export class DamagedRowError extends Error {
 
 export function readConfig(row: ConfigRow): Config {
   const { namespace_id: namespaceId, group_id: group, data_id: dataId, md5, facts, content } = row;
+  checkConfig(row);
+  return { id: String(row.id), namespaceId, group, dataId, content, md5, ...parseFacts(facts) };
+}
+
+export function checkConfig(row: ConfigRow): void {
+  const { namespace_id: namespaceId, group_id: group, data_id: dataId, md5, facts, content } = row;
   if (row.checksum !== configChecksum({ namespaceId, group, dataId }, md5, facts) || md5Of(content) !== md5) {
     throw new DamagedRowError(`config ${namespaceId}+${group}+${dataId} does not fit its checksum`);
   }
-  return { id: String(row.id), namespaceId, group, dataId, content, md5, ...parseFacts(facts) };
 }
 
 export function readVariant(row: VariantRow): ConfigVariant {

@@ -158,7 +158,7 @@ function open(): NonNullable<typeof opened> {
     dataVersion: () => reads.dataVersion(),
     calls: {
       open: () => null,
-      getConfig: (key) => reads.getConfig(key),
+      getConfigs: (keys) => reads.getConfigs(keys),
       scanConfigs: (limit, afterId) => reads.scanConfigs(limit, afterId),
       countConfigs: (namespaceId) => reads.countConfigs(namespaceId),
       getRecord: (kind, key) => reads.getRecord(kind, key),

@@ -9,7 +9,8 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { HISTORY_KEPT_DAYS } from './bounds.ts';
+import { Worker } from 'node:worker_threads';
+import { HISTORY_KEPT_DAYS, PAGE_BYTES_MAX } from './bounds.ts';
 import { storeContract } from './contract.ts';
 import { assertRefused, changesSince, eventually, keyOf, md5, queryOf, variantOf, writeOf } from './contract-tools.ts';
 import { createTestHost } from './host-for-tests.ts';
@@ -113,6 +114,24 @@ describe('the sqlite store', () => {
     await one.putConfig(writeOf('told.last', '1'));
     await other.putConfig(writeOf('told.last', '2'));
     assert.equal((await one.changes(all.length, 100)).upTo, all.length + 2, 'what others wrote comes at once with it');
+  });
+
+  it('is asked by one message for configurations that are read together, and brings no more at once than it may', async (t) => {
+    const store = await open(newPath());
+    const { readsAtOnce } = store;
+    const names = Array.from({ length: readsAtOnce! }, (_, i) => `together.${i}`);
+    for (const name of names) await store.putConfig(writeOf(name, name));
+    const { mock } = t.mock.method(Worker.prototype, 'postMessage');
+    const read = (dataIds: readonly string[]) => Promise.all(dataIds.map((dataId) => store.getConfig(keyOf(dataId))));
+    assert.deepEqual(
+      (await read(names)).map((config) => config?.content),
+      names,
+    );
+    assert.equal(mock.callCount(), 1);
+    for (const name of names.slice(0, 3)) await store.putConfig(writeOf(name, name.padEnd(PAGE_BYTES_MAX + 1)));
+    mock.resetCalls();
+    assert.equal((await read(names)).at(-1)?.content, names.at(-1));
+    assert.equal(mock.callCount(), 4, 'each large one by itself, the small ones together');
   });
 
   it('shares one transaction among writes that come together, and answers each', async () => {
