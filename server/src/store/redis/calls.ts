@@ -3,10 +3,13 @@ import { CHANGES_KEPT } from '../bounds.ts';
 import { StoreError } from '../store.ts';
 import type { RedisArgument, RedisConnection } from './connection.ts';
 import { isAnswer } from './errors.ts';
+import { Joint } from './joint.ts';
 import type { RedisLink } from './link.ts';
 import type { Script } from './script.ts';
+import type { ServerCheck } from './server-check.ts';
 import { placeOf, type RedisLimits, type RedisSettings, tagged } from './settings.ts';
 import { INIT } from './write-scripts.ts';
+import { isWritten } from './written.ts';
 
 const FORMAT = '1';
 /** A replica that is well answers in a few milliseconds. */
@@ -29,11 +32,20 @@ export class RedisCalls {
   readonly #reads: RedisLink;
   readonly #writes: RedisLink;
   readonly #clocks = new WeakMap<RedisConnection, ServerClock>();
-  readonly #confirmations = new WeakMap<RedisConnection, Confirmation>();
+  readonly #check: Pick<ServerCheck, 'isSlack'>;
+  /** Replicas that have what was answered before. */
+  readonly #confirmations = new WeakMap<RedisConnection, Joint<number>>();
+  readonly #writtens = new WeakMap<RedisConnection, Joint<boolean>>();
   /** Empty: any. */
   #dataset = '';
 
-  constructor(host: Host, settings: RedisSettings & RedisLimits, reads: RedisLink, writes: RedisLink) {
+  constructor(
+    host: Host,
+    settings: RedisSettings & RedisLimits,
+    reads: RedisLink,
+    writes: RedisLink,
+    check: Pick<ServerCheck, 'isSlack'>,
+  ) {
     this.#host = host;
     this.#settings = settings;
     this.#place = placeOf(settings);
@@ -42,6 +54,7 @@ export class RedisCalls {
     this.#keys = [this.keyOf('meta'), ...(settings.mode === 'single' ? [] : [this.keyOf('master')])];
     this.#reads = reads;
     this.#writes = writes;
+    this.#check = check;
     writes.onReady((connection) => this.#readClock(connection).then(() => undefined));
   }
 
@@ -55,7 +68,8 @@ export class RedisCalls {
     let found: readonly (string | null)[];
     try {
       const dataset = this.#host.random.uuid();
-      found = await this.write<readonly (string | null)[]>(INIT, [dataset, FORMAT]);
+      // Mostly it writes nothing, and on a full disk a node can begin by reading.
+      found = await this.#write<readonly (string | null)[]>(INIT, [dataset, FORMAT], false);
     } catch (error) {
       if (!(error instanceof StoreError) || error.kind !== 'read-only') throw error;
       found = (await this.#reads.call({
@@ -80,8 +94,15 @@ export class RedisCalls {
     });
   }
 
-  /** Resolves once it is on the disk of the server, and with a replica if it has any. */
-  async write<T>(script: Script, args: readonly RedisArgument[]): Promise<T> {
+  /**
+   * Resolves once it is on the disk of the server (or with its system, where the server does not sync each write), and
+   * with a replica if it has any.
+   */
+  write<T>(script: Script, args: readonly RedisArgument[]): Promise<T> {
+    return this.#write(script, args, true);
+  }
+
+  #write<T>(script: Script, args: readonly RedisArgument[], isToBeKept: boolean): Promise<T> {
     return this.#writes.call({
       isWrite: true,
       send: async (connection, leftMs) => {
@@ -90,16 +111,28 @@ export class RedisCalls {
         const kept = (this.#settings.changesKept ?? CHANGES_KEPT) + 1;
         const all = [this.#prefix, this.#dataset, until, kept, ...args];
         const [replicas, result] = (await connection.script(script, this.#keys, all)) as Written<T>;
+        if (isToBeKept && this.#check.isSlack(connection)) await this.#requireWritten(connection);
         if (replicas > 0) await this.#confirm(connection);
         return result;
       },
     });
   }
 
+  async #requireWritten(connection: RedisConnection): Promise<void> {
+    let written = this.#writtens.get(connection);
+    if (written === undefined) {
+      written = new Joint(() => isWritten(connection, this.#host.clock));
+      this.#writtens.set(connection, written);
+    }
+    if (await written.next()) return;
+    throw new StoreError('unavailable', `${this.#place}: it could not write to its disk what it has taken`);
+  }
+
   async #confirm(connection: RedisConnection): Promise<void> {
     let confirmation = this.#confirmations.get(connection);
     if (confirmation === undefined) {
-      confirmation = new Confirmation(connection);
+      // One at a time, for it holds the connection up.
+      confirmation = new Joint(async () => Number(await connection.command('WAIT', 1, CONFIRM_MS)));
       this.#confirmations.set(connection, confirmation);
     }
     if ((await this.#confirmedBy(confirmation)) > 0) return;
@@ -114,7 +147,7 @@ export class RedisCalls {
   }
 
   /** An answer that is an error, as of a server that turned replica, must not look as if the write had been refused. */
-  async #confirmedBy(confirmation: Confirmation): Promise<number> {
+  async #confirmedBy(confirmation: Joint<number>): Promise<number> {
     try {
       return await confirmation.next();
     } catch (error) {
@@ -173,37 +206,5 @@ class ServerClock {
 
   touch(): void {
     this.#readAt = this.#clock.monotonic();
-  }
-}
-
-/** One `WAIT` at a time for all writes that were answered before it: it holds the connection up. */
-class Confirmation {
-  readonly #connection: RedisConnection;
-  #next: PromiseWithResolvers<number> | undefined;
-  #isRunning = false;
-
-  constructor(connection: RedisConnection) {
-    this.#connection = connection;
-  }
-
-  next(): Promise<number> {
-    this.#next ??= Promise.withResolvers<number>();
-    const { promise } = this.#next;
-    if (!this.#isRunning) void this.#run();
-    return promise;
-  }
-
-  async #run(): Promise<void> {
-    this.#isRunning = true;
-    while (this.#next !== undefined) {
-      const { resolve, reject } = this.#next;
-      this.#next = undefined;
-      try {
-        resolve(Number(await this.#connection.command('WAIT', 1, CONFIRM_MS)));
-      } catch (error) {
-        reject(error);
-      }
-    }
-    this.#isRunning = false;
   }
 }

@@ -71,6 +71,19 @@ describe('the redis store on a full disk', { skip: (await redisMissing()) || sma
     await servers.at(-1)!.start();
     await eventually(() => assertKept(store, writers));
   });
+
+  it('acknowledges no write that a Redis on a full disk has in its memory alone', async () => {
+    const { disk, server, store } = await start('appendfsync everysec');
+    const writers = stores.startWriters(store, 4);
+    await eventually(async () => assert.ok(writers.total > 100));
+    await disk.fill();
+    await eventually(async () => void (await refusedInTime('read-only', store)));
+    await server.kill();
+    await writers.end();
+    await disk.free();
+    await server.start();
+    await eventually(() => assertKept(store, writers));
+  });
 });
 
 async function refusedInTime(kind: string, store: Store) {

@@ -108,7 +108,7 @@ describe('the parts of the redis store', () => {
         ...{ user: undefined, password: undefined, tls: undefined, allowsLoss: false },
       };
       const links = link as unknown as RedisLink;
-      return new RedisCalls(host, settings, links, links).write(INIT, []);
+      return new RedisCalls(host, settings, links, links, { isSlack: () => false }).write(INIT, []);
     };
     for (const mode of ['sentinel', 'cluster'] as const) {
       await assert.rejects(writeIn(mode), /no replica confirmed the write/);

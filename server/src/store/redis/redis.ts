@@ -84,7 +84,7 @@ class RedisStore implements Store {
     const link = (isTelling: boolean) => new RedisLink(host, settings, this.#locator, check, isTelling);
     const [forReads, forWrites, forHints] = [link(false), link(true), link(false)];
     this.#links = [forReads, forWrites, forHints];
-    this.#calls = new RedisCalls(host, settings, forReads, forWrites);
+    this.#calls = new RedisCalls(host, settings, forReads, forWrites, check);
     forWrites.onReady(async ({ address }) => this.#leaveOthers(`${address.host}:${address.port}`));
     this.#watch = new ChangeWatch(host, forHints, this.#calls, () => {
       for (const run of this.#hintReaders) run();

@@ -16,6 +16,7 @@ export class ServerCheck {
   readonly #place: string;
   /** Each is said once, for connections come and go. */
   readonly #warned = new Set<string>();
+  readonly #slack = new WeakSet<RedisConnection>();
 
   constructor(host: Host, settings: RedisSettings) {
     this.#host = host;
@@ -46,8 +47,14 @@ export class ServerCheck {
     if (info.get('aof_enabled') === '1') await this.#checkSync(connection);
   }
 
+  /** Its server may answer a write that it could not put into its file. */
+  isSlack(connection: RedisConnection): boolean {
+    return this.#slack.has(connection);
+  }
+
   async #checkSync(connection: RedisConnection): Promise<void> {
     const sync = await this.#setting(connection, 'appendfsync');
+    if (sync !== 'always') this.#slack.add(connection);
     if (sync === undefined) {
       this.#warn('Redis does not say how often it writes to disk (CONFIG GET appendfsync): it should be always');
     } else if (sync !== 'always') {
@@ -91,7 +98,7 @@ function isNewEnough(version: string): boolean {
   return major > VERSION_MIN[0] || (major === VERSION_MIN[0] && minor >= VERSION_MIN[1]);
 }
 
-function readInfo(text: string): ReadonlyMap<string, string> {
+export function readInfo(text: string): ReadonlyMap<string, string> {
   const lines = text.split(/\r?\n/).filter((line) => line.includes(':'));
   return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
 }
