@@ -86,7 +86,7 @@ export function configsContract(subject: () => ContractSubject): void {
     it('gives each of those that are asked for at once its own', async () => {
       const large = 'large '.repeat(200_000);
       const contentOf = (i: number) => (i % 30 === 7 ? `${large}${i}` : `${i}`);
-      const names = Array.from({ length: 150 }, (_, i) => `at-once.${i}`);
+      const names = Array.from({ length: 80 }, (_, i) => `at-once.${i}`);
       await inWaves(names.length, async (i) => {
         if (i % 10 !== 3) await store.putConfig(writeOf(names[i]!, contentOf(i)));
       });
@@ -97,7 +97,7 @@ export function configsContract(subject: () => ContractSubject): void {
         assert.equal(config?.dataId, n % 10 === 3 ? undefined : asked[i]);
         assert.ok(n % 10 === 3 || config?.content === contentOf(n), `${asked[i]} has the content of another`);
       }
-      for (const n of [7, 37, 67, 97, 127]) await store.putConfig(writeOf(names[n]!, 'small'));
+      await inWaves(names.length, (i) => store.removeConfig(keyOf(names[i]!), { ip: '', user: null }));
     });
 
     it('tells keys apart by case, accent, form, group and namespace', async () => {
