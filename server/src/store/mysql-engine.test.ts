@@ -10,6 +10,7 @@ import { assertRefused, changesSince, eventually, keyOf, md5, queryOf, variantOf
 import { createTestHost, type TestHost } from './host-for-tests.ts';
 import { createMysqlStore } from './mysql.ts';
 import { LATE_MS } from './mysql-feed.ts';
+import { MysqlForeign } from './mysql-foreign.ts';
 import { ABANDONED_AFTER_S, MysqlSession, Patience } from './mysql-session.ts';
 import { type MysqlSettings, readParameters } from './mysql-settings.ts';
 import type { Store } from './store.ts';
@@ -374,6 +375,38 @@ describe('the mysql store beside other writers and on a failing server', {
     await told(3);
     const last = (await changesSince(store, from)).at(-1)!;
     assert.deepEqual([last.what, last.removed], [{ kind: 'namespace', key: 'theirs' }, true]);
+  });
+
+  it('looks for what others wrote by indexes, also among many namespaces, limits, betas and changes', async () => {
+    const database = await newDatabase();
+    await (await open(database)).stop();
+    const person = await connect(database);
+    for (const sql of [
+      `INSERT INTO nk_change (kind, removed, data_id, mark) SELECT 'config', 0, CONCAT('d', seq), 'm' FROM seq_1_to_20000`,
+      `INSERT INTO tenant_info (kp, tenant_id, gmt_create, gmt_modified) SELECT '1', CONCAT('n', seq), 1, 1 FROM seq_1_to_300`,
+      `INSERT INTO group_capacity (group_id, quota) SELECT CONCAT('g', seq), 5 FROM seq_1_to_300`,
+      `INSERT INTO config_info_beta (data_id, group_id, content) SELECT CONCAT('d', seq), 'g', 'x' FROM seq_1_to_300`,
+      'ANALYZE TABLE nk_change, tenant_info, group_capacity, config_info_beta',
+    ]) {
+      await person.query(sql);
+    }
+    const host = createTestHost();
+    const session = await MysqlSession.connect(host, settingsOf(database), new Patience(host.clock));
+    const look = async () => {
+      session.patience = new Patience(host.clock);
+      return new MysqlForeign(host.clock).look(session);
+    };
+    const rowsRead = async () => {
+      const rows = await session.rowsOfText(`SHOW SESSION STATUS LIKE 'Handler_read%'`);
+      return rows.reduce((sum, row) => sum + Number(row['Value']), 0);
+    };
+    assert.equal(await look(), true);
+    await person.query('ANALYZE TABLE nk_change');
+    const before = await rowsRead();
+    assert.equal(await look(), false);
+    const read = (await rowsRead()) - before;
+    assert.ok(read < 30_000, `${read} rows were read`);
+    session.destroy();
   });
 
   it('uses the database of a 1.4 installation as it is, and refuses what its columns cannot hold', async () => {
