@@ -11,6 +11,22 @@ return {row('c', id), call('GET', P .. 't:' .. id)}
 `,
 );
 
+/** 3 and on: names. Of the first of them each row with its content or false, until they are enough for one page. */
+export const GET_CONFIGS = read(
+  'getConfigs',
+  `
+local found, bytes = {}, 0
+for i = 3, #ARGV do
+  if bytes > ${PAGE_BYTES_MAX} then break end
+  local id = call('HGET', P .. 'k', ARGV[i])
+  local content = id and call('GET', P .. 't:' .. id)
+  bytes = bytes + string.len(content or '')
+  found[i - 2] = id and {row('c', id), content}
+end
+return found
+`,
+);
+
 /** Rows with their contents until they are enough for one page. First the last id that was looked at if there are more. */
 const PAGE = `
 local function page(read, texts, ids, limit)

@@ -1,5 +1,6 @@
 import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
 import type { Config, ConfigKey, ConfigVariant, VariantId } from '@nacos-kube/core/model/config.ts';
+import { AskedTogether } from '../asked-together.ts';
 import {
   CHANGES_PER_PAGE_MAX,
   checkConfigQuery,
@@ -59,11 +60,14 @@ const FORGOTTEN_AT_ONCE = 200;
 const FORGET_BATCHES_MAX = 2500;
 /** So that no page of small rows holds Redis up for more than a few milliseconds. */
 const ROWS_PER_STEP_MAX = 250;
+/** One script, which holds Redis up for about a millisecond. */
+const READS_AT_ONCE = 64;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** On Redis with an append-only file: each write is one script, each change an entry of a stream. */
 class RedisStore implements Store {
   readonly kind = 'redis';
+  readonly readsAtOnce = READS_AT_ONCE;
   readonly #host: Host;
   readonly #settings: RedisSettings & RedisLimits;
   readonly #place: string;
@@ -71,6 +75,7 @@ class RedisStore implements Store {
   readonly #links: readonly RedisLink[];
   readonly #calls: RedisCalls;
   readonly #watch: ChangeWatch;
+  readonly #configReads: AskedTogether<ConfigKey, Config | undefined>;
   readonly #hintReaders: (() => void)[] = [];
   #timers: Timer[] = [];
   #isLooking = false;
@@ -86,6 +91,9 @@ class RedisStore implements Store {
     this.#links = [forReads, forWrites, forHints];
     this.#calls = new RedisCalls(host, settings, forReads, forWrites, check);
     forWrites.onReady(async ({ address }) => this.#leaveOthers(`${address.host}:${address.port}`));
+    this.#configReads = new AskedTogether<ConfigKey, Config | undefined>(READS_AT_ONCE, (keys) =>
+      this.#readConfigs(keys),
+    );
     this.#watch = new ChangeWatch(host, forHints, this.#calls, () => {
       for (const run of this.#hintReaders) run();
     });
@@ -135,9 +143,8 @@ class RedisStore implements Store {
     return (await this.#calls.write<Revision>(writes.REMOVE_CONFIG, args)) !== 0;
   }
 
-  async getConfig(key: ConfigKey): Promise<Config | undefined> {
-    const row = await this.#calls.read<rows.Row | null>(reads.GET_CONFIG, [rows.nameOf(key)]);
-    return row === null ? undefined : this.#sound(() => rows.readConfig(row));
+  getConfig(key: ConfigKey): Promise<Config | undefined> {
+    return this.#configReads.get(key);
   }
 
   scanConfigs(limit: number, after?: string): Promise<Page<Config>> {
@@ -305,6 +312,17 @@ class RedisStore implements Store {
   async #pastWrite(args: readonly string[]): Promise<ConfigHistory | undefined> {
     const past = await this.#calls.read<[rows.PastFields, string | null] | null>(reads.GET_HISTORY, args);
     return past === null ? undefined : this.#sound(() => rows.readHistory(past));
+  }
+
+  async #readConfigs(keys: readonly ConfigKey[]): Promise<readonly (Config | undefined | Error)[]> {
+    const found = await this.#calls.read<(rows.Row | null)[]>(reads.GET_CONFIGS, keys.map(rows.nameOf));
+    return found.map((row) => {
+      try {
+        return row === null ? undefined : this.#sound(() => rows.readConfig(row));
+      } catch (error) {
+        return error as Error;
+      }
+    });
   }
 
   #sound<T>(read: () => T): T {
