@@ -108,7 +108,9 @@ export async function requireWritable(session: MysqlSession): Promise<void> {
 }
 
 export function refuseReadOnly(session: MysqlSession, row: Row | undefined): void {
-  if (Number(row?.['read_only']) === 0) return;
+  // A number, or with MariaDB from 12.0 on the name of what is forbidden.
+  const isWritable = /^(0|OFF)$/i.test(String(row?.['read_only']));
+  if (isWritable) return;
   throw new StoreError('read-only', `${session.place}: the server is read-only, a replica or one that is failing over`);
 }
 
