@@ -216,6 +216,11 @@ export interface Disk {
   /** Removes a file or a whole directory; missing is fine. */
   remove(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  /**
+   * What a file holds now, and its name, survive power loss once resolved; of a directory, which names there are in it.
+   * After a failure nobody knows whether they do, whatever another try says: it has to be written again.
+   */
+  sync(path: string): Promise<void>;
   stat(path: string): Promise<{ readonly bytes: number; readonly modifiedMs: number } | undefined>;
   makeDirectory(path: string): Promise<void>;
   /** Calls back soon after anything in the directory changed (also behind a `..data` link); may call too often. */

@@ -6,8 +6,16 @@ import type { Prng } from './prng.ts';
 /** The kernel writes out by itself what nobody synced for this long. */
 const WRITE_BACK_MS = 30_000;
 
-/** What a crash does to that part of a file which was not synced. */
-export type UnsyncedFate = 'lost' | 'torn' | 'kept' | 'any';
+/**
+ * What a crash does to that part of a file which was not synced; `zeroed`: its length is on the platter, its bytes are
+ * not. With the last two each path has a fate of its own, as where names and contents are written out in any order:
+ * `any` is the first three, `reordered` all of them.
+ */
+export type UnsyncedFate = 'lost' | 'torn' | 'kept' | 'zeroed' | 'any' | 'reordered';
+const FATES_OF = {
+  any: ['lost', 'torn', 'kept'],
+  reordered: ['lost', 'torn', 'kept', 'zeroed'],
+} as const;
 
 interface File {
   readonly content: Uint8Array;
@@ -35,6 +43,7 @@ export class DiskState {
   readonly #durable = new Map<string, File>();
   /** Since when a path differs. */
   readonly #dirty = new Map<string, number>();
+  readonly #changedMs = new Map<string, number>();
   readonly #directories = new Set<string>(['/', '.']);
   readonly #locks = new Map<string, LockHolder>();
   readonly #watches = new Set<{ readonly directory: string; readonly run: () => void }>();
@@ -73,6 +82,19 @@ export class DiskState {
 
   sync(path: string): void {
     this.#writeOut(normalize(path));
+  }
+
+  /** What was removed from a directory stays so; what came into it may still be torn or go. */
+  syncNames(path: string): void {
+    const at = normalize(path);
+    for (const dirty of [...this.#dirty.keys()]) {
+      if (dirname(dirty) === at && !this.#visible.has(dirty)) this.#writeOut(dirty);
+    }
+  }
+
+  /** When a name came or went, or was given to another file. */
+  changedMs(path: string): number {
+    return this.#changedMs.get(normalize(path)) ?? 0;
   }
 
   rename(from: string, to: string): void {
@@ -137,9 +159,11 @@ export class DiskState {
     const since = this.#kernel.nowMs - WRITE_BACK_MS;
     for (const [path, sinceMs] of this.#dirty) if (sinceMs <= since) this.#writeOut(path);
     for (const path of [...this.#dirty.keys()].sort()) {
-      const chosen = fate === 'any' ? (['lost', 'torn', 'kept'] as const)[this.prng.int(3)] : fate;
+      const choice = fate === 'any' || fate === 'reordered' ? FATES_OF[fate] : [fate];
+      const chosen = choice.length === 1 ? choice[0] : choice[this.prng.int(choice.length)];
       const file = this.#visible.get(path);
       if (chosen === 'torn' && file !== undefined) this.#tear(path, file);
+      else if (chosen === 'zeroed' && file !== undefined) this.#zero(path, file);
       else if (chosen === 'lost') this.#revert(path);
     }
     this.#dirty.clear();
@@ -150,11 +174,20 @@ export class DiskState {
 
   /** What grew keeps what was synced and a part of the rest; what was replaced may be cut anywhere. */
   #tear(path: string, file: File): void {
-    const old = this.#durable.get(path)?.content ?? new Uint8Array(0);
-    const hasGrown = file.content.length >= old.length && old.every((byte, i) => byte === file.content[i]);
-    const from = hasGrown ? old.length : 0;
+    const from = this.#syncedBytes(path, file);
     const length = from + this.prng.int(file.content.length - from + 1);
     this.#visible.set(path, { ...file, content: file.content.slice(0, length) });
+  }
+
+  #zero(path: string, file: File): void {
+    const content = file.content.slice().fill(0, this.#syncedBytes(path, file));
+    this.#visible.set(path, { ...file, content });
+  }
+
+  #syncedBytes(path: string, file: File): number {
+    const old = this.#durable.get(path)?.content ?? new Uint8Array(0);
+    const hasGrown = file.content.length >= old.length && old.every((byte, i) => byte === file.content[i]);
+    return hasGrown ? old.length : 0;
   }
 
   #revert(path: string): void {
@@ -186,6 +219,7 @@ export class DiskState {
 
   #report(path: string): void {
     const directory = dirname(path);
+    this.#changedMs.set(directory, this.#kernel.startMs + this.#kernel.nowMs);
     for (const watch of this.#watches) if (watch.directory === directory) watch.run();
   }
 }

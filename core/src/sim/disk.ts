@@ -68,12 +68,18 @@ export function createSimDisk(kernel: Kernel, process: SimProcess): Disk {
 
     list: (path) => work(false, () => disk.list(path)),
     remove: (path) => work(false, () => disk.remove(path)),
+    sync: (path) =>
+      work(true, () => {
+        if (disk.read(path) !== undefined) disk.sync(path);
+        else if (disk.isDirectory(path)) disk.syncNames(path);
+        else throw new DiskError('missing', `syncing ${path}: no such file`);
+      }),
     rename: (from, to) => work(false, () => disk.rename(from, to)),
     stat: (path) =>
       work(false, () => {
         const file = disk.read(path);
         if (file !== undefined) return { bytes: file.content.length, modifiedMs: file.modifiedMs };
-        return disk.isDirectory(path) ? { bytes: 0, modifiedMs: 0 } : undefined;
+        return disk.isDirectory(path) ? { bytes: 0, modifiedMs: disk.changedMs(path) } : undefined;
       }),
     makeDirectory: (path) => work(false, () => disk.makeDirectory(path)),
 

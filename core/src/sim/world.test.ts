@@ -285,6 +285,36 @@ test('a crash loses what was not synced and keeps what was, a kill loses nothing
   assert.deepEqual(await world.finish(read(world.restart('b'))), { journal: 'kept', replaced: 'old', synced: 'one' });
 });
 
+test('a sync keeps a file, and of a directory which names are gone, also where the rest is written out in any order', async () => {
+  const seen = new Set<string>();
+  for (let seed = 0; seed < 80; seed++) {
+    const { world, a } = two(seed);
+    await world.finish(
+      (async () => {
+        for (const name of ['/d/gone', '/d/back', '/d/kept']) await a.disk.write(name, 'text', { sync: true });
+        await a.disk.write('/d/synced', 'text');
+        await a.disk.sync('/d/synced');
+        await a.disk.remove('/d/gone');
+        await a.disk.sync('/d');
+        await a.disk.remove('/d/back');
+        await a.disk.write('/d/loose', 'text');
+        assert.equal(await kindOf(a.disk.sync('/d/none')), 'missing');
+      })(),
+    );
+    world.crash('a', 'reordered');
+    const { disk } = world.restart('a');
+    const names = await world.finish(disk.list('/d'));
+    assert.deepEqual(
+      names.filter((name) => !/^(back|loose)$/.test(name)),
+      ['kept', 'synced'],
+    );
+    assert.equal(Buffer.from(await world.finish(disk.read('/d/synced'))).toString(), 'text');
+    const loose = names.includes('loose') ? Buffer.from(await world.finish(disk.read('/d/loose'))).toString() : 'none';
+    seen.add(`${names.includes('back')} ${/^(none|text|\0{4})$/.test(loose) ? loose : 'torn'}`);
+  }
+  assert.equal(seen.size, 8, [...seen].join());
+});
+
 test('a torn journal keeps its synced beginning', async () => {
   const lengths = new Set<number>();
   for (let seed = 0; seed < 30; seed++) {

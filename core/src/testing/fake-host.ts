@@ -141,6 +141,13 @@ export class FakeDisk implements Disk {
       if (file === path || file.startsWith(`${path}/`)) this.files.delete(file);
     this.#tell(path);
   }
+  async sync(path: string): Promise<void> {
+    if (this.fault !== undefined) throw new DiskError(this.fault, `syncing ${path}: ${this.fault}`);
+    if (!this.files.has(path) && (await this.list(path)).length === 0) {
+      throw new DiskError('missing', `syncing ${path}: missing`);
+    }
+    this.unsynced.delete(path);
+  }
   async rename(from: string, to: string): Promise<void> {
     const content = this.files.get(from);
     if (content === undefined) throw new DiskError('missing', `renaming ${from}: missing`);

@@ -4,9 +4,9 @@ import type { VariantId } from '@nacos-kube/core/model/config.ts';
 import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
 import type { ConfigCache } from './cache.ts';
 import type { Dump } from './dump.ts';
-import { type DumpedConfig, type DumpName, dumpPath, isOfEarlierRelease, readDumpFile } from './dump-file.ts';
-import { nameOf } from './dump-view.ts';
-import { type DumpEntry, readMark, servedOf, walkDump } from './dump-walk.ts';
+import { type DumpedConfig, type DumpName, dumpLeaf, dumpPath, isOfEarlierRelease, readDumpFile } from './dump-file.ts';
+import { idOf, nameOf } from './dump-view.ts';
+import { type DumpEntry, readMark, servedOf, settledUntil, walkDump } from './dump-walk.ts';
 import { fewAtOnce } from './few-at-once.ts';
 import type { CachedView } from './view.ts';
 
@@ -14,6 +14,7 @@ const KEYS_PER_TURN = 1_000;
 /** So many files are removed before the dump may be written again. */
 const CLEARED_PER_TURN = 16;
 const CLEARED_AT_ONCE = 4;
+const SYNCED_AT_ONCE = 16;
 
 /**
  * Puts the last whole generation of the dump, with what was published since, into an empty cache, for a node that starts
@@ -27,13 +28,14 @@ export async function loadDump(
 ): Promise<{ readonly wasWhole: boolean; readonly configs: number }> {
   let configs = 0;
   const mark = await dump.mark();
-  await dump.walk(async (entries) => {
-    for (const { name, file } of entries) if (file === undefined) dump.noteDamaged(name);
-    const served = servedOf(entries, mark);
+  const entries = async (all: readonly DumpEntry[]) => {
+    for (const { name, file } of all) if (file === undefined) dump.noteDamaged(name);
+    const served = servedOf(all, mark);
     if (served === undefined || isOvertaken() || viewOf(cache, served.config) !== undefined) return;
     putDumped(cache, served.config, served.content);
     configs += 1;
-  });
+  };
+  await dump.walk({ entries });
   return { wasWhole: mark !== 'none', configs };
 }
 
@@ -79,7 +81,11 @@ export async function checkDump(host: Host, dump: Dump, cache: ConfigCache): Pro
 async function writeNext(host: Host, dump: Dump, cache: ConfigCache): Promise<readonly Left[] | undefined> {
   const generation = (await dump.generation()) + 1;
   const mark = await dump.mark();
+  // Of what this process did itself since its last swap the dump knows.
+  const settled = dump.hasSwapped ? undefined : await settledUntil(host, dump.directory, mark);
   const good = new Set<DumpName>();
+  /** Of those: what power loss may still undo. */
+  const unsure = new Set<DumpName>();
   const served = new Set<DumpName>();
   const left = new Map<DumpName, Left>();
   const sort = (entries: readonly DumpEntry[]) => {
@@ -100,25 +106,38 @@ async function writeNext(host: Host, dump: Dump, cache: ConfigCache): Promise<re
     if (view === undefined) return;
     const right = entries.find(({ name }) => name === nameOf(view));
     if (right === undefined) return;
-    if (right === newest) good.add(right.name);
-    else if (right.file !== undefined && right.file === servedOf(entries, mark)) served.add(right.name);
+    // What stands there cannot be trusted, and must not go before it is written again.
+    if (dump.unsettled.isSuspect(idOf(view), right.name)) served.add(right.name);
+    else if (right === newest) {
+      good.add(right.name);
+      if (settled !== undefined && (right.file?.writtenMs ?? 0) > settled.stampMs) unsure.add(right.name);
+    } else if (right.file !== undefined && right.file === servedOf(entries, mark)) served.add(right.name);
   };
-  await dump.walk(
-    async (entries) => sort(entries),
-    (path) => removeStray(host, dump, path),
-  );
+  await dump.walk({
+    entries: async (entries) => sort(entries),
+    stray: (path) => removeStray(host, dump, path),
+    async leaf(directory) {
+      if (settled === undefined) return;
+      const stat = await host.disk.stat(directory);
+      if ((stat?.modifiedMs ?? 0) >= settled.changedMs) dump.unsettled.noteNames(directory);
+    },
+  });
+  const unsynced: CachedView[] = [];
   let turn = 0;
   for (const view of views(cache)) {
     const name = nameOf(view);
     left.delete(name);
     // What is served already goes on to be, newer than what a full dump that was broken off left.
     if (!good.has(name)) dump.enqueueMissing(view, !served.has(name));
+    if (mark === 'none' || unsure.has(name)) unsynced.push(view);
     turn += 1;
     if (turn % KEYS_PER_TURN > 0) continue;
     await host.clock.sleep(0);
     await dump.room();
   }
-  return (await dump.flush()) ? [...left.values()] : undefined;
+  if (!(await dump.flush())) return undefined;
+  await fewAtOnce(unsynced, SYNCED_AT_ONCE, (view) => dump.unsettled.sync(idOf(view), nameOf(view)));
+  return [...left.values()];
 }
 
 /** A file that cannot be removed holds up none, and no longer counts anyway. */
@@ -128,7 +147,10 @@ async function clear(host: Host, dump: Dump, cache: ConfigCache, { name, of }: L
   try {
     if (view !== undefined) await dump.settle(view, name);
     // What was damaged may have been written again meanwhile.
-    else if (of !== undefined || !(await isWhole(host, path, name))) await host.disk.remove(path);
+    else if (of !== undefined || !(await isWhole(host, path, name))) {
+      await host.disk.remove(path);
+      dump.unsettled.noteNames(dumpLeaf(dump.directory, name));
+    }
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     dump.noteLeft(error);
@@ -164,12 +186,13 @@ export async function readDump(
   let damaged = 0;
   let last = Promise.resolve();
   const mark = await readMark(host, directory);
-  await walkDump(host, directory, async (entries) => {
-    damaged += entries.filter(({ file }) => file === undefined).length;
-    const served = servedOf(entries, mark);
+  const entries = async (all: readonly DumpEntry[]) => {
+    damaged += all.filter(({ file }) => file === undefined).length;
+    const served = servedOf(all, mark);
     if (served !== undefined) last = last.then(() => take(served.config, served.content));
     await last;
-  });
+  };
+  await walkDump(host, directory, { entries });
   return { wasWhole: mark !== 'none', damaged };
 }
 

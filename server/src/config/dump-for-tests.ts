@@ -11,7 +11,7 @@ import { checkDump, loadDump } from './dump-check.ts';
 export type Texts = Readonly<Record<string, string>>;
 
 export const DIRECTORY = '/data/config';
-export const FATES: readonly UnsyncedFate[] = ['lost', 'torn', 'kept', 'any'];
+export const FATES: readonly UnsyncedFate[] = ['lost', 'torn', 'kept', 'zeroed', 'reordered'];
 /** The kernel of the world has written out everything by then. */
 export const WRITTEN_OUT_MS = 60_000;
 

@@ -18,7 +18,7 @@ import {
   type Texts,
   WRITTEN_OUT_MS,
 } from './dump-for-tests.ts';
-import { SETTLE_MS } from './dump-superseded.ts';
+import { SETTLE_MS } from './dump-unsettled.ts';
 
 const OLD: Texts = { same: 'one', changed: 'one', gone: 'one', other: 'x' };
 const NEW: Texts = { same: 'one', changed: 'two', new: 'one', other: 'y' };

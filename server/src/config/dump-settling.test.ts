@@ -11,7 +11,7 @@ import {
   steps,
   type Texts,
 } from './dump-for-tests.ts';
-import { SETTLE_MS } from './dump-superseded.ts';
+import { SETTLE_MS } from './dump-unsettled.ts';
 
 const OLD: Texts = { same: 'one', changed: 'one' };
 
@@ -71,7 +71,7 @@ test('a publish is written within a second while many older files are settled on
   );
   const node = startNode(world, texts('three'));
   node.host.background('check', node.check());
-  await world.advance(8_000);
+  await world.advance(10_000);
   for (let second = 0; second < 15; second += 1) {
     node.put('beat', `again ${second}`);
     await world.advance(1_000);

@@ -1,10 +1,14 @@
 import type { VariantId } from '@nacos-kube/core/model/config.ts';
-import { type DumpedConfig, type DumpName, dumpName, viewKey } from './dump-file.ts';
+import { type DumpedConfig, type DumpName, dumpName, type ViewKey, viewKey } from './dump-file.ts';
 import type { CachedView } from './view.ts';
 
 /** The file of this version, whether it stands there or not. */
 export function nameOf(view: CachedView): DumpName {
-  return dumpName(viewKey(view.groupKey, variantOf(view)), factsOf(view));
+  return dumpName(idOf(view), factsOf(view));
+}
+
+export function idOf(view: CachedView): ViewKey {
+  return viewKey(view.groupKey, variantOf(view));
 }
 
 export function variantOf(view: CachedView): VariantId | undefined {

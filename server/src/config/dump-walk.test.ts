@@ -3,13 +3,18 @@ import { test } from 'node:test';
 import { type DumpMark, readMark, writeMark } from './dump-walk.ts';
 import { createFakeHost } from './fake-host.ts';
 
-const MARK: DumpMark = { generation: 12, configs: 3, atMs: 1_700_000_000_000.25, gone: new Set(['ab.cd', 'ef.01']) };
+const GONE = new Set(['ab.cd', 'ef.01']);
+const MARK: DumpMark = { generation: 12, configs: 3, atMs: 1_700_000_000_000.25, isSettled: true, gone: GONE };
 
 test('a mark is read back as it was written', async () => {
   const host = createFakeHost();
   assert.equal(await readMark(host, 'data'), 'none');
   await writeMark(host, 'data', MARK);
   assert.deepEqual(await readMark(host, 'data'), MARK);
+  // As earlier releases wrote it.
+  await writeMark(host, 'data', { ...MARK, isSettled: false });
+  assert.equal(new TextDecoder().decode(host.files.get('data/whole')).includes('isSettled'), false);
+  assert.deepEqual(await readMark(host, 'data'), { ...MARK, isSettled: false });
 });
 
 test('a mark with any byte altered, cut off or added is no mark, and all files count', async () => {
@@ -35,5 +40,6 @@ test('a mark with any byte altered, cut off or added is no mark, and all files c
 test('the mark of an earlier release is of no generation', async () => {
   const host = createFakeHost();
   host.files.set('data/whole', new TextEncoder().encode('{"configs":4,"atMs":17}\n'));
-  assert.deepEqual(await readMark(host, 'data'), { generation: 0, configs: 4, atMs: 17, gone: new Set() });
+  const mark = { generation: 0, configs: 4, atMs: 17, isSettled: false, gone: new Set() };
+  assert.deepEqual(await readMark(host, 'data'), mark);
 });

@@ -6,6 +6,7 @@ import { ConfigCache } from './cache.ts';
 import { DUMP_QUEUE_MAX, Dump } from './dump.ts';
 import { checkDump } from './dump-check.ts';
 import { dumpName, dumpPath } from './dump-file.ts';
+import { UNSETTLED_MAX } from './dump-unsettled.ts';
 import { createFakeHost } from './fake-host.ts';
 
 test('a file that cannot be written holds up no other', async () => {
@@ -136,6 +137,43 @@ test('a generation that cannot take its place holds up no publish, and is tried 
   await host.advance(3_600_000);
   assert.equal(tries.length, 3);
   assert.equal(lost.length, 0);
+});
+
+test('a file that cannot be synced keeps the generation from its place, and is written again', async () => {
+  const { host, dump, cache, put } = setUp();
+  await checkDump(host, dump, cache);
+  put('d', 'text');
+  await host.advance(1_000);
+  const { sync } = host.disk;
+  let failures = 1;
+  Object.assign(host.disk, {
+    sync: async (path: string) => {
+      if (failures-- > 0) throw new DiskError('io', path);
+      return sync(path);
+    },
+  });
+  await checkDump(host, dump, cache);
+  assert.equal(await dump.generation(), 1);
+  assert.equal(dump.metrics().dumpWrites, 1);
+  await checkDump(host, dump, cache);
+  assert.equal(await dump.generation(), 2);
+  assert.equal(dump.metrics().dumpWrites, 2);
+});
+
+test('what is published is synced at once where too much waits for it', async () => {
+  const { host, dump, put } = setUp();
+  for (let i = 0; i <= UNSETTLED_MAX; i += 1) dump.unsettled.note(`k${i}`, 'name', []);
+  put('d', 'text');
+  const { write } = host.disk;
+  const synced: unknown[] = [];
+  Object.assign(host.disk, {
+    write: async (path: string, content: Uint8Array, options: unknown) => {
+      synced.push(options);
+      return write(path, content);
+    },
+  });
+  await host.advance(150);
+  assert.deepEqual(synced, [{ sync: true }]);
 });
 
 test('what a full dump that began later made up for is not made up for again', async () => {

@@ -5,14 +5,16 @@ import type { ConfigCache } from './cache.ts';
 import { type DumpName, dumpPath, keyName, readDumpFile, type ViewKey, viewKey, writeDumpFile } from './dump-file.ts';
 import { Stamps } from './dump-stamps.ts';
 import { Standing } from './dump-standing.ts';
-import { Superseded } from './dump-superseded.ts';
-import { factsOf, nameOf, variantOf } from './dump-view.ts';
+import { DumpTroubles } from './dump-troubles.ts';
+import { Unsettled } from './dump-unsettled.ts';
+import { factsOf, idOf, nameOf, variantOf } from './dump-view.ts';
 import {
   type DumpEntry,
   type DumpMark,
+  type DumpVisitor,
   type FoundMark,
-  readEntry,
   readMark,
+  versionsByAge,
   versionsOf,
   walkDump,
   writeMark,
@@ -37,7 +39,6 @@ const RETRY_WAIT_MS_MAX = 10_000;
 /** Of a generation that could not be finished: all files are looked at again, each time later. */
 const UNFINISHED_RETRY_MS = 10_000;
 const UNFINISHED_RETRY_MS_MAX = 3_600_000;
-const WARN_EVERY_MS = 60_000;
 
 export interface DumpMetrics {
   readonly dumpQueue: number;
@@ -68,12 +69,13 @@ export class Dump {
   readonly directory: string;
   /** What is older and nobody's is left over from an earlier process. */
   readonly startedMs: number;
+  readonly unsettled: Unsettled;
   readonly #host: Host;
   readonly #log: Log;
+  readonly #troubles: DumpTroubles;
   readonly #cache: ConfigCache;
   readonly #contentFromStore: (view: CachedView) => Promise<Uint8Array | undefined>;
   readonly #queue = new Map<ViewKey, Due>();
-  readonly #superseded: Superseded;
   readonly #standing = new Standing();
   readonly #stamps: Stamps;
   readonly #waitForRoom: (() => void)[] = [];
@@ -85,16 +87,14 @@ export class Dump {
   #unfinished: Timer | undefined;
   #unfinishedInRow = 0;
   #failuresInRow = 0;
-  #warnedMs = Number.NEGATIVE_INFINITY;
   #losses = 0;
   #hasLost = false;
+  #hasSwapped = false;
   #mark: Promise<FoundMark> | undefined;
   /** Written for the current generation while the next one is written. */
   #published: Set<DumpName> | undefined;
   #onLost: () => void = () => undefined;
   #writes = 0;
-  #failures = 0;
-  #damaged = 0;
 
   constructor(
     host: Host,
@@ -104,6 +104,7 @@ export class Dump {
   ) {
     this.#host = host;
     this.#log = host.log.area('dump');
+    this.#troubles = new DumpTroubles(host.clock, this.#log);
     this.directory = directory;
     this.startedMs = host.clock.now();
     this.#stamps = new Stamps(host, directory);
@@ -117,7 +118,7 @@ export class Dump {
       if (before?.md5 === after?.md5 && before?.betaIps === after?.betaIps) return;
       if (this.#isFollowing) this.#enqueue({ groupKey, variant: (after ?? before)?.variant, isForNext: false });
     });
-    this.#superseded = new Superseded(host, directory, {
+    this.unsettled = new Unsettled(host, directory, {
       alone: (work) => this.alone(work),
       failed: (error) => this.noteLeft(error),
     });
@@ -148,12 +149,12 @@ export class Dump {
   }
 
   /** All files, of which the newest is known from then on. */
-  async walk(visit: Parameters<typeof walkDump>[2], stray?: Parameters<typeof walkDump>[3]): Promise<void> {
+  async walk(visitor: DumpVisitor): Promise<void> {
     const look = (entries: readonly DumpEntry[]) => {
       for (const { file } of entries) this.#stamps.raise(file?.writtenMs ?? 0);
-      return visit(entries);
+      return visitor.entries(entries);
     };
-    await walkDump(this.#host, this.directory, look, stray);
+    await walkDump(this.#host, this.directory, { ...visitor, entries: look });
     this.#stamps.knowsAll = true;
   }
 
@@ -171,19 +172,29 @@ export class Dump {
     this.#enqueueAnew({ groupKey: view.groupKey, variant: variantOf(view), isForNext });
   }
 
-  /** In one step, from now on a start without the store finds the next generation. */
+  /** In one step, from now on a start without the store finds the next generation, all of which power loss leaves. */
   async swap(facts: () => Pick<DumpMark, 'configs' | 'gone'>): Promise<void> {
-    const generation = (await this.generation()) + 1;
-    // In one moment, so that what is published again after it was found gone is newer, and is written again.
-    this.#standing.forgetAll();
-    const mark = { generation, ...facts(), atMs: this.#stamps.next() };
-    try {
-      await writeMark(this.#host, this.directory, mark);
-      this.#mark = Promise.resolve(mark);
-    } catch (error) {
-      this.#mark = undefined; // Either may stand there.
-      throw error;
-    }
+    await this.unsettled.settleMost();
+    await this.alone(async () => {
+      const generation = (await this.generation()) + 1;
+      await this.unsettled.settleRest();
+      // In one moment, so that what is published again after it was found gone is newer, and is written again.
+      this.#standing.forgetAll();
+      const mark: DumpMark = { generation, ...facts(), atMs: this.#stamps.next(), isSettled: true };
+      try {
+        await writeMark(this.#host, this.directory, mark);
+        this.#mark = Promise.resolve(mark);
+        this.#hasSwapped = true;
+      } catch (error) {
+        this.#mark = undefined; // Either may stand there.
+        throw error;
+      }
+    });
+  }
+
+  /** A generation was swapped by this process, which since then knows all that is not settled. */
+  get hasSwapped(): boolean {
+    return this.#hasSwapped;
   }
 
   /** A full dump ended, with a swap or without. */
@@ -217,9 +228,9 @@ export class Dump {
 
   /** Only while nothing is written. Removes a version of a key once the one that counts is synced. */
   async settle(view: CachedView, old: DumpName): Promise<void> {
-    const id = viewKey(view.groupKey, variantOf(view));
+    const id = idOf(view);
     // Of what is not yet written the turn comes, which takes note of all files of the key.
-    if (!this.#queue.has(id)) await this.#superseded.settle(id, nameOf(view), [old]);
+    if (!this.#queue.has(id)) await this.unsettled.settle(id, nameOf(view), [old]);
   }
 
   /** Resolves once more can be queued without loss, or nothing can be written anyway. */
@@ -248,8 +259,7 @@ export class Dump {
   }
 
   noteDamaged(name: DumpName): void {
-    this.#damaged += 1;
-    this.#warn('a damaged file of the dump is not used', { file: dumpPath(this.directory, name) });
+    this.#troubles.isDamaged(dumpPath(this.directory, name));
   }
 
   /** Writes what is queued at once, unless the disk fails: then false. */
@@ -263,7 +273,7 @@ export class Dump {
   }
 
   async stop(): Promise<void> {
-    this.#superseded.stop();
+    this.unsettled.stop();
     this.#unfinished?.cancel();
     await this.flush();
     this.#cancelTimer();
@@ -274,8 +284,8 @@ export class Dump {
     return {
       dumpQueue: this.#queue.size,
       dumpWrites: this.#writes,
-      dumpFailures: this.#failures,
-      dumpDamaged: this.#damaged,
+      dumpFailures: this.#troubles.failures,
+      dumpDamaged: this.#troubles.damaged,
       dumpFailing: this.#failuresInRow > 0 ? 1 : 0,
     };
   }
@@ -385,16 +395,10 @@ export class Dump {
 
   /** The last version last, so that what is left by an interruption is no older text. */
   async #remove(id: ViewKey): Promise<void> {
-    let names = await versionsOf(this.#host, this.directory, id);
-    if (names.length > 1) {
-      const entries = await Promise.all(names.map((name) => readEntry(this.#host, this.directory, name)));
-      const age = (entry: DumpEntry | undefined) => entry?.file?.writtenMs ?? -1;
-      const sorted = entries.sort((one, other) => age(one) - age(other));
-      names = sorted.flatMap((entry) => (entry === undefined ? [] : [entry.name]));
-    }
+    const names = await versionsByAge(this.#host, this.directory, id);
     this.#standing.forget(id);
     for (const name of names) await this.#host.disk.remove(dumpPath(this.directory, name));
-    this.#superseded.forget(id);
+    this.unsettled.noteRemoved(id);
   }
 
   async #writeView(id: ViewKey, due: Due, view: CachedView): Promise<void> {
@@ -410,17 +414,19 @@ export class Dump {
     await this.#stamps.know(there);
     const current = await this.generation();
     const generation = due.isForNext ? current + 1 : current;
-    // The first generation has none before it that could be lost, it need not wait for the disk. But a file that is
-    // replaced by itself may be the only one that is synced.
-    const sync = there.includes(name) || (due.isForNext && (await this.mark()) !== 'none');
+    // The first generation has none before it that could be lost: it is synced as a whole. But a file that is replaced
+    // by itself may be the only one that is synced.
+    const isFirst = due.isForNext && (await this.mark()) === 'none';
+    const sync = there.includes(name) || (due.isForNext ? !isFirst : this.unsettled.isFull);
+    if (there.length === 0) this.unsettled.noteNames(`${this.directory}/${name.slice(0, 2)}`);
     const bytes = writeDumpFile(factsOf(view), content, { generation, writtenMs: this.#stamps.next() });
     await this.#host.disk.write(dumpPath(this.directory, name), bytes, { sync });
     this.#writes += 1;
     if (due.isForNext) return;
     this.#standing.note(id, name);
     const olds = there.filter((old) => old !== name);
-    if (sync) await this.#superseded.discard(id, olds);
-    else await this.#superseded.note(id, name, olds);
+    if (sync) await this.unsettled.discard(id, olds);
+    else await this.unsettled.note(id, name, olds);
   }
 
   #giveRoom(): void {
@@ -429,15 +435,7 @@ export class Dump {
   }
 
   #noteFailure(message: string, error: unknown): void {
-    this.#failures += 1;
-    this.#warn(message, { error, failures: this.#failures, waiting: this.#queue.size });
-  }
-
-  #warn(message: string, facts: Readonly<Record<string, unknown>>): void {
-    const nowMs = this.#host.clock.monotonic();
-    if (nowMs - this.#warnedMs < WARN_EVERY_MS) return;
-    this.#warnedMs = nowMs;
-    this.#log.warn(message, facts);
+    this.#troubles.failed(message, error, this.#queue.size);
   }
 }
 

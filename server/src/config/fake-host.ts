@@ -154,6 +154,10 @@ function fakeDisk(files: FakeFiles, host: () => FakeHost): Disk {
       if (!files.has(path)) files.set(path, new Uint8Array());
       return { write: absent, sync: async () => check(path), close: async () => undefined };
     },
+    async sync(path) {
+      check(path);
+      if (!files.has(path) && [...files.below(path)].length === 0) throw new DiskError('missing', `${path}: missing`);
+    },
     rename: absent,
     async makeDirectory() {},
     watch: () => ({ cancel() {} }),

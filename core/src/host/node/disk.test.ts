@@ -83,6 +83,19 @@ test('what is asked for together comes to the same as one by one', async () => {
   assert.deepEqual(await readdir(join(root, 'together', '1')), []);
 });
 
+test('files and directories are synced, one by one and together', async () => {
+  const at = (n: number) => join(root, 'synced', `${n}`);
+  for (let n = 0; n < 2 * TASKS_WORTH_A_THREAD; n += 1) await disk.write(at(n), 'text');
+  await disk.sync(at(0));
+  await disk.sync(join(root, 'synced'));
+  await Promise.all(Array.from({ length: 2 * TASKS_WORTH_A_THREAD }, (_, n) => disk.sync(at(n))));
+  await assert.rejects(disk.sync(at(99)), { name: 'DiskError', kind: 'missing' });
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: TASKS_WORTH_A_THREAD }, (_, n) => disk.sync(at(n + 99))),
+  );
+  for (const outcome of outcomes) assert.equal(outcome.status === 'rejected' && outcome.reason.kind, 'missing');
+});
+
 test('what the thread for files leaves undone is done without it', async () => {
   const thread = new FileThread(new URL('data:text/javascript,throw new Error("broken")'));
   const ask = () => thread.ask({ do: 'list', path: root }, async () => ['alone']);

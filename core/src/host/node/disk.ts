@@ -26,6 +26,7 @@ export function createNodeDisk(log: Log): Disk {
     append: (path) => guarded('opening', path, () => openAppend(path)),
     list: (path) => guarded('listing', path, () => listBy(thread, path)),
     remove: (path) => guarded('removing', path, () => removeBy(thread, path)),
+    sync: (path) => guarded('syncing', path, () => syncBy(thread, path)),
     rename: (from, to) => guarded('renaming', from, () => rename(from, to)),
     stat: (path) => guarded('looking at', path, () => statOrUndefined(path)),
     makeDirectory: (path) => guarded('making', path, () => makeDirectories(path)),
@@ -61,6 +62,10 @@ async function listBy(thread: FileThread, path: string): Promise<readonly string
 
 async function removeBy(thread: FileThread, path: string): Promise<void> {
   done(await thread.ask({ do: 'remove', path }, () => removeAny(path).then(() => null)));
+}
+
+async function syncBy(thread: FileThread, path: string): Promise<void> {
+  done(await thread.ask({ do: 'sync', path }, () => syncAny(path).then(() => null)));
 }
 
 function done(outcome: FileOutcome): readonly string[] | null {
@@ -118,6 +123,19 @@ async function openMakingDirectory(path: string, directory: string, mode: number
     await makeDirectories(directory);
     return open(path, 'wx', mode);
   }
+}
+
+/** Also what was opened for reading alone can be synced. */
+async function syncAny(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  let isDirectory: boolean;
+  try {
+    await file.sync();
+    isDirectory = (await file.stat()).isDirectory();
+  } finally {
+    await file.close();
+  }
+  if (!isDirectory) await syncDirectory(dirname(path));
 }
 
 /** A new name survives power loss only once its directory is written too. */

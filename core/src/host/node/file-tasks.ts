@@ -9,7 +9,9 @@ export type FileTask =
       readonly content: string | Uint8Array;
       readonly mode: number;
     }
-  | { readonly do: 'remove'; readonly path: string };
+  | { readonly do: 'remove'; readonly path: string }
+  /** A file and its name, or a directory. */
+  | { readonly do: 'sync'; readonly path: string };
 
 export interface FileTasks {
   readonly id: number;

@@ -1,4 +1,15 @@
-import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import type { FileOutcome, FileOutcomes, FileTask, FileTasks } from './file-tasks.ts';
 import { workerPort } from './worker.ts';
@@ -19,9 +30,14 @@ function outcomeOf(task: FileTask): FileOutcome {
       case 'remove':
         remove(task.path);
         return null;
+      case 'sync':
+        sync(task.path);
+        return null;
     }
   } catch (error) {
-    if (task.do !== 'write' && codeOf(error) === 'ENOENT') return task.do === 'list' ? [] : null;
+    const isMissing = codeOf(error) === 'ENOENT';
+    if (isMissing && task.do === 'list') return [];
+    if (isMissing && task.do === 'remove') return null;
     return { code: codeOf(error), message: (error as Error).message };
   }
 }
@@ -57,6 +73,21 @@ function remove(path: string): void {
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return;
     rmSync(path, { recursive: true, force: true });
+  }
+}
+
+function sync(path: string): void {
+  if (!syncOne(path)) syncOne(dirname(path));
+}
+
+/** Whether it is a directory. */
+function syncOne(path: string): boolean {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+    return fstatSync(file).isDirectory();
+  } finally {
+    closeSync(file);
   }
 }
 
