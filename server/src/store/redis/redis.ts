@@ -19,6 +19,7 @@ import {
   pageStart,
 } from '../bounds.ts';
 import { type ConfigHistory, type HistoryEntry, variantText } from '../history.ts';
+import { OwnChanges } from '../own-changes.ts';
 import {
   type Change,
   type ChangePage,
@@ -76,6 +77,7 @@ class RedisStore implements Store {
   readonly #calls: RedisCalls;
   readonly #watch: ChangeWatch;
   readonly #configReads: AskedTogether<ConfigKey, Config | undefined>;
+  readonly #own = new OwnChanges(() => this.#hint());
   readonly #hintReaders: (() => void)[] = [];
   #timers: Timer[] = [];
   #isLooking = false;
@@ -94,9 +96,7 @@ class RedisStore implements Store {
     this.#configReads = new AskedTogether<ConfigKey, Config | undefined>(READS_AT_ONCE, (keys) =>
       this.#readConfigs(keys),
     );
-    this.#watch = new ChangeWatch(host, forHints, this.#calls, () => {
-      for (const run of this.#hintReaders) run();
-    });
+    this.#watch = new ChangeWatch(host, forHints, this.#calls, () => this.#hint());
   }
 
   async start(): Promise<void> {
@@ -131,11 +131,18 @@ class RedisStore implements Store {
   async putConfig(write: ConfigWrite): Promise<ConfigWritten> {
     checkConfigWrite(write);
     const { namespaceId, content, md5, by, appName, tags, expectedMd5 } = write;
-    const revision = await this.#calls.write<Revision>(writes.PUT_CONFIG, [
-      ...[rows.nameOf(write), namespaceId, content, md5, rows.configFacts(write), JSON.stringify(by)],
-      ...[given(appName), given(tags && JSON.stringify([...new Set(tags)])), given(expectedMd5)],
-    ]);
-    return revision === 0 ? { outcome: 'conflict' } : { outcome: 'written', revision };
+    this.#own.began();
+    try {
+      const revision = await this.#calls.write<Revision>(writes.PUT_CONFIG, [
+        ...[rows.nameOf(write), namespaceId, content, md5, rows.configFacts(write), JSON.stringify(by)],
+        ...[given(appName), given(tags && JSON.stringify([...new Set(tags)])), given(expectedMd5)],
+      ]);
+      if (revision === 0) return { outcome: 'conflict' };
+      this.#own.note(revision, write);
+      return { outcome: 'written', revision };
+    } finally {
+      this.#own.ended();
+    }
   }
 
   async removeConfig(key: ConfigKey, by: Operator): Promise<boolean> {
@@ -270,9 +277,15 @@ class RedisStore implements Store {
   async changes(from: Revision, limit: number): Promise<ChangePage> {
     const size = pageSize(limit, CHANGES_PER_PAGE_MAX);
     if (!Number.isSafeInteger(from) || from < 0) return { gap: true, upTo: await this.revision() };
+    const page = await this.#own.page(from, size, (behind, most) => this.#readChanges(behind, most));
+    this.#watch.reached(page.upTo);
+    return page;
+  }
+
+  async #readChanges(from: Revision, limit: number): Promise<ChangePage> {
     const changes: Change[] = [];
     for (let upTo = from; ; ) {
-      const wanted = size - changes.length;
+      const wanted = limit - changes.length;
       const args = [String(upTo), wanted + 1];
       const [revision, entries] = await this.#calls.read<[string, rows.ChangeEntry[]]>(reads.CHANGES, args);
       const newest = Number(revision);
@@ -284,8 +297,12 @@ class RedisStore implements Store {
         if (change !== undefined) changes.push(change);
       }
       if (later.length > 0) upTo = rows.revisionOf(later.at(-1)![0]);
-      if (changes.length === size || later.length < wanted) return { gap: false, changes, upTo };
+      if (changes.length === limit || later.length < wanted) return { gap: false, changes, upTo };
     }
+  }
+
+  #hint(): void {
+    for (const run of this.#hintReaders) run();
   }
 
   onHint(run: () => void): void {
