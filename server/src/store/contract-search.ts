@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
+import type { Config } from '@nacos-kube/core/model/config.ts';
 import {
   assertRefused,
   type ContractSubject,
@@ -9,7 +10,7 @@ import {
   queryOf,
   writeOf,
 } from './contract-tools.ts';
-import { CONFIGS_PER_SEARCH_MAX, type ConfigQuery, type Store, type TextQuery } from './store.ts';
+import { CONFIGS_PER_SEARCH_MAX, type ConfigQuery, type Page, type Store, type TextQuery } from './store.ts';
 
 const equals = (text: string): TextQuery => ({ kind: 'equals', text });
 const like = (text: string): TextQuery => ({ kind: 'like', text });
@@ -129,8 +130,14 @@ export function searchContract(subject: () => ContractSubject): void {
     it('keeps the id of a configuration over its writes', async () => {
       const { id } = await put('s-ids', 'same');
       assert.equal((await put('s-ids', 'same', { tags: ['t'] })).id, id);
-      const scanned = (await store.scanConfigs(1000)).items.find((config) => config.namespaceId === 's-ids');
-      assert.equal(scanned?.id, id);
+      const scanned: string[] = [];
+      for (let after: string | undefined; ; ) {
+        const { items, next }: Page<Config> = await store.scanConfigs(1000, after);
+        for (const config of items) if (config.namespaceId === 's-ids') scanned.push(config.id);
+        if (next === undefined) break;
+        after = next;
+      }
+      assert.deepEqual(scanned, [id]);
     });
 
     it('gives configurations by their ids, and leaves out those that are not there', async () => {
