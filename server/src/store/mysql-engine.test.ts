@@ -7,10 +7,12 @@ import { type Connection, createConnection } from 'mysql2/promise';
 import { type Mariadb, mariadbMissing, startMariadb } from '../../../e2e/engines/mariadb.ts';
 import { capacityRecord, namespaceRecord } from './bounds.ts';
 import { assertRefused, changesSince, eventually, keyOf, md5, queryOf, variantOf, writeOf } from './contract-tools.ts';
+import type { ConfigHistory } from './history.ts';
 import { createTestHost, type TestHost } from './host-for-tests.ts';
 import { createMysqlStore } from './mysql.ts';
 import { LATE_MS } from './mysql-feed.ts';
 import { MysqlForeign } from './mysql-foreign.ts';
+import { putMoved, scanHistory } from './mysql-moved.ts';
 import { ABANDONED_AFTER_S, MysqlSession, Patience } from './mysql-session.ts';
 import { type MysqlSettings, readParameters } from './mysql-settings.ts';
 import type { Store } from './store.ts';
@@ -351,6 +353,29 @@ describe('the mysql store beside other writers and on a failing server', {
     await createTestHost().clock.sleep(300);
     assert.equal((await several[1]!.searchHistory(keyOf('past'), 0, 1)).total, 4);
     for (const forgetting of several) await forgetting.stop();
+  });
+
+  it('keeps the second of rows that are moved, also where the server rounds as MySQL does', async () => {
+    const database = await newDatabase();
+    await (await open(database)).stop();
+    const host = createTestHost();
+    const session = await MysqlSession.connect(host, settingsOf(database), new Patience(host.clock));
+    await session.command(`SET SESSION sql_mode = CONCAT(@@sql_mode, ',TIME_ROUND_FRACTIONAL')`);
+    const past: ConfigHistory = {
+      ...{ nid: '1', configId: '1', operation: 'U', ...keyOf('moved'), content: 'x', md5: md5('x'), appName: '' },
+      ...{ sourceIp: '', sourceUser: null, atMs: 1_600_000_000_900 },
+    };
+    // Under a number that is taken the same row is known by its time.
+    for (const nid of ['1', '1', '2', '1']) await putMoved(session, [{ what: 'history', row: { ...past, nid } }]);
+    const { items } = await scanHistory(session, 10, '0');
+    assert.deepEqual(
+      items.map(({ nid, atMs }) => [nid, atMs]),
+      [
+        ['1', 1_600_000_000_000],
+        ['2', 1_600_000_000_000],
+      ],
+    );
+    session.destroy();
   });
 
   it('finds namespaces that others make, rename and remove', async () => {

@@ -9,7 +9,7 @@ import { keyValues, noteConfig, refuseOtherName, replaceTags, requirePacket, req
 import type { MovedRow, Page } from './store.ts';
 
 /** Columns of the 1.4 schema hold whole seconds, in the zone of the session. */
-const TIME = 'FROM_UNIXTIME(? / 1000)';
+const TIME = 'FROM_UNIXTIME(FLOOR(? / 1000))';
 const OPERATIONS = ['I', 'U', 'D'] as const;
 
 export async function scanHistory(session: MysqlSession, limit: number, after: string): Promise<Page<ConfigHistory>> {
