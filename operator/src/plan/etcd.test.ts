@@ -320,6 +320,23 @@ test('an alarm stands in status and conditions, and is lifted when there is spac
   assert.deepEqual(orders(corrupt), []);
 });
 
+test('a full database that holds less than its bound is defragmented until the alarm can be lifted', () => {
+  const alarms = [{ memberId: '101', alarm: 'NOSPACE' }] as const;
+  const [full, used, small] = [2_048 * MIB, 1_300 * MIB, 1_310 * MIB];
+  const next = (...sizes: number[]) => {
+    const reports = sizes.map(
+      (dbBytes, n) => [`demo-etcd-${n}`, etcdReport(n, { dbBytes, dbBytesInUse: used })] as const,
+    );
+    return orders(planned(steady({ alarms, reports: new Map(reports) })));
+  };
+  assert.deepEqual(next(full, full, full), ['defragment by 10.244.1.11']);
+  assert.deepEqual(next(full, small, full), ['defragment by 10.244.1.12']);
+  assert.deepEqual(next(full, small, small), ['move-leader by 10.244.1.10']);
+  assert.deepEqual(next(small, small, small), ['disarm by 10.244.1.10']);
+  const packed = etcdReports(3, { dbBytes: full, dbBytesInUse: 1_950 * MIB });
+  assert.deepEqual(orders(planned(steady({ alarms, reports: packed }))), [], 'nothing is won by it');
+});
+
 test('another login than in the Secret is told', () => {
   const actions = planned(steady({ guard: 'refused', members: undefined }));
   assert.equal(condition(actions, 'DatabaseReady'), 'False DatabaseSecretInvalid');

@@ -38,6 +38,8 @@ const SOON_MS = 1_000;
 /** Below this nothing is won by it. */
 export const DEFRAGMENT_BYTES_MIN = 64 * 1024 * 1024;
 const DEFRAGMENT_FACTOR = 2;
+/** Of a full one, which takes nothing until it is smaller. */
+const DEFRAGMENT_FULL_FACTOR = 1.1;
 const BROKEN_ALONE_MS = 20_000;
 const BROKEN_AMONG_OTHERS_MS = 60_000;
 /** An alarm is lifted when so much of the bound is free again. */
@@ -284,8 +286,11 @@ function planUpkeep(
 ): readonly Action[] {
   if (!etcd || !areAllUp(managed, views)) return [];
   const isFull = etcd.alarms.some(({ alarm }) => alarm === 'NOSPACE');
+  const bound = etcdQuotaBytes(managed) * DISARM_SHARE;
   const isBloated = ({ dbBytes = 0, dbBytesInUse = 0 }: EtcdMemberView) =>
-    dbBytes > dbBytesInUse * DEFRAGMENT_FACTOR && (isFull || dbBytes >= DEFRAGMENT_BYTES_MIN);
+    isFull && dbBytes > bound && dbBytesInUse <= bound
+      ? dbBytes > dbBytesInUse * DEFRAGMENT_FULL_FACTOR
+      : dbBytes > dbBytesInUse * DEFRAGMENT_FACTOR && (isFull || dbBytes >= DEFRAGMENT_BYTES_MIN);
   const bloated = views.filter(isBloated);
   const follower = bloated.find((view) => !view.isLeader);
   if (follower) return orderTo(follower, { do: 'defragment' }, `${follower.name} gives back what it does not use`);
@@ -296,7 +301,6 @@ function planUpkeep(
     const note = `${heir.name} leads instead of ${leader.name}, which is to be defragmented`;
     return orderTo(leader, { do: 'move-leader', to: heir.id as string }, note);
   }
-  const bound = etcdQuotaBytes(managed) * DISARM_SHARE;
   if (!isFull || views.some(({ dbBytes = 0 }) => dbBytes > bound)) return [];
   return etcd.alarms
     .filter(({ alarm }) => alarm === 'NOSPACE')
