@@ -337,6 +337,14 @@ test('a full database that holds less than its bound is defragmented until the a
   assert.deepEqual(orders(planned(steady({ alarms, reports: packed }))), [], 'nothing is won by it');
 });
 
+test('the alarm of a member that was removed is lifted, be nobody ready for it; that of nobody stays', () => {
+  const pods = [0, 1, 2].map((ordinal) => etcdPod(ordinal, { isReady: false }));
+  const corrupt = (memberId: string) => orders(planned(steady({ pods, alarms: [{ memberId, alarm: 'CORRUPT' }] })));
+  assert.deepEqual(corrupt('999'), ['disarm by 10.244.1.10']);
+  assert.deepEqual(corrupt('101'), [], 'it is there');
+  assert.deepEqual(corrupt('0'), []);
+});
+
 test('another login than in the Secret is told', () => {
   const actions = planned(steady({ guard: 'refused', members: undefined }));
   assert.equal(condition(actions, 'DatabaseReady'), 'False DatabaseSecretInvalid');

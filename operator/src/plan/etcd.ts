@@ -90,7 +90,7 @@ export function planEtcd(snapshot: Snapshot, areNodesSettled: boolean, nowMs: nu
     const replicas = etcd?.statefulSet?.spec.replicas ?? scale.replicas;
     return { ...progress, replicas, rollout: { kind: 'done' }, orders: [], recheckMs: undefined };
   }
-  const orders = [...guardOrders(common.guard, views), ...scale.orders];
+  const orders = [...guardOrders(common.guard, views), ...departedAlarmOrders(etcd, views), ...scale.orders];
 
   if (rollout.kind === 'replace' && rollout.pod.isLeader && managed.members > 1) {
     const heir = views.find((view) => view.isUp && !view.isLeader && view.id !== undefined);
@@ -167,6 +167,19 @@ function volumesOf(snapshot: Snapshot): number {
 function guardOrders(guard: EtcdSnapshot['guard'], views: readonly EtcdMemberView[]): readonly Action[] {
   const one = views.find((view) => view.address !== undefined);
   return guard === 'off' && one ? orderTo(one, { do: 'guard' }, 'it answers nobody without the login any more') : [];
+}
+
+/**
+ * The alarm of a member outlives it, and while it stands nobody takes a write, or is ready where data differ. One of the
+ * number 0 is of nobody: etcd does not know who is right.
+ */
+function departedAlarmOrders(etcd: EtcdSnapshot | undefined, views: readonly EtcdMemberView[]): readonly Action[] {
+  if (etcd?.members === undefined) return [];
+  const known = new Set(['', '0', ...etcd.members.map(({ id }) => id)]);
+  const by = views.find((view) => view.id !== undefined && !view.isLearner && view.address !== undefined);
+  return etcd.alarms
+    .filter(({ memberId }) => !known.has(memberId))
+    .flatMap((alarm) => orderTo(by, { do: 'disarm', alarm }, 'the member whose alarm it was is none any more'));
 }
 
 interface MembersPlan {
