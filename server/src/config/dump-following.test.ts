@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createMemoryDatabase } from '../store/memory.ts';
+import { DUMP_DELAY_MS } from './dump.ts';
+import { BUSY_CHANGES, DUMP_FILES_PER_BUSY_TURN, DUMP_FILES_PER_TURN } from './dump-pace.ts';
 import { createFakeHost } from './fake-host.ts';
 import { shown, startNode, twoNodes } from './node-for-tests.ts';
 
@@ -95,4 +97,18 @@ test('a start with a good dump writes nothing again', async () => {
   await host.advance(1_000);
   assert.equal(host.writes - writes, 1, 'the mark only');
   assert.equal(second.service.metrics()['configs'], 30);
+});
+
+test('while very many change few files are written each turn, and more once it is over', async () => {
+  const { a, host } = await twoNodes();
+  await host.advance(1_000);
+  const written = (): number => Number(a.service.metrics()['dumpWrites']);
+  for (let i = 0; i < BUSY_CHANGES; i += 1) await a.publish(`d${i}`, 'text');
+  const before = written();
+  await host.advance(DUMP_DELAY_MS);
+  assert.equal(written() - before, DUMP_FILES_PER_BUSY_TURN);
+  await host.advance(DUMP_DELAY_MS);
+  assert.equal(written() - before, DUMP_FILES_PER_BUSY_TURN + DUMP_FILES_PER_TURN);
+  await host.advance(5_000);
+  assert.equal(a.dumpFiles().length, BUSY_CHANGES);
 });

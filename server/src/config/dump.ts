@@ -3,6 +3,7 @@ import type { VariantId } from '@nacos-kube/core/model/config.ts';
 import type { GroupKey } from '@nacos-kube/core/wire/config-key.ts';
 import type { ConfigCache } from './cache.ts';
 import { type DumpName, dumpPath, keyName, readDumpFile, type ViewKey, viewKey, writeDumpFile } from './dump-file.ts';
+import { DumpPace } from './dump-pace.ts';
 import { Stamps } from './dump-stamps.ts';
 import { Standing } from './dump-standing.ts';
 import { DumpTroubles } from './dump-troubles.ts';
@@ -25,11 +26,6 @@ export const DUMP_DELAY_MS = 100;
 export const DUMP_WRITERS = 4;
 /** Behind changes, where nothing waits for the disk but the few that are synced: files of one turn cost less together. */
 const DUMP_WRITERS_BEHIND = 16;
-/**
- * So many files are written behind changes each `DUMP_DELAY_MS`, for a file costs more than the publish behind it.
- * Where more change than that, the copy lags; a full read or a stop writes as fast as the disk takes it.
- */
-export const DUMP_FILES_PER_TURN = 48;
 /** Files waiting to be written; beyond it the whole dump is checked again later. */
 export const DUMP_QUEUE_MAX = 20_000;
 /** A full dump goes on once no more than this wait. */
@@ -47,6 +43,12 @@ export interface DumpMetrics {
   readonly dumpDamaged: number;
   /** 1 while the disk takes no writes. */
   readonly dumpFailing: number;
+  /** What a start without the store would serve; 0 before the first. */
+  readonly dumpGeneration: number;
+  /** Since that was made whole; -1 before the first. */
+  readonly dumpAgeSeconds: number;
+  /** Files that a loss of power may take back. */
+  readonly dumpUnsettled: number;
 }
 
 /** A configuration whose file is to be written, or removed when its place in the cache is empty. */
@@ -77,6 +79,7 @@ export class Dump {
   readonly #contentFromStore: (view: CachedView) => Promise<Uint8Array | undefined>;
   readonly #queue = new Map<ViewKey, Due>();
   readonly #standing = new Standing();
+  readonly #pace = new DumpPace();
   readonly #stamps: Stamps;
   readonly #waitForRoom: (() => void)[] = [];
   #isFollowing = false;
@@ -91,6 +94,7 @@ export class Dump {
   #hasLost = false;
   #hasSwapped = false;
   #mark: Promise<FoundMark> | undefined;
+  #whole: DumpMark | undefined;
   /** Written for the current generation while the next one is written. */
   #published: Set<DumpName> | undefined;
   #onLost: () => void = () => undefined;
@@ -131,7 +135,9 @@ export class Dump {
 
   mark(): Promise<FoundMark> {
     this.#mark ??= readMark(this.#host, this.directory).then((mark) => {
-      if (typeof mark !== 'string') this.#stamps.raise(mark.atMs);
+      if (typeof mark === 'string') return mark;
+      this.#stamps.raise(mark.atMs);
+      this.#whole = mark;
       return mark;
     });
     return this.#mark;
@@ -184,6 +190,7 @@ export class Dump {
       try {
         await writeMark(this.#host, this.directory, mark);
         this.#mark = Promise.resolve(mark);
+        this.#whole = mark;
         this.#hasSwapped = true;
       } catch (error) {
         this.#mark = undefined; // Either may stand there.
@@ -287,6 +294,9 @@ export class Dump {
       dumpFailures: this.#troubles.failures,
       dumpDamaged: this.#troubles.damaged,
       dumpFailing: this.#failuresInRow > 0 ? 1 : 0,
+      dumpGeneration: this.#whole?.generation ?? 0,
+      dumpAgeSeconds: ageSeconds(this.#whole, this.#host.clock.now()),
+      dumpUnsettled: this.unsettled.size,
     };
   }
 
@@ -297,6 +307,7 @@ export class Dump {
   }
 
   #enqueue(due: Due): void {
+    this.#pace.changed();
     const id = viewKey(due.groupKey, due.variant);
     const queued = this.#queue.get(id);
     if (queued === undefined && this.#queue.size >= DUMP_QUEUE_MAX) {
@@ -339,6 +350,7 @@ export class Dump {
   }
 
   async #writeBatches(): Promise<void> {
+    const most = this.#pace.files();
     for (let files = 0; ; ) {
       const isHurried = this.#isHurried || this.#waitForRoom.length > 0;
       const batch = [...this.#queue.entries().take(isHurried ? DUMP_WRITERS : DUMP_WRITERS_BEHIND)];
@@ -349,7 +361,7 @@ export class Dump {
       this.#giveRoom();
       if (this.#queue.size === 0) this.#isHurried = false;
       if (this.#queue.size === 0 || this.#failuresInRow > 0) return;
-      if (files >= DUMP_FILES_PER_TURN && !this.#isHurried && this.#waitForRoom.length === 0) return;
+      if (files >= most && !this.#isHurried && this.#waitForRoom.length === 0) return;
     }
   }
 
@@ -437,6 +449,10 @@ export class Dump {
   #noteFailure(message: string, error: unknown): void {
     this.#troubles.failed(message, error, this.#queue.size);
   }
+}
+
+function ageSeconds(whole: DumpMark | undefined, nowMs: number): number {
+  return whole === undefined ? -1 : Math.max(0, nowMs - whole.atMs) / 1_000;
 }
 
 /** What was published counts at once, whatever else asked for the file. */
