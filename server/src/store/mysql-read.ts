@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { CONFIG_TYPES, type Config, type ConfigKey, type ConfigType } from '@nacos-kube/core/model/config.ts';
+import { groupKey } from '@nacos-kube/core/wire/config-key.ts';
 import { PAGE_BYTES_MAX } from './bounds.ts';
 import { ID_VALUE, type MysqlSession, type Row } from './mysql-session.ts';
 import type { Page } from './store.ts';
@@ -12,6 +13,45 @@ export async function getConfig(session: MysqlSession, key: ConfigKey): Promise<
   const row = await session.row(`SELECT ${CONFIG_COLUMNS} FROM config_info c WHERE ${BY_KEY}`, keyValues(key));
   if (row === undefined || !isOf(key, row)) return undefined;
   return readConfig(row, (await tagsOf(session, [row])).get(String(row['id'])));
+}
+
+/** Of the first of these keys, as many as one page holds. */
+export async function getConfigsOf(
+  session: MysqlSession,
+  keys: readonly ConfigKey[],
+): Promise<readonly (Config | undefined)[]> {
+  if (keys.length === 1) return [await getConfig(session, keys[0]!)];
+  const asked = filledUp(keys);
+  const rows = await session.rows(
+    `SELECT id, data_id, group_id, tenant_id, LENGTH(content) AS bytes FROM config_info
+     WHERE ${asked.map(() => `(${BY_KEY})`).join(' OR ')}`,
+    asked.flatMap(keyValues),
+  );
+  const sizes = new Map(rows.map((row) => [groupKey(readKey(row)), row]));
+  const taken: string[] = [];
+  const ids: string[] = [];
+  for (let bytes = 0; taken.length < keys.length && bytes <= PAGE_BYTES_MAX; ) {
+    const text = groupKey(keys[taken.length]!);
+    const size = sizes.get(text);
+    taken.push(text);
+    if (size === undefined) continue;
+    bytes += Number(size['bytes']);
+    ids.push(String(size['id']));
+  }
+  const found = new Map((await readConfigs(session, ids)).map((config) => [groupKey(config), config]));
+  const configs: (Config | undefined)[] = [];
+  for (const [i, text] of taken.entries()) {
+    // What is gone by now may have been written anew, with another id.
+    const isUnsure = sizes.has(text) && !found.has(text);
+    configs.push(isUnsure ? await getConfig(session, keys[i]!) : found.get(text));
+  }
+  return configs;
+}
+
+/** Up to a power of two, so that connections prepare few statements; a key that comes twice is found once. */
+function filledUp(keys: readonly ConfigKey[]): readonly ConfigKey[] {
+  const count = 2 ** Math.ceil(Math.log2(keys.length));
+  return Array.from({ length: count }, (_, i) => keys[Math.min(i, keys.length - 1)]!);
 }
 
 export async function scanConfigs(session: MysqlSession, limit: number, after: string): Promise<Page<Config>> {
