@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Endpoint, NetworkError } from '@nacos-kube/core/host/host.ts';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import type { EtcdGateway } from './etcd/gateway.ts';
 import { observeEtcd } from './etcd-reports.ts';
@@ -17,6 +18,7 @@ function seen(
   owner: OwnerReference | undefined,
   pods: readonly Pod[] = [0, 1, 2].map((ordinal) => etcdPod(ordinal)),
   memberId = '100',
+  calls: Partial<EtcdGateway> = {},
 ) {
   const owned = <T extends KubeObject>(object: T): T =>
     owner === undefined ? object : { ...object, metadata: { ...object.metadata, ownerReferences: [owner] } };
@@ -32,6 +34,7 @@ function seen(
     members: async () => [0, 1, 2].map((ordinal) => etcdMember(ordinal)),
     isGuarded: async () => true,
     alarms: async () => [],
+    ...calls,
   } as unknown as EtcdGateway;
   const mirror = { get: () => undefined } as unknown as Mirror;
   return observeEtcd(new FakeHost(), api, mirror, gateway, CLUSTER, pods);
@@ -60,4 +63,20 @@ test('a pod of a StatefulSet before this one is not asked', async () => {
 test('a list without who tells it is not listened to: it is an old one, or of another cluster', async () => {
   const found = await seen(ownerReference(CLUSTER), [etcdPod(0)], '999');
   assert.deepEqual([found?.members, found?.guard, found?.reports.size], [undefined, 'unknown', 1]);
+});
+
+test('what one member alone is asked for another one is asked when it falls silent', async () => {
+  const alarm = { memberId: '102', alarm: 'NOSPACE' } as const;
+  const silent = async ({ address }: Endpoint) => {
+    if (address === '10.244.1.10') throw new NetworkError('timeout', 'no answer');
+    return [alarm];
+  };
+  const asked: string[] = [];
+  const isGuarded = async ({ address }: Endpoint) => {
+    asked.push(address);
+    return true;
+  };
+  const found = await seen(undefined, undefined, undefined, { alarms: silent, isGuarded });
+  assert.deepEqual([found?.alarms, found?.guard, found?.members?.length], [[alarm], 'on', 3]);
+  assert.deepEqual(asked, ['10.244.1.10', '10.244.1.11'], 'each costs a password hash');
 });

@@ -72,25 +72,40 @@ async function askAll(host: Host, gateway: EtcdGateway, pods: readonly Pod[], lo
     if (address === undefined || pod.status?.phase === 'Pending' || isTerminating(pod)) return [];
     return [ask(pod.metadata.name, { address, port: ETCD_CLIENT_PORT }, login)];
   });
-  await Promise.all(asked);
+  const quorate = (await Promise.all(asked)).filter((answer) => answer !== undefined);
+  // Of one alone: it costs the work of a password hash. The next one where it dies of it.
+  for (const { name, at, members } of quorate) {
+    found.members ??= members;
+    if (await askFurther(name, at, login)) break;
+  }
   return found;
 
-  async function ask(name: string, at: Endpoint, by: EtcdLogin): Promise<void> {
+  /** What it says of itself; and the members, if it answers with a quorum. */
+  async function ask(name: string, at: Endpoint, by: EtcdLogin) {
     try {
       const status = await gateway.status(at, by);
       found.reports.set(name, { ...status, address: at.address });
       const members = await gateway.members(at, by);
       // One that is no member itself any more has an old list, or another cluster's.
-      if (!members.some(({ id }) => id === status.memberId)) return;
-      if (found.members !== undefined) return;
-      found.members = members;
-      // Of one alone: it costs the work of a password hash.
+      return members.some(({ id }) => id === status.memberId) ? { name, at, members } : undefined;
+    } catch (error) {
+      return notHeard(name, error);
+    }
+  }
+
+  async function askFurther(name: string, at: Endpoint, by: EtcdLogin) {
+    try {
       found.guard = (await gateway.isGuarded(at, by)) ? 'on' : 'off';
       found.alarms = await gateway.alarms(at, by);
+      return true;
     } catch (error) {
-      if (error instanceof EtcdLoginError) found.guard = 'refused';
-      else if (!(error instanceof NetworkError || error instanceof EtcdError)) throw error;
-      host.log.debug('a member of etcd could not be asked', { name, error });
+      return notHeard(name, error);
     }
+  }
+
+  function notHeard(name: string, error: unknown): undefined {
+    if (error instanceof EtcdLoginError) found.guard = 'refused';
+    else if (!(error instanceof NetworkError || error instanceof EtcdError)) throw error;
+    host.log.debug('a member of etcd could not be asked', { name, error });
   }
 }
