@@ -160,6 +160,25 @@ test('a file that cannot be synced keeps the generation from its place, and is w
   assert.equal(dump.metrics().dumpWrites, 2);
 });
 
+test('its figures say which generation a start would find, since when, and what is not on the platter', async () => {
+  const { host, dump, cache, put } = setUp();
+  const figures = () => {
+    const { dumpGeneration, dumpAgeSeconds, dumpUnsettled } = dump.metrics();
+    return [dumpGeneration, dumpAgeSeconds, dumpUnsettled];
+  };
+  assert.deepEqual(figures(), [0, -1, 0]);
+  await checkDump(host, dump, cache);
+  assert.deepEqual(figures(), [1, 0, 0]);
+  put('d', 'text');
+  await host.advance(30_000);
+  assert.deepEqual(figures(), [1, 30, 1]);
+  await host.advance(60_000);
+  assert.deepEqual(figures(), [1, 90, 0]);
+  const later = new Dump(host, 'data', cache, async () => undefined);
+  await checkDump(host, later, cache);
+  assert.equal(later.metrics().dumpGeneration, 2);
+});
+
 test('what is published is synced at once where too much waits for it', async () => {
   const { host, dump, put } = setUp();
   for (let i = 0; i <= UNSETTLED_MAX; i += 1) dump.unsettled.note(`k${i}`, 'name', []);

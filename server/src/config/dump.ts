@@ -3,6 +3,7 @@ import type { VariantId } from '@nacos-kube/core/model/config.ts';
 import type { GroupKey } from '@nacos-kube/core/wire/config-key.ts';
 import type { ConfigCache } from './cache.ts';
 import { type DumpName, dumpPath, keyName, readDumpFile, type ViewKey, viewKey, writeDumpFile } from './dump-file.ts';
+import { ageSeconds, type DumpMetrics } from './dump-metrics.ts';
 import { DumpPace } from './dump-pace.ts';
 import { Stamps } from './dump-stamps.ts';
 import { Standing } from './dump-standing.ts';
@@ -35,21 +36,6 @@ const RETRY_WAIT_MS_MAX = 10_000;
 /** Of a generation that could not be finished: all files are looked at again, each time later. */
 const UNFINISHED_RETRY_MS = 10_000;
 const UNFINISHED_RETRY_MS_MAX = 3_600_000;
-
-export interface DumpMetrics {
-  readonly dumpQueue: number;
-  readonly dumpWrites: number;
-  readonly dumpFailures: number;
-  readonly dumpDamaged: number;
-  /** 1 while the disk takes no writes. */
-  readonly dumpFailing: number;
-  /** What a start without the store would serve; 0 before the first. */
-  readonly dumpGeneration: number;
-  /** Since that was made whole; -1 before the first. */
-  readonly dumpAgeSeconds: number;
-  /** Files that a loss of power may take back. */
-  readonly dumpUnsettled: number;
-}
 
 /** A configuration whose file is to be written, or removed when its place in the cache is empty. */
 interface Due {
@@ -449,10 +435,6 @@ export class Dump {
   #noteFailure(message: string, error: unknown): void {
     this.#troubles.failed(message, error, this.#queue.size);
   }
-}
-
-function ageSeconds(whole: DumpMark | undefined, nowMs: number): number {
-  return whole === undefined ? -1 : Math.max(0, nowMs - whole.atMs) / 1_000;
 }
 
 /** What was published counts at once, whatever else asked for the file. */
