@@ -180,6 +180,29 @@ describe('nacos-kube store', () => {
     assert.equal((await run('turn')).code, 2);
   });
 
+  it('does not write over the store of a node that runs', async () => {
+    const lock = await host.disk.lock(at('used/node.lock'));
+    assert.ok(!lock.isHeld);
+    await run('backup', '--from', `sqlite:${at('from.sqlite')}`, at('b.backup'));
+    const target = ['--to', `sqlite:${at('used/store.sqlite')}`];
+    const attempts = [
+      run('restore', at('b.backup'), ...target),
+      run('copy', '--from', `sqlite:${at('from.sqlite')}`, ...target),
+      run('backup', '--from', `sqlite:${at('from.sqlite')}`, at('used/store.sqlite')),
+      run('rebuild', '--data', at('used')),
+    ];
+    for (const { code, output } of await Promise.all(attempts)) {
+      assert.equal(code, 1, output);
+      assert.match(output, /the data folder \S+used is in use by process \d+ on \S+: stop that one/);
+    }
+    assert.deepEqual(readdirSync(at('used')).sort(), ['node.lock', 'node.lock.holder']);
+    const beside = await run('restore', at('b.backup'), '--to', `sqlite:${at('used/new.sqlite')}`);
+    assert.equal(beside.code, 0, beside.output);
+    await lock.release();
+    const restored = await run('restore', at('b.backup'), ...target);
+    assert.equal(restored.code, 0, restored.output);
+  });
+
   /** In a folder of its own: state files are made where it runs. */
   async function run(...given: readonly string[]): Promise<{ code: number | null; output: string }> {
     const isToBeStopped = given.at(-1) === SIGINT_ONCE_COPYING;

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { DiskError, type Host } from '@nacos-kube/core/host/host.ts';
 import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
 import { Command } from 'commander';
+import { DataFolderError, takeFolderOfStore } from '../data-folder.ts';
 import { openStore } from '../open.ts';
 import { backupSqlite, removeDatabase } from '../sqlite-backup.ts';
 import type { Store } from '../store.ts';
@@ -97,6 +98,7 @@ async function into(host: Host, flags: Flags, source: MoveSource, isStopped: () 
   if (address.place === source.place) throw new MoveError(`${source.place} is source and target at once`);
   const name = createHash('sha256').update(`${source.place} ${address.place}`).digest('hex').slice(0, 8);
   const progress = new Progress(host.clock, say);
+  if (address.settings.kind === 'sqlite') await requireUnused(host, address.settings.path);
   await withStore(host, address, async (store) => {
     const target = new StoreTarget(store, address.place, new Patience(host));
     const statePath = flags.state ?? `nacos-kube-copy-${name}.json`;
@@ -114,6 +116,7 @@ async function into(host: Host, flags: Flags, source: MoveSource, isStopped: () 
 
 async function backup(host: Host, file: string, flags: Flags, isStopped: () => boolean): Promise<void> {
   const from = await addressOf(host, flags.from, flags.fromPasswordFile, FROM_PASSWORD);
+  await requireUnused(host, file);
   await requireNoStore(host, file);
   if (from.settings.kind === 'sqlite') await requireOther(from.settings.path, file);
   const progress = new Progress(host.clock, say);
@@ -181,6 +184,16 @@ async function addressOf(
 /** A source that is not there would be made, and copied as an empty one. */
 async function requireFile(host: Host, path: string): Promise<void> {
   if ((await host.disk.stat(path)) === undefined) throw new MoveError(`there is no file ${path}`);
+}
+
+/** A node that runs has what it read of its own store in memory; until this program ends none is started on it. */
+async function requireUnused(host: Host, path: string): Promise<void> {
+  try {
+    await takeFolderOfStore(host, path);
+  } catch (error) {
+    if (error instanceof DataFolderError) throw new MoveError(error.message, { cause: error });
+    throw error;
+  }
 }
 
 /** By whatever names: a backup would take the place of the store that it is of, and a copy feed itself without end. */
