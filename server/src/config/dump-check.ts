@@ -2,12 +2,12 @@ import type { Host } from '@nacos-kube/core/host/host.ts';
 import { DiskError } from '@nacos-kube/core/host/host.ts';
 import type { VariantId } from '@nacos-kube/core/model/config.ts';
 import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
+import { fewAtOnce } from '../store/few-at-once.ts';
 import type { ConfigCache } from './cache.ts';
 import type { Dump } from './dump.ts';
 import { type DumpedConfig, type DumpName, dumpLeaf, dumpPath, isOfEarlierRelease, readDumpFile } from './dump-file.ts';
 import { idOf, nameOf } from './dump-view.ts';
 import { type DumpEntry, readMark, servedOf, settledUntil, walkDump } from './dump-walk.ts';
-import { fewAtOnce } from './few-at-once.ts';
 import type { CachedView } from './view.ts';
 
 const KEYS_PER_TURN = 1_000;

@@ -1,6 +1,6 @@
 import { DiskError, type Host, type Timer } from '@nacos-kube/core/host/host.ts';
+import { fewAtOnce } from '../store/few-at-once.ts';
 import { type DumpName, dumpLeaf, dumpPath, keyName, type ViewKey } from './dump-file.ts';
-import { fewAtOnce } from './few-at-once.ts';
 
 /** By then the kernel has written out most of what is synced here, which costs little so. */
 export const SETTLE_MS = 45_000;

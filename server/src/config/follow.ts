@@ -1,9 +1,9 @@
 import type { ConfigKey } from '@nacos-kube/core/model/config.ts';
 import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
 import type { FeedReader } from '../store/feed-delivery.ts';
+import { fewAtOnce } from '../store/few-at-once.ts';
 import type { Change, Revision } from '../store/store.ts';
 import type { ConfigCache } from './cache.ts';
-import { fewAtOnce } from './few-at-once.ts';
 import type { RowReader } from './rows.ts';
 import type { VariantRowReader } from './variant-rows.ts';
 

@@ -9,10 +9,10 @@ import {
 } from '@nacos-kube/core/wire/config.ts';
 import { configError } from '@nacos-kube/core/wire/config-errors.ts';
 import { groupKey } from '@nacos-kube/core/wire/config-key.ts';
+import { fewAtOnce } from '../store/few-at-once.ts';
 import { type ConfigWrite, type Operator, type Store, StoreError } from '../store/store.ts';
 import type { ConfigCache } from './cache.ts';
 import type { Capacity } from './capacity.ts';
-import { fewAtOnce } from './few-at-once.ts';
 import { ROWS_READ_AT_ONCE } from './follow.ts';
 import type { MetaConfigs } from './meta.ts';
 import type { PeerHints } from './notify.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { FollowedRecords } from './followed-records.ts';
 import { createMemoryDatabase, createMemoryStore } from './memory.ts';
-import { WRITES_PENDING_MAX } from './record-rows.ts';
+import { ROWS_READ_AT_ONCE, WRITES_PENDING_MAX } from './record-rows.ts';
 import type { Change, StoredRecord } from './store.ts';
 
 async function setUp() {
@@ -22,7 +22,7 @@ async function setUp() {
     await host.advance(100);
     return work;
   };
-  return { host, database, theirs, records, told, until };
+  return { host, database, mine, theirs, records, told, until };
 }
 
 const record = (key: string, value: string): StoredRecord => ({ kind: 'service', key, value: JSON.stringify(value) });
@@ -78,6 +78,24 @@ test('a change of the feed is told of even if the row is the same again', async 
   told.length = 0;
   await until(records.feedReader.apply([changed('a'), changed('a')]));
   assert.deepEqual(told, ['a: x > x']);
+});
+
+test('rows that others changed are read few at once, and each once', async () => {
+  const { mine, theirs, records, until } = await setUp();
+  const keys = Array.from({ length: 5 * ROWS_READ_AT_ONCE }, (_, i) => `k${i}`);
+  for (const key of keys) await until(theirs.putRecord(record(key, 'x')));
+  const { getRecord } = mine;
+  let [now, most, reads] = [0, 0, 0];
+  mine.getRecord = async (...key) => {
+    now += 1;
+    reads += 1;
+    most = Math.max(most, now);
+    const found = await getRecord.apply(mine, key);
+    now -= 1;
+    return found;
+  };
+  await until(records.feedReader.apply([...keys, ...keys].map(changed)));
+  assert.deepEqual([records.size, reads, most], [keys.length, keys.length, ROWS_READ_AT_ONCE]);
 });
 
 test('a row that cannot be read is counted, and what was known of it stays', async () => {

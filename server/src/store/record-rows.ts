@@ -1,10 +1,13 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
+import { fewAtOnce } from './few-at-once.ts';
 import type { RecordCopy } from './record-copy.ts';
 import { type Change, type RecordKind, type Store, type StoredRecord, StoreError } from './store.ts';
 import { Touches } from './touches.ts';
 
 const SCAN_PAGE = 1_000;
+/** So few that other calls of the store do not wait for them. */
+export const ROWS_READ_AT_ONCE = 8;
 /** A row that was written each time while it was read. */
 export const READS_MAX = 20;
 /** Writes of one kind that are under way or wait for another of their row. */
@@ -140,14 +143,14 @@ export class RecordRows {
       after = page.next;
     } while (after !== undefined);
     for (const rowKey of before) if (!seen.has(rowKey)) unsure.push(rowKey);
-    for (const rowKey of unsure) await this.#readRow(rowKey, false);
+    await fewAtOnce(unsure, ROWS_READ_AT_ONCE, (rowKey) => this.#readRow(rowKey, false));
   }
 
   /** Whatever a change says, the row as it is now is what counts. */
   async readChanged(changes: readonly Change[]): Promise<void> {
     const { kind } = this.#table;
     const rowKeys = new Set(changes.flatMap(({ what }) => (what.kind === kind ? [what.key as string] : [])));
-    for (const rowKey of rowKeys) await this.#readRow(rowKey);
+    await fewAtOnce([...rowKeys], ROWS_READ_AT_ONCE, (rowKey) => this.#readRow(rowKey));
   }
 
   async #inTurn(rowKey: string, run: () => Promise<void>): Promise<void> {
