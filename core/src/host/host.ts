@@ -191,8 +191,13 @@ export interface TcpStream {
   /**
    * Copies both ways with back-pressure until either side ends; resolves when both are closed. When the other ends before
    * it has sent a byte, `again` is told all that it was sent, if that is little, and may give one that is sent it instead.
+   * `onWaiting` gets what has `again` asked at once, each time one is waited for; without another it is waited for still.
    */
-  join(other: TcpStream, again?: (sent: Uint8Array) => Promise<TcpStream | undefined>): Promise<void>;
+  join(
+    other: TcpStream,
+    again?: (sent: Uint8Array) => Promise<TcpStream | undefined>,
+    onWaiting?: (leave: () => void) => void,
+  ): Promise<void>;
   close(): void;
 }
 

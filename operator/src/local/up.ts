@@ -88,6 +88,7 @@ export class LocalCluster implements Steered {
       layoutOf: (member) => this.#layouts.get(member),
       onPrepared: (member) => this.#step({ kind: 'prepared', member }),
       onReady: (ports) => this.#vip?.setReady(ports),
+      onSilent: (port) => this.#vip?.memberIsSilent(port),
     });
   }
 

@@ -9,10 +9,23 @@ class FakeStream implements TcpStream {
   joined: TcpStream | undefined;
   again: ((sent: Uint8Array) => Promise<TcpStream | undefined>) | undefined;
   isClosed = false;
+  /** What it has said to a member that has not answered. */
+  sent = '';
   readonly #end = Promise.withResolvers<void>();
-  join(other: TcpStream, again?: (sent: Uint8Array) => Promise<TcpStream | undefined>): Promise<void> {
+  join(
+    other: TcpStream,
+    again?: (sent: Uint8Array) => Promise<TcpStream | undefined>,
+    onWaiting?: (leave: () => void) => void,
+  ): Promise<void> {
     this.joined = other;
     this.again = again;
+    const leave = async () => {
+      const next = await again?.(new TextEncoder().encode(this.sent));
+      if (next === undefined) return;
+      this.joined = next;
+      onWaiting?.(() => void leave());
+    };
+    onWaiting?.(() => void leave());
     return this.#end.promise;
   }
   close(): void {
@@ -128,6 +141,33 @@ test('a question that a member ends on is asked of each other once, and what may
   const late = await connect();
   vip.close();
   assert.equal(await again(late, ''), undefined);
+});
+
+test('what a silent member was asked is asked of another, and a write waits where it is', async () => {
+  const { host, vip, members, connect } = await serving([8850, 8860, 8870]);
+  const head = 'HTTP/1.1\r\nHost: vip\r\n\r\n';
+  const [reading, writing, idle, other] = [await connect(), await connect(), await connect(), await connect()];
+  assert.deepEqual(members, [8850, 8860, 8870, 8850]);
+  Object.assign(reading, { sent: `GET / ${head}` });
+  Object.assign(writing, { sent: `PUT / ${head}` });
+  const [before, first] = [writing.joined, other.joined];
+  other.close();
+  await host.advance(0);
+  members.length = 0;
+  const silent = async (port: number) => {
+    vip.memberIsSilent(port);
+    await host.advance(0);
+  };
+  await silent(8850);
+  await silent(8850);
+  assert.equal(members.length, 1, 'the connection that is over asks nobody');
+  assert.notEqual(members[0], 8850);
+  await silent(8860);
+  await silent(8870);
+  await silent(8850);
+  assert.deepEqual([writing.joined, other.joined], [before, first]);
+  assert.ok(reading.joined !== undefined && idle.joined !== undefined);
+  assert.ok(![reading, writing, idle].some(({ isClosed }) => isClosed));
 });
 
 test('there is a most of connections, and each that ends makes room', async () => {

@@ -21,13 +21,16 @@ export const WAIT_FOR_MEMBER_MS = 2_500;
  * clients who were told by a member itself come before that.
  *
  * A member that is killed still takes connections for some milliseconds, and answers none of them. If all that it was
- * sent is a question that changes nothing, or not a byte, the others are asked in its place, each once.
+ * sent is a question that changes nothing, or not a byte, the others are asked in its place, each once. So they are when a
+ * member that has such a question hangs; whatever may change something stays where it is.
  */
 export class Vip {
   readonly #host: Host;
   readonly #port: number;
   readonly #log: Log;
   readonly #waiting = new Set<() => void>();
+  /** By port, what leaves a member that has not answered yet. */
+  readonly #unanswered = new Map<number, Set<() => void>>();
   #listener: TcpListener | undefined;
   #ready: readonly number[] = [];
   #turn = 0;
@@ -53,6 +56,11 @@ export class Vip {
   setReady(ports: readonly number[]): void {
     this.#ready = ports;
     if (ports.length > 0) this.#wake();
+  }
+
+  /** The member gives no answer to others: what it can be spared is asked of another one. */
+  memberIsSilent(port: number): void {
+    for (const leave of [...(this.#unanswered.get(port) ?? [])]) leave();
   }
 
   /** Takes no new connection; those that are open go on. */
@@ -82,9 +90,27 @@ export class Vip {
       const tried = new Set<number>();
       const member = await this.#member(tried);
       if (member === undefined) this.#refuse(client);
-      else await client.join(member, (sent) => this.#another(sent, tried));
+      else await this.#join(client, member, tried);
     } finally {
       this.#open--;
+    }
+  }
+
+  async #join(client: TcpStream, member: TcpStream, tried: Set<number>): Promise<void> {
+    let forget = () => {};
+    const onWaiting = (leave: () => void) => {
+      const port = [...tried].at(-1) as number;
+      const those = this.#unanswered.getOrInsert(port, new Set()).add(leave);
+      forget = () => void those.delete(leave);
+    };
+    const again = (sent: Uint8Array) => {
+      forget();
+      return this.#another(sent, tried);
+    };
+    try {
+      await client.join(member, again, onWaiting);
+    } finally {
+      forget();
     }
   }
 
@@ -117,7 +143,10 @@ export class Vip {
 
   async #another(sent: Uint8Array, tried: Set<number>): Promise<TcpStream | undefined> {
     if (this.#isClosing || !isRepeatable(sent)) return undefined;
-    this.#log.debug('a member ended without an answer, asking another', { tried: [...tried], bytes: sent.length });
+    this.#log.debug('a member ended or hangs without an answer, asking another', {
+      tried: [...tried],
+      bytes: sent.length,
+    });
     return this.#connect(tried);
   }
 

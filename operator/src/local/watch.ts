@@ -18,6 +18,8 @@ export interface Watched {
   readonly onPrepared: (member: string) => void;
   /** Other members than before may be given traffic. */
   readonly onReady: (ports: readonly number[]) => void;
+  /** A look at it in vain, be it the first. */
+  readonly onSilent: (port: number) => void;
 }
 
 /** How the members are, by asking them again and again. */
@@ -111,6 +113,8 @@ export class Watch {
     if (health.isReady || (health.isSilent && silentLooks < SILENT_LOOKS_MAX)) this.#serving.set(member, silentLooks);
     else this.#serving.delete(member);
     this.#tellReady();
+    const port = this.#watched.layoutOf(member)?.port;
+    if (health.isSilent && port !== undefined) this.#watched.onSilent(port);
   }
 
   #tellReady(): void {

@@ -60,6 +60,7 @@ async function proxied(servers: readonly ((socket: Socket) => void)[]) {
     ports.push((server.address() as AddressInfo).port);
   }
   const asked: string[] = [];
+  const leaving: (() => void)[] = [];
   let isLastGiven = false;
   const connectNext = async () => {
     const port = ports.shift();
@@ -71,11 +72,11 @@ async function proxied(servers: readonly ((socket: Socket) => void)[]) {
       asked.push(Buffer.from(sent).toString());
       return connectNext();
     };
-    await near.join((await connectNext())!, again);
+    await near.join((await connectNext())!, again, (leave) => leaving.push(leave));
   };
   const proxy = await listenTcp(ANY, (near) => void serve(near), log);
   after(() => proxy.stop());
-  return { port: proxy.port, asked, isLastGiven: () => isLastGiven };
+  return { port: proxy.port, asked, leaving, isLastGiven: () => isLastGiven };
 }
 
 /** Says something and gives all that comes back until the end. */
@@ -112,6 +113,23 @@ test('who asks is closed when there is nobody else', async () => {
   const { port, asked, isLastGiven } = await proxied([dies]);
   assert.equal(await saying(port, 'a question'), '');
   assert.deepEqual([asked, isLastGiven()], [['a question'], true]);
+});
+
+test('one that hangs can be left for another, or waited for where there is none', async () => {
+  const heard = [Promise.withResolvers<Socket>(), Promise.withResolvers<Socket>()];
+  const hangs = (n: number) => (socket: Socket) => socket.once('data', () => heard[n]!.resolve(socket));
+  const { port, asked, leaving, isLastGiven } = await proxied([hangs(0), hangs(1)]);
+  const said = saying(port, 'a question');
+  await heard[0]!.promise;
+  leaving[0]!();
+  const last = await heard[1]!.promise;
+  assert.deepEqual([asked, leaving.length], [['a question'], 2]);
+  leaving[0]!();
+  leaving[1]!();
+  last.end('an answer');
+  assert.equal(await said, 'an answer');
+  leaving[1]!();
+  assert.deepEqual([asked.length, isLastGiven()], [2, true]);
 });
 
 test('what is long is sent once', async () => {

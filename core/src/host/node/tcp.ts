@@ -85,12 +85,16 @@ class NodeTcpStream implements TcpStream {
     socket.on('error', () => {}); // 'close' follows, and is all that anyone has to know
   }
 
-  async join(other: TcpStream, again?: (sent: Uint8Array) => Promise<TcpStream | undefined>): Promise<void> {
+  async join(
+    other: TcpStream,
+    again?: (sent: Uint8Array) => Promise<TcpStream | undefined>,
+    onWaiting: (leave: () => void) => void = () => {},
+  ): Promise<void> {
     const near = this.#socket;
     let far = NodeTcpStream.#socketOf(other);
     if (again !== undefined) {
       for (let sent: Buffer | undefined = NOTHING; sent !== undefined; ) {
-        sent = await sentInVain(near, far, sent);
+        sent = await sentInVain(near, far, sent, onWaiting);
         const next = sent && (await again(sent));
         if (next === undefined) break;
         far.destroy();
@@ -140,10 +144,15 @@ const NOTHING = Buffer.alloc(0);
 
 /**
  * Copies to the far side until that answers, first what another was sent. Resolves with all that it was sent when it ends
- * without a byte, while the near side still waits; with undefined when nothing is to be repeated, and the two can be
+ * without a byte, or is left, while the near side still waits; with undefined when nothing is to be repeated, and the two can be
  * joined as they are.
  */
-function sentInVain(near: Socket, far: Socket, before: Buffer): Promise<Buffer | undefined> {
+function sentInVain(
+  near: Socket,
+  far: Socket,
+  before: Buffer,
+  onWaiting: (leave: () => void) => void,
+): Promise<Buffer | undefined> {
   if (near.destroyed) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     const sent = [before];
@@ -159,7 +168,9 @@ function sentInVain(near: Socket, far: Socket, before: Buffer): Promise<Buffer |
       else far.read(); // else its end is not told
     };
     const onFarEnd = () => end(Buffer.concat(sent));
+    let isOver = false;
     const end = (result: Buffer | undefined) => {
+      isOver = true;
       near.off('data', onSent).off('end', onNearEnd).off('close', onNearEnd).unpipe(far);
       far.off('readable', onReadable).off('end', onFarEnd).off('close', onFarEnd);
       resolve(result);
@@ -168,6 +179,9 @@ function sentInVain(near: Socket, far: Socket, before: Buffer): Promise<Buffer |
     near.pipe(far);
     near.on('data', onSent).on('end', onNearEnd).on('close', onNearEnd);
     far.on('readable', onReadable).on('end', onFarEnd).on('close', onFarEnd);
+    onWaiting(() => {
+      if (!isOver) onFarEnd();
+    });
   });
 }
 
