@@ -1,4 +1,4 @@
-import type { Endpoint, Host, InboundResponse } from '@nacos-kube/core/host/host.ts';
+import { type Endpoint, type Host, type InboundResponse, NetworkError } from '@nacos-kube/core/host/host.ts';
 
 /** One call; a member that takes longer is taken for silent. */
 export const CALL_TIMEOUT_MS = 2_000;
@@ -9,6 +9,8 @@ const MEMBERS_MAX = 64;
 const ALARMS_MAX = 64;
 /** One token for each cluster that is looked after. */
 const TOKENS_MAX = 1_000;
+/** One that was good for nothing for so long may be why nobody answers. */
+const TOKEN_DOUBTED_MS = 5_000;
 
 /** A member as etcd knows it. Numbers have 64 bits, so they stay texts. */
 export interface EtcdMember {
@@ -70,7 +72,7 @@ const UNAUTHENTICATED = 16;
 export class EtcdGateway {
   readonly #host: Host;
   /** By login, for a token costs each member the work of a password hash. */
-  readonly #tokens = new Map<string, string>();
+  readonly #tokens = new Map<string, Token>();
 
   constructor(host: Host) {
     this.#host = host;
@@ -167,12 +169,22 @@ export class EtcdGateway {
     }
   }
 
-  /** With the token; once more with a fresh one, for they are forgotten after a while and by a member that restarts. */
+  /**
+   * With the token; once more with a fresh one, for they are forgotten after a while and by a member that restarts. A
+   * member that has not come as far as the one that gave it keeps whoever shows it waiting: after a restore for ever.
+   */
   async #guarded(at: Endpoint, path: string, body: object, login: EtcdLogin, timeoutMs?: number): Promise<Json> {
+    const { clock } = this.#host;
     const known = this.#tokens.get(keyOf(login));
     try {
-      return await this.#call(at, path, body, known ?? (await this.#token(at, login)), timeoutMs);
+      const answer = await this.#call(at, path, body, known?.text ?? (await this.#token(at, login)), timeoutMs);
+      const used = this.#tokens.get(keyOf(login));
+      if (used) used.goodMs = clock.monotonic();
+      return answer;
     } catch (error) {
+      const isLate = error instanceof NetworkError && error.kind === 'timeout';
+      const isDoubted = known !== undefined && clock.monotonic() - known.goodMs >= TOKEN_DOUBTED_MS;
+      if (isLate && isDoubted && this.#tokens.get(keyOf(login)) === known) this.#tokens.delete(keyOf(login));
       if (known === undefined || !isTokenRefused(error)) throw error;
     }
     return await this.#call(at, path, body, await this.#token(at, login), timeoutMs);
@@ -185,7 +197,7 @@ export class EtcdGateway {
       const answer = await this.#call(at, '/v3/auth/authenticate', { name: login.user, password: login.password });
       const token = textOf(answer['token']);
       if (this.#tokens.size >= TOKENS_MAX) this.#tokens.clear();
-      this.#tokens.set(keyOf(login), token);
+      this.#tokens.set(keyOf(login), { text: token, goodMs: this.#host.clock.monotonic() });
       return token;
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
@@ -210,6 +222,12 @@ export class EtcdGateway {
     });
     return decode(answer);
   }
+}
+
+interface Token {
+  readonly text: string;
+  /** When it was taken last. */
+  goodMs: number;
 }
 
 type Json = Readonly<Record<string, unknown>>;
