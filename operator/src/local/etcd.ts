@@ -71,8 +71,12 @@ export class LocalEtcd {
 
   async stop(): Promise<void> {
     this.#isStopping = true;
-    for (const process of this.#running.values()) process.kill('SIGTERM');
     const timer = this.#host.clock.after(STOP_MAX_MS, () => this.kill());
+    // One after the other: who leads hands over, and for one that is stopping too it would wait 10 s.
+    for (const process of [...this.#running.values()]) {
+      process.kill('SIGTERM');
+      await process.exited;
+    }
     await Promise.all(this.#keeping.values());
     timer.cancel();
   }
