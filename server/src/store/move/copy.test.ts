@@ -52,6 +52,23 @@ describe('a copy of a store', () => {
     await assert.rejects(readFile(statePath()), { code: 'ENOENT' });
   });
 
+  it('goes on where the source says once that it was started again, and tells what to do where changes are gone', async () => {
+    await fillStore(from);
+    const changes = from.changes.bind(from);
+    let gaps = 1;
+    from.changes = async (after, limit) => {
+      if (gaps > 0) await from.putConfig(writeOf('meanwhile', `${gaps}`));
+      gaps -= 1;
+      return gaps < 0 ? changes(after, limit) : { gap: true, upTo: await from.revision() };
+    };
+    assert.deepEqual((await copy(from, to)).wrong, []);
+    assert.deepEqual(await rowsOf(to), await rowsOf(from));
+    gaps = 2;
+    const message = `from changed more meanwhile than its feed keeps; what it removed is still in other: empty that, remove ${statePath()}, and start anew`;
+    const target = new StoreTarget(await memoryStore(), 'other', new Patience(host, 0));
+    await assert.rejects(copy(from, to, { target }), { name: 'MoveError', message });
+  });
+
   it('goes through sqlite and back', async () => {
     await fillStore(from, 450);
     const sqlite = createSqliteStore(host, { path: join(folder, 'through.sqlite') });

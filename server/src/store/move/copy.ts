@@ -2,7 +2,7 @@ import type { Host } from '@nacos-kube/core/host/host.ts';
 import { HISTORY_KEPT_DAYS } from '../bounds.ts';
 import type { Revision } from '../store.ts';
 import { type CopyState, readState, START_ANEW, writeState } from './copy-state.ts';
-import { MoveError, MoveStoppedError } from './move-error.ts';
+import { FeedGapError, MoveError, MoveStoppedError } from './move-error.ts';
 import { isGone, type MoveRow, rowName } from './move-row.ts';
 import type { Progress } from './progress.ts';
 import type { MoveSource } from './store-source.ts';
@@ -52,11 +52,17 @@ export async function copyStore(options: CopyOptions): Promise<CopyResult> {
   const end = await copyPages(options, known?.cursor ?? undefined, (cursor) =>
     writeState(host, statePath, { ...facts, cursor, counts: Object.fromEntries(progress.counts) }),
   );
-  const upTo = await catchUp(options, revision, end);
-  progress.tell(`copied ${progress.summary()}; comparing them`);
-  const result = await compare(options, upTo, end);
-  await host.disk.remove(statePath);
-  return result;
+  try {
+    const upTo = await catchUp(options, revision, end);
+    progress.tell(`copied ${progress.summary()}; comparing them`);
+    const result = await compare(options, upTo, end);
+    await host.disk.remove(statePath);
+    return result;
+  } catch (cause) {
+    if (!(cause instanceof FeedGapError)) throw cause;
+    const advice = `what it removed is still in ${target.place}: empty that, remove ${statePath}, and start anew`;
+    throw new MoveError(`${cause.message}; ${advice}`, { cause });
+  }
 }
 
 /** What can be told of a store: its revision never goes back, and what was copied stands in the target. */

@@ -6,7 +6,7 @@ import {
   type Revision,
   type Store,
 } from '../store.ts';
-import { MoveError } from './move-error.ts';
+import { FeedGapError, MoveError } from './move-error.ts';
 import { type MoveRow, RECORD_KINDS, withMd5 } from './move-row.ts';
 import type { Patience } from './patience.ts';
 
@@ -76,11 +76,11 @@ export class StoreSource implements MoveSource {
   async *changes(after: Revision): AsyncGenerator<ChangedPage> {
     let from = after;
     for (let pages = 0; pages < CHANGE_PAGES_MAX; pages += 1) {
-      const page = await this.#patience.with(() => this.#store.changes(from, CHANGES_AT_ONCE));
-      if (page.gap) {
-        const message = `${this.place} changed more meanwhile than its feed keeps: start anew, with --into-existing`;
-        throw new MoveError(message);
-      }
+      const ask = () => this.#patience.with(() => this.#store.changes(from, CHANGES_AT_ONCE));
+      let page = await ask();
+      // A server that was started again is told once, in case that something is gone: here all rows are compared anyway.
+      if (page.gap) page = await ask();
+      if (page.gap) throw new FeedGapError(`${this.place} changed more meanwhile than its feed keeps`);
       from = page.upTo;
       if (page.changes.length > 0) yield { rows: await this.#rowsOf(page.changes), upTo: page.upTo };
       if (page.changes.length < CHANGES_AT_ONCE) return;
