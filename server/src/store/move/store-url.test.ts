@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { parseStoreUrl } from './store-url.ts';
 
 const LOGIN = { user: undefined, password: undefined };
+/** Java nodes may keep past writes for longer than 30 days; to read them removes none. */
+const KEEPING = { historyKeptDays: 36_500 };
 const FILES = { caFile: undefined, certFile: undefined, keyFile: undefined };
 const REDIS = { ...LOGIN, kind: 'redis', mode: 'single', master: 'mymaster', prefix: 'nacos-kube:', tls: undefined };
 
@@ -14,12 +16,12 @@ test('a URL says which store is meant', () => {
     'mysql://ann:p%40ss@db:3307/nacos?serverTimezone=GMT%2B8': [
       {
         ...{ kind: 'mysql', host: 'db', port: 3307, database: 'nacos', user: 'ann', password: 'p@ss' },
-        parameters: 'serverTimezone=GMT%2B8',
+        ...{ parameters: 'serverTimezone=GMT%2B8', ...KEEPING },
       },
       'mysql://db:3307/nacos',
     ],
     'mysql://ann@[::1]/nacos': [
-      { kind: 'mysql', host: '::1', port: 3306, database: 'nacos', user: 'ann', password: '' },
+      { kind: 'mysql', host: '::1', port: 3306, database: 'nacos', user: 'ann', password: '', ...KEEPING },
       'mysql://[::1]/nacos',
     ],
     'etcd://a,b:2380': [

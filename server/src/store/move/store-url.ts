@@ -17,6 +17,9 @@ export const URL_FORMS = [
 const PREFIX_DEFAULTS = { etcd: '/nacos-kube/', redis: 'nacos-kube:' } as const;
 const PORTS = { mysql: 3306, etcd: 2379, redis: 6379, sentinel: 26_379 } as const;
 
+/** For how long past writes are kept is for those who use the database to say: who only reads it removes none. */
+const HISTORY_KEPT_DAYS = 36_500;
+
 interface Parts {
   readonly scheme: string;
   readonly user: string | undefined;
@@ -60,7 +63,7 @@ function mysqlOf(parts: Parts, password: string | undefined, text: string): Stor
   if (database === '' || database.includes('/')) throw wrong(text, 'it needs a database after the host');
   if (user === undefined || user === '') throw wrong(text, 'it needs a user before the host');
   return {
-    ...{ kind: 'mysql', host, port, database, user, password: password ?? '' },
+    ...{ kind: 'mysql', host, port, database, user, password: password ?? '', historyKeptDays: HISTORY_KEPT_DAYS },
     ...(search !== '' && { parameters: search }),
   };
 }
