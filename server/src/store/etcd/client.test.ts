@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { after, describe, it } from 'node:test';
-import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { type Metadata, Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { etcdMissing, startEtcd } from '../../../../e2e/engines/etcd.ts';
 import { createTestHost } from '../host-for-tests.ts';
 import { EtcdClient } from './client.ts';
@@ -133,7 +133,55 @@ describe('the client of etcd', () => {
     await new Promise(setImmediate);
     assert.deepEqual(ends, []);
   });
+
+  it('gives up a token that a member made anew keeps waiting for, for nobody would ever refuse it', async () => {
+    const member = await startGuarded();
+    closed.push(member.stop);
+    const client = new EtcdClient(host, {
+      ...{ endpoints: [member.url], prefix: PREFIX, user: 'ann', password: 'p' },
+      ...{ caFile: undefined, certFile: undefined, keyFile: undefined },
+    });
+    closed.unshift(() => client.close());
+    client.open();
+    const ask = () => getKey(client, client.patience(200), new Keys(PREFIX).head);
+    await ask();
+    member.waiting.add('token 1');
+    await assert.rejects(ask(), /in time/);
+    assert.equal(member.logins(), 1, 'it may be slow');
+    nowMs += 5000;
+    await ask();
+    assert.equal(member.logins(), 2);
+  });
 });
+
+/** A member that gives a token with each login, and answers all but those it is told to keep waiting. */
+async function startGuarded() {
+  const server = new Server();
+  const waiting = new Set<string>();
+  let logins = 0;
+  type Answer = (error: null, answer: object) => void;
+  const add = (
+    name: 'Auth/Authenticate' | 'KV/Range',
+    answer: (call: { metadata: Metadata }, answer: Answer) => void,
+  ) => {
+    const { path, responseSerialize, requestDeserialize } = methodOf<object, object>(name);
+    server.register(path, answer as never, responseSerialize, requestDeserialize, 'unary');
+  };
+  add('Auth/Authenticate', (_call, answer) => answer(null, { token: `token ${++logins}` }));
+  add('KV/Range', ({ metadata }, answer) => {
+    if (!waiting.has(String(metadata.get('token')[0]))) answer(null, { header: { revision: 1 }, kvs: [], count: 0 });
+  });
+  const url = await portOf(server);
+  return { url, waiting, logins: () => logins, stop: () => server.forceShutdown() };
+}
+
+async function portOf(server: Server): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+    error === null ? resolve(port) : reject(error),
+  );
+  return `http://127.0.0.1:${await promise}`;
+}
 
 /** A member that is overloaded: it takes no writes, and tells what is watched all the same. */
 async function startRefusing(onRefused: () => void) {
@@ -161,10 +209,6 @@ async function startRefusing(onRefused: () => void) {
     watch.requestDeserialize,
     'bidi',
   );
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
-    error === null ? resolve(port) : reject(error),
-  );
-  const url = `http://127.0.0.1:${await promise}`;
+  const url = await portOf(server);
   return { url, refused: () => refused, stop: () => server.forceShutdown() };
 }

@@ -15,6 +15,8 @@ const MEMBER_TIMEOUT_MS = 1200;
 const RETRY_WAIT_MS = 25;
 const RETRY_WAIT_MS_MAX = 200;
 const LOGINS_PER_CALL_MAX = 2;
+/** A token that was good for nothing for so long may be why nobody answers. */
+const TOKEN_DOUBTED_MS = 5000;
 
 /** When etcd answered last, whoever asked; it does not matter what. */
 export interface Answers {
@@ -175,8 +177,10 @@ export class EtcdClient {
       this.#requireOpen();
       const endpoint = this.#endpoint;
       let isAsked = false;
+      let token: Promise<string | undefined> | undefined;
       try {
         const metadata = name === 'Auth/Authenticate' ? new Metadata() : await this.#metadata(patience);
+        token = this.#token;
         if (patience.leftMs <= 0) throw lateFailure(this.place);
         isAsked = true;
         const answer = await endpoint.call(name, request, metadata, Math.min(patience.leftMs, this.answerTimeoutMs));
@@ -193,6 +197,10 @@ export class EtcdClient {
           continue;
         }
         if (isAsked && failure.isPassing) this.#leave(endpoint, failure.reason === 'late');
+        // A member that has not come as far as the one that gave it answers it nothing: after a restore for ever.
+        const isDoubted = clock.monotonic() - this.#answers.lastMs >= TOKEN_DOUBTED_MS;
+        // Many calls find that at once, and one login is enough.
+        if (failure.reason === 'late' && isDoubted && this.#token === token) this.forgetToken();
         if (!isRepeated(failure) || patience.leftMs <= waitMs) throw withReason(failure, before);
         if (failure.reason !== 'late') before = failure;
         await clock.sleep(waitMs * (0.5 + random.float()));
