@@ -137,7 +137,9 @@ async function tagsOf(session: MysqlSession, configs: readonly Row[]): Promise<R
   );
   for (const row of rows) {
     const id = String(row['id']);
-    tags.set(id, [...(tags.get(id) ?? []), textOf(row['tag_name'])]);
+    const [known = [], tag] = [tags.get(id), textOf(row['tag_name'])];
+    // The index of 1.4 lets one come twice, as its type may be none, and Java nodes store what they are sent.
+    if (!known.includes(tag)) tags.set(id, [...known, tag]);
   }
   return tags;
 }

@@ -61,7 +61,7 @@ function essence(row: MoveRow): unknown {
   switch (row.what) {
     case 'config': {
       const { content, type, appName, description, use, effect, schema, tags, sourceIp, sourceUser } = row.row;
-      const facts = [type, appName, description, use, effect, schema, [...tags].sort(), sourceIp, sourceUser];
+      const facts = [type, appName, description, use, effect, schema, [...new Set(tags)].sort(), sourceIp, sourceUser];
       return [rowName(row), md5(content), facts];
     }
     case 'variant': {
