@@ -280,6 +280,8 @@ class MysqlStore implements Store {
       if (isAny) this.#hintIn(0);
       this.#failuresInRow = 0;
     } catch (error) {
+      // It was stopped meanwhile.
+      if (this.#timers.length === 0) return;
       this.#failuresInRow += 1;
       if (this.#failuresInRow === 1) this.#host.log.warn('cannot look for changes that others made', { error });
     } finally {
