@@ -179,6 +179,25 @@ test('its figures say which generation a start would find, since when, and what 
   assert.equal(later.metrics().dumpGeneration, 2);
 });
 
+test('a generation counts once its files and all folders that lead to them are synced', async () => {
+  const { host, cache, put } = setUp();
+  put('d', 'text');
+  const dump = new Dump(host, 'folder/data', cache, async () => undefined);
+  const done: string[] = [];
+  const { write } = host.disk;
+  Object.assign(host.disk, {
+    sync: async (path: string) => void done.push(path),
+    write: async (path: string, content: Uint8Array) => {
+      if (path.endsWith('/whole')) done.push('whole');
+      return write(path, content);
+    },
+  });
+  await checkDump(host, dump, cache);
+  const file = dumpPath('folder/data', dumpName('d+g', { md5: contentMd5('text'), type: 'text' }));
+  assert.equal(done.pop(), 'whole');
+  assert.deepEqual(done.sort(), ['folder', file.slice(0, 'folder/data/00'.length), file].sort());
+});
+
 test('what is published is synced at once where too much waits for it', async () => {
   const { host, dump, put } = setUp();
   for (let i = 0; i <= UNSETTLED_MAX; i += 1) dump.unsettled.note(`k${i}`, 'name', []);

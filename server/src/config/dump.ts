@@ -1,3 +1,4 @@
+import { dirname } from 'node:path/posix';
 import { DiskError, type Host, type Log, type Timer } from '@nacos-kube/core/host/host.ts';
 import type { VariantId } from '@nacos-kube/core/model/config.ts';
 import type { GroupKey } from '@nacos-kube/core/wire/config-key.ts';
@@ -166,6 +167,8 @@ export class Dump {
 
   /** In one step, from now on a start without the store finds the next generation, all of which power loss leaves. */
   async swap(facts: () => Pick<DumpMark, 'configs' | 'gone'>): Promise<void> {
+    // Its name may be as new as what is in it.
+    if (!this.#hasSwapped) this.unsettled.noteNames(dirname(this.directory));
     await this.unsettled.settleMost();
     await this.alone(async () => {
       const generation = (await this.generation()) + 1;
