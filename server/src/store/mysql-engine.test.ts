@@ -356,6 +356,24 @@ describe('the mysql store beside other writers and on a failing server', {
     for (const forgetting of several) await forgetting.stop();
   });
 
+  it('leaves nothing open on a server that does not commit by itself', async () => {
+    const database = await newDatabase();
+    await server.query(`SET GLOBAL autocommit = 0; SET GLOBAL completion_type = 'CHAIN'`);
+    try {
+      const [one, other] = [await open(database), await open(database)];
+      const from = await other.revision();
+      await one.putConfig(writeOf('told', 'x'));
+      await server.query(`UPDATE ${database}.config_info SET content = 'by hand', gmt_modified = NOW(); COMMIT`);
+      for (const store of [one, other]) {
+        await eventually(async () => assert.equal((await changesSince(store, from)).length, 2));
+        assert.equal((await store.getConfig(keyOf('told')))?.content, 'by hand');
+      }
+      await server.query(`SET lock_wait_timeout = 1; ALTER TABLE ${database}.config_info ADD COLUMN theirs int`);
+    } finally {
+      await server.query(`SET GLOBAL autocommit = 1; SET GLOBAL completion_type = 'NO_CHAIN'`);
+    }
+  });
+
   it('reads a tag once that a Java node has stored twice', async () => {
     const database = await newDatabase();
     const store = await open(database);

@@ -167,9 +167,9 @@ export class MysqlSession {
     await this.command(
       `SET SESSION TRANSACTION ISOLATION LEVEL ${needsStricter ? 'REPEATABLE READ' : 'READ COMMITTED'}`,
     );
-    // Strict: a text that does not fit is refused, never cut.
+    // Strict: a text that does not fit is refused, never cut. A server may have been told to leave single statements open.
     await this.command(
-      `SET SESSION time_zone = '${timeZone}', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
+      `SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', time_zone = '${timeZone}', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
        wait_timeout = ${ABANDONED_AFTER_S}, innodb_lock_wait_timeout = ${LOCK_WAIT_S}`,
     );
   }
