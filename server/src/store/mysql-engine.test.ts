@@ -356,6 +356,19 @@ describe('the mysql store beside other writers and on a failing server', {
     for (const forgetting of several) await forgetting.stop();
   });
 
+  it('tells rows once whose namespace is NULL', async () => {
+    const database = await newDatabase();
+    const store = await open(database);
+    const from = await store.revision();
+    const person = await connect(database);
+    for (const table of ['config_info', 'config_info_beta']) {
+      await person.query(`INSERT INTO ${table} (data_id, group_id, tenant_id, content) VALUES ('d', 'g', NULL, 'x')`);
+    }
+    await eventually(async () => assert.equal((await changesSince(store, from)).length, 2));
+    await createTestHost().clock.sleep(1000);
+    assert.equal((await changesSince(store, from)).length, 2);
+  });
+
   it('leaves nothing open on a server that does not commit by itself', async () => {
     const database = await newDatabase();
     await server.query(`SET GLOBAL autocommit = 0; SET GLOBAL completion_type = 'CHAIN'`);

@@ -1,13 +1,27 @@
 import type { VariantId } from '@nacos-kube/core/model/config.ts';
-import { readVariantText } from './history.ts';
 import { BETA_MARK_SQL, CAPACITY_MARK_SQL, NAMESPACE_MARK_SQL, TAG_MARK_SQL } from './mysql-marks.ts';
 import { readKey, readRecordKey } from './mysql-read.ts';
-import { noteRecord } from './mysql-records.ts';
-import type { MysqlSession } from './mysql-session.ts';
-import { noteVariant } from './mysql-variants.ts';
+import type { MysqlSession, Row, SqlValue } from './mysql-session.ts';
+import { chunks, keyValues, ROWS_PER_STATEMENT } from './mysql-write.ts';
+import type { ChangedThing } from './store.ts';
 
 /** At one look; what is beyond it the next look finds. */
 export const FOUND_MAX = 1000;
+
+/** The feed's word on rows, many in one statement; one without a mark is gone. */
+export async function tell(session: MysqlSession, kind: ChangedThing['kind'], rows: readonly Row[]): Promise<void> {
+  for (const some of chunks(rows, ROWS_PER_STATEMENT)) {
+    await session.change(
+      `INSERT INTO nk_change (kind, removed, data_id, group_id, tenant_id, record_key, mark)
+       VALUES ${some.map(() => '(?, ?, ?, ?, ?, ?, ?)').join(', ')}`,
+      some.flatMap((row): SqlValue[] => {
+        const mark = row['mark'] as string | null | undefined;
+        const key = row['record_key'] === undefined ? '' : readRecordKey(row);
+        return [kind, mark === null || mark === undefined ? 1 : 0, ...keyValues(readKey(row)), key, mark ?? ''];
+      }),
+    );
+  }
+}
 
 /** There are few, so that those of a writer whose clock or zone is another are found as well. */
 const LOOK_BACK_DAYS = 1;
@@ -28,9 +42,7 @@ async function tellKind(session: MysqlSession, kind: VariantId['kind']): Promise
          ORDER BY n.id DESC LIMIT 1) AS told
       FROM config_info_${kind} v WHERE v.gmt_modified >= NOW() - INTERVAL ${LOOK_BACK_DAYS} DAY
     ) found WHERE NOT told <=> mark LIMIT ${FOUND_MAX}`);
-  for (const row of rows) {
-    await noteVariant(session, readKey(row), readVariantText(readRecordKey(row)), String(row['mark']));
-  }
+  await tell(session, 'variant', rows);
   return rows.length > 0;
 }
 
@@ -44,11 +56,16 @@ export async function tellRemovedVariants(session: MysqlSession): Promise<boolea
     LEFT JOIN (${presentSql('beta')}) beta ON beta.digest = ${digestSql('n', 'n.record_key')}
     LEFT JOIN (${presentSql('tag')}) tag ON tag.digest = ${digestSql('n', 'n.record_key')}
     WHERE n.removed = 0 AND beta.digest IS NULL AND tag.digest IS NULL LIMIT ${FOUND_MAX}`);
-  for (const row of rows) await noteVariant(session, readKey(row), readVariantText(readRecordKey(row)), undefined);
+  await tell(session, 'variant', rows);
   return rows.length > 0;
 }
 
-const same = (column: string) => `n.${column} = CONVERT(v.${column} USING utf8mb4) COLLATE utf8mb4_bin`;
+/** A part of a key as the feed has it; the columns of 1.4 may be NULL. */
+export function nameSql(column: string): string {
+  return `COALESCE(CONVERT(${column} USING utf8mb4), '') COLLATE utf8mb4_bin`;
+}
+
+const same = (column: string) => `n.${column} = ${nameSql(`v.${column}`)}`;
 const SAME_KEY = `${same('data_id')} AND ${same('group_id')} AND ${same('tenant_id')}`;
 
 /** All keys, as a table that the server puts an index on: one comparison with each of the others would be too many. */
@@ -57,9 +74,7 @@ function presentSql(kind: VariantId['kind']): string {
 }
 
 function digestSql(alias: string, key: string): string {
-  const names = ['data_id', 'group_id', 'tenant_id'].map(
-    (name) => `COALESCE(CONVERT(${alias}.${name} USING utf8mb4), '')`,
-  );
+  const names = ['data_id', 'group_id', 'tenant_id'].map((name) => nameSql(`${alias}.${name}`));
   return `MD5(CONCAT_WS('\\n', ${names.join(', ')}, CONVERT(${key} USING utf8mb4)))`;
 }
 
@@ -109,13 +124,13 @@ export async function tellRecords(session: MysqlSession, table: keyof typeof TAB
          WHERE n.kind = '${kind}' AND n.record_key = ${key} ORDER BY n.id DESC LIMIT 1) AS told
       FROM ${from} t WHERE ${where}
     ) found WHERE NOT told <=> mark AND NOT (told IS NULL AND mark = '0,0,0,0') LIMIT ${FOUND_MAX}`);
-  for (const row of changed) await noteRecord(session, kind, readRecordKey(row), String(row['mark']));
+  await tell(session, kind, changed);
   const removed = await session.rowsOfText(`
     SELECT last.record_key FROM nk_change last
     JOIN (SELECT MAX(id) AS id FROM nk_change WHERE kind = '${kind}' GROUP BY record_key) newest ON newest.id = last.id
     LEFT JOIN (SELECT DISTINCT ${key} AS record_key FROM ${from} t WHERE ${where}) present
       ON present.record_key = last.record_key
     WHERE last.removed = 0 AND last.record_key LIKE '${prefix}%' AND present.record_key IS NULL LIMIT ${FOUND_MAX}`);
-  for (const row of removed) await noteRecord(session, kind, readRecordKey(row), undefined);
+  await tell(session, kind, removed);
   return changed.length + removed.length > 0;
 }

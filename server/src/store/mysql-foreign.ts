@@ -1,10 +1,8 @@
 import type { Clock } from '@nacos-kube/core/host/host.ts';
 import { LATE_MS } from './mysql-feed.ts';
-import { FOUND_MAX, tellRecords, tellRemovedVariants, tellVariants } from './mysql-foreign-rows.ts';
+import { FOUND_MAX, nameSql, tell, tellRecords, tellRemovedVariants, tellVariants } from './mysql-foreign-rows.ts';
 import { CONFIG_MARK_SQL } from './mysql-marks.ts';
-import { readKey } from './mysql-read.ts';
-import { ID_VALUE, type MysqlSession, type Row, type SqlValue } from './mysql-session.ts';
-import { chunks, keyValues, ROWS_PER_STATEMENT } from './mysql-write.ts';
+import { ID_VALUE, type MysqlSession } from './mysql-session.ts';
 
 /** Beside the time since the last look: clocks of other writers differ, and their rows have whole seconds. */
 const LOOK_BACK_S = 10;
@@ -19,7 +17,7 @@ const SEARCH_MS_MAX = 1000;
 
 /** What the feed said last of a config; null when nothing, '' when that it was removed. */
 function toldOf(alias: string): string {
-  const same = (column: string) => `n.${column} = CONVERT(${alias}.${column} USING utf8mb4) COLLATE utf8mb4_bin`;
+  const same = (column: string) => `n.${column} = ${nameSql(`${alias}.${column}`)}`;
   return `(SELECT IF(n.removed, '', n.mark) FROM nk_change n FORCE INDEX (nk_change_config)
     WHERE n.kind = 'config' AND ${same('data_id')} AND ${same('group_id')} AND ${same('tenant_id')}
     ORDER BY n.id DESC LIMIT 1)`;
@@ -124,20 +122,9 @@ export class MysqlForeign {
 
   async #tellConfigs(session: MysqlSession, sql: string): Promise<number> {
     const rows = await session.rowsOfText(sql);
-    for (const some of chunks(rows, ROWS_PER_STATEMENT)) await noteConfigs(session, some);
+    await tell(session, 'config', rows);
     return rows.length;
   }
-}
-
-async function noteConfigs(session: MysqlSession, rows: readonly Row[]): Promise<void> {
-  await session.change(
-    `INSERT INTO nk_change (kind, removed, data_id, group_id, tenant_id, mark)
-     VALUES ${rows.map(() => `('config', ?, ?, ?, ?, ?)`).join(', ')}`,
-    rows.flatMap((row): SqlValue[] => {
-      const mark = row['mark'] as string | null;
-      return [mark === null ? 1 : 0, ...keyValues(readKey(row)), mark ?? ''];
-    }),
-  );
 }
 
 /** Keys with history that is not ours, where row and feed differ. */
