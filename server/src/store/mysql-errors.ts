@@ -36,6 +36,11 @@ export function isRetried(error: unknown): boolean {
   return errno !== undefined && RETRIED.has(errno);
 }
 
+/** Somebody else holds a row for long. */
+export function isLockWait(error: unknown): boolean {
+  return (error as MysqlError | undefined)?.errno === 1205;
+}
+
 /** The connection is gone, or nobody knows what state it is in. */
 export function isFatal(error: unknown): boolean {
   const { fatal, errno, code } = error as MysqlError;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { createConnection } from 'mysql2/promise';
 import { type Mariadb, mariadbMissing, startMariadb } from '../../../e2e/engines/mariadb.ts';
 import { changesSince, historyOf, keyOf, md5, writeOf } from './contract-tools.ts';
 import { createTestHost } from './host-for-tests.ts';
@@ -94,6 +95,23 @@ describe('publishes that share a transaction on mysql', { skip: (await mariadbMi
     );
     assert.equal((await store.getConfig(keyOf('one')))!.content, '4');
     assert.equal(await store.getConfig(keyOf('absent')), undefined);
+  });
+
+  it('one whose row somebody else holds waits for it alone', async () => {
+    const names = Array.from({ length: 30 }, (_, i) => `held-${i}`);
+    await Promise.all(names.map((name) => store.putConfig(writeOf(name, 'old'))));
+    const { address: host, port, database, user, password } = server;
+    const other = await createConnection({ host, port, database, user, password });
+    try {
+      await other.query(`START TRANSACTION`);
+      await other.query(`SELECT id FROM config_info WHERE data_id = 'held-7' FOR UPDATE`);
+      const writes = names.map((name) => store.putConfig(writeOf(name, 'new')));
+      await Promise.all(writes.filter((_, i) => i !== 7));
+      await other.query('COMMIT');
+      assert.equal((await writes[7]!).outcome, 'written');
+    } finally {
+      other.destroy();
+    }
   });
 
   it('one that the database refuses is refused alone', async () => {

@@ -1,6 +1,8 @@
 import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
 import { OPERATION_DEADLINE_MS } from './bounds.ts';
+import { isLockWait } from './mysql-errors.ts';
 import type { MysqlPool } from './mysql-pool.ts';
+import type { MysqlSession } from './mysql-session.ts';
 import { putConfigs } from './mysql-write-many.ts';
 import { type ConfigWrite, type ConfigWritten, StoreError } from './store.ts';
 
@@ -81,7 +83,7 @@ export class MysqlGroups {
   async #writeGroup(group: readonly PendingWrite[]): Promise<void> {
     let isCommitting = false;
     try {
-      const results = await this.#pool.transact(async (session) => {
+      const work = async (session: MysqlSession) => {
         isCommitting = false;
         const written = await putConfigs(
           session,
@@ -89,15 +91,18 @@ export class MysqlGroups {
         );
         isCommitting = true;
         return written;
-      });
+      };
+      const results = await this.#pool.transact(work, { waitsOnce: group.length > 1 });
       for (const [i, { resolve }] of group.entries()) resolve(results[i]!);
     } catch (error) {
-      if (group.length === 1 || isCommitting || !isOfOne(error)) {
+      const isLocked = isLockWait((error as Error).cause);
+      if (group.length === 1 || isCommitting || !(isLocked || isOfOne(error))) {
         for (const { reject } of group) reject(error as Error);
         return;
       }
-      // Nothing was committed, and one of them is at fault: the others shall not suffer for it.
-      for (const one of group) await this.#writeGroup([one]);
+      // Nothing was committed, and one of them is at fault: the others shall not suffer for it, nor wait for its row.
+      if (isLocked) await Promise.all(group.map((one) => this.#writeGroup([one])));
+      else for (const one of group) await this.#writeGroup([one]);
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
-import { isFatal, isRetried, storeErrorOf } from './mysql-errors.ts';
+import { isFatal, isLockWait, isRetried, storeErrorOf } from './mysql-errors.ts';
 import { ABANDONED_AFTER_S, MysqlSession, Patience } from './mysql-session.ts';
 import { type MysqlSettings, placeOf } from './mysql-settings.ts';
 import { StoreError } from './store.ts';
@@ -58,9 +58,9 @@ export class MysqlPool {
 
   /**
    * One transaction, tried again as a whole when it met another one or its connection was lost before the commit. From
-   * the commit on an error leaves open whether it was stored.
+   * the commit on an error leaves open whether it was stored. `waitsOnce`: a row that another holds ends it.
    */
-  async transact<T>(work: (session: MysqlSession) => Promise<T>): Promise<T> {
+  async transact<T>(work: (session: MysqlSession) => Promise<T>, { waitsOnce = false } = {}): Promise<T> {
     const patience = new Patience(this.#host.clock);
     for (let attempt = 1; ; attempt += 1) {
       let isCommitting = false;
@@ -78,7 +78,9 @@ export class MysqlPool {
           }
         });
       } catch (error) {
-        const wasRolledBack = isRetried((error as Error).cause) || (!isCommitting && wasCutOff(error));
+        const { cause } = error as Error;
+        if (waitsOnce && isLockWait(cause)) throw error;
+        const wasRolledBack = isRetried(cause) || (!isCommitting && wasCutOff(error));
         if (!wasRolledBack || attempt === ATTEMPTS_MAX || patience.leftMs() <= 0 || !this.#isOpen) throw error;
       }
       await this.#host.clock.sleep(this.#host.random.float() * RETRY_MS * attempt);
