@@ -184,4 +184,5 @@ function close(): void {
     // What could not be closed is given up; the next question opens anew.
   }
   opened = undefined;
+  identity.closed();
 }

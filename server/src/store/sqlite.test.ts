@@ -15,6 +15,7 @@ import { storeContract } from './contract.ts';
 import { assertRefused, changesSince, eventually, keyOf, md5, queryOf, variantOf, writeOf } from './contract-tools.ts';
 import { createTestHost } from './host-for-tests.ts';
 import { createSqliteStore } from './sqlite.ts';
+import { SqliteIdentity } from './sqlite-identity.ts';
 import { configChecksum } from './sqlite-row.ts';
 import { SCHEMA_STEPS } from './sqlite-schema.ts';
 import type { Store } from './store.ts';
@@ -214,13 +215,43 @@ describe('the sqlite store', () => {
     assert.equal((await store.getConfig(keyOf('kept')))?.content, 'one');
     assert.deepEqual(existsSync(path), false);
     await copyFile(aside, path);
-    const replaced = { kind: 'read-only', message: /another file took its place/, because: /removed or replaced/ };
+    const replaced = {
+      kind: 'read-only',
+      message: /it was replaced by another file while/,
+      because: /removed or replaced/,
+    };
     await assert.rejects(store.putConfig(writeOf('kept', 'three')), replaced);
     await rename(aside, path);
     await store.putConfig(writeOf('kept', 'four'));
     await store.stop();
     const again = await open(path);
     assert.equal((await again.getConfig(keyOf('kept')))?.content, 'four');
+  });
+
+  it('acknowledges nothing once its log was removed', async () => {
+    const store = await open(newPath());
+    await store.putConfig(writeOf('kept', 'one'));
+    await rename(`${path}-wal`, `${path}-aside`);
+    const gone = { kind: 'read-only', message: /its log was removed while it was in use/ };
+    await assert.rejects(store.putConfig(writeOf('kept', 'two')), gone);
+    await assert.rejects(store.changes(0, 10), gone);
+    await rename(`${path}-aside`, `${path}-wal`);
+    await store.putConfig(writeOf('kept', 'three'));
+  });
+
+  it('makes a new log after it has closed the file, which removes the old one', async () => {
+    await writeFile(newPath(), '');
+    await writeFile(`${path}-wal`, 'old');
+    const identity = new SqliteIdentity(path);
+    identity.opened();
+    await writeFile(`${path}-new`, 'new');
+    await rename(`${path}-new`, `${path}-wal`);
+    assert.throws(() => identity.require(), { message: 'its log was replaced by another file' });
+    identity.closed();
+    identity.require();
+    identity.opened();
+    await rm(`${path}-wal`);
+    assert.throws(() => identity.require(), { message: 'its log was removed' });
   });
 
   it('names a file that is no database', async () => {
