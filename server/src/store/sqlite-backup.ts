@@ -1,6 +1,6 @@
 import { backup, DatabaseSync } from 'node:sqlite';
 import type { Host } from '@nacos-kube/core/host/host.ts';
-import { failureOf } from './sqlite-schema.ts';
+import { CODES, codeOf, failureOf } from './sqlite-schema.ts';
 import { StoreError } from './store.ts';
 
 /** In one step: a copy page by page would start anew with each write of the nodes, which go on meanwhile. */
@@ -38,7 +38,7 @@ async function copyDatabase(from: string, to: string): Promise<void> {
     source = new DatabaseSync(from, { readOnly: true, timeout: 3_000 });
     await backup(source, to, { rate: ALL_PAGES });
   } catch (error) {
-    throw storeErrorOf(error, from);
+    throw storeErrorOf(error, codeOf(error) === CODES.full ? to : from);
   } finally {
     source?.close();
   }
