@@ -666,13 +666,16 @@ describe('the mysql store beside other writers and on a failing server', {
     await refused({ parameters: 'serverTimezone=Mars/Olympus' }, /ER_UNKNOWN_TIME_ZONE/);
   });
 
-  it('says that the user may not make the tables that are missing', async () => {
+  it('says that the user may not make the tables that are missing, and which statements would', async () => {
     const database = await newDatabase();
     await server.query(
       `REVOKE ALL ON ${database}.* FROM 'nacos'@'%'; GRANT SELECT, INSERT ON ${database}.* TO 'nacos'@'%'`,
     );
     const error = await assertRefused('misconfigured', open(database));
-    assert.match(error.message, /table config_info is missing and the user may not create it/);
+    assert.match(error.message, /as nacos: the user may not create what is missing \(config_info, .*, nk_meta\); let /);
+    await server.query(`USE ${database}; ${error.message.slice(error.message.indexOf('CREATE TABLE'))}`);
+    const store = await open(database);
+    assert.equal(await store.getConfig(keyOf('none')), undefined);
   });
 
   it('refuses a database that is not of 1.4', async () => {

@@ -182,9 +182,8 @@ export async function makeSchema(session: MysqlSession, place: string): Promise<
     'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE()',
   );
   const present = new Set(rows.map((row) => String(row['name']).toLowerCase()));
-  for (const [name, definition] of Object.entries({ ...SHARED_TABLES, ...OWN_TABLES })) {
-    if (!present.has(name)) await makeTable(session, place, name, definition);
-  }
+  const missing = Object.entries({ ...SHARED_TABLES, ...OWN_TABLES }).filter(([name]) => !present.has(name));
+  await makeTables(session, place, new Map(missing));
   for (const [table, columns] of Object.entries(NEEDED_COLUMNS)) {
     await session.rows(`SELECT ${columns} FROM ${table} LIMIT 0`);
   }
@@ -215,13 +214,14 @@ export async function schemaWarning(session: MysqlSession): Promise<string | und
 
 const ACCESS_DENIED = 1142;
 
-async function makeTable(session: MysqlSession, place: string, name: string, definition: string): Promise<void> {
+async function makeTables(session: MysqlSession, place: string, missing: ReadonlyMap<string, string>): Promise<void> {
+  const statements = [...missing].map(([name, definition]) => `CREATE TABLE IF NOT EXISTS ${name} ${definition}`);
   try {
-    await session.command(`CREATE TABLE IF NOT EXISTS ${name} ${definition}`);
+    for (const statement of statements) await session.command(statement);
   } catch (cause) {
     if ((cause as { errno?: number }).errno !== ACCESS_DENIED) throw cause;
-    throw new StoreError('misconfigured', `${place}: table ${name} is missing and the user may not create it`, {
-      cause,
-    });
+    const why = `the user may not create what is missing (${[...missing.keys()].join(', ')})`;
+    const run = statements.map((statement) => `${statement.replaceAll(/\s+/g, ' ')};`).join(' ');
+    throw new StoreError('misconfigured', `${place}: ${why}; let one who may run: ${run}`, { cause });
   }
 }
