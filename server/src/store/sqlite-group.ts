@@ -10,9 +10,10 @@ const BYTES_PENDING_MAX = 256 * 1024 * 1024;
 const WRITES_PER_GROUP_MAX = 256;
 const BYTES_PER_GROUP_MAX = 16 * 1024 * 1024;
 const SWEEP_MS = 100;
-const GROUPS_UNDER_WAY_MAX = 4;
+/** One that the thread writes and one that it finds when it is through: more of them were smaller, with more fsyncs. */
+const GROUPS_UNDER_WAY_MAX = 2;
 /** So many are handed over while others are under way; a few wait for their end, and share what comes with them. */
-const WRITES_WORTH_A_GROUP = 32;
+const WRITES_WORTH_A_GROUP = 96;
 
 interface PendingWrite {
   readonly command: WriteCommand;
