@@ -25,11 +25,12 @@ describe(`${HISTORIES} histories on each engine`, () => {
         const cluster = await startCluster(engine);
         try {
           for (let seed = SEED; seed < SEED + HISTORIES; seed += 1) {
-            const { violations, faults, operations, acknowledged, unanswered, wakes } = await runHistory({
+            const { violations, faults, operations, acknowledged, unanswered, wakes, damaged } = await runHistory({
               ...{ engine, cluster, seed },
             });
             const counts = `${operations.length} operations, ${acknowledged} acknowledged, ${unanswered} open, ${wakes} wakes`;
             context.diagnostic(`seed ${seed}: ${faults.join(', ')}: ${counts}, ${violations.length} violations`);
+            if (damaged.length > 0) context.diagnostic(`rows that the engine damaged itself: ${damaged.join(', ')}`);
             if (violations.length > 0) context.diagnostic(`its operations are kept in ${await keep(operations)}`);
             assert.deepEqual(violations, [], `seed ${seed}: ${faults.join(', ')}`);
             assert.ok(acknowledged > 0 && wakes > 0, 'nothing happened');

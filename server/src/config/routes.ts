@@ -143,5 +143,8 @@ function explained(error: StoreError, log: Log): Error {
     case 'misconfigured':
       log.error('the store is misconfigured', { error });
       return configError(500, 'the store is misconfigured, the log of the server says more', { cause: error });
+    case 'damaged':
+      log.error('what the store holds is damaged', { error });
+      return configError(500, 'what the store holds is damaged, the log of the server says more', { cause: error });
   }
 }

@@ -2,7 +2,7 @@ import type { Host, Log } from '@nacos-kube/core/host/host.ts';
 import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
 import { contentMd5, typeOr } from '@nacos-kube/core/wire/config.ts';
 import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
-import type { Revision, Store } from '../store/store.ts';
+import { isDamaged, type Revision, type Store } from '../store/store.ts';
 import type { ConfigCache } from './cache.ts';
 import type { CachedConfig } from './view.ts';
 
@@ -10,6 +10,8 @@ export const SCAN_PAGE_CONFIGS = 200;
 /** A row that is written during each of so many readings is left to the feed. */
 export const REREADS_MAX = 20;
 const PROGRESS_EVERY_MS = 5_000;
+/** Rows that are damaged in the store, of which it is remembered. */
+const DAMAGED_MAX = 1_000;
 
 export interface RowRead {
   readonly config: CachedConfig;
@@ -22,6 +24,7 @@ export class RowReader {
   readonly #log: Log;
   readonly #store: Store;
   readonly #cache: ConfigCache;
+  readonly #damaged = new Map<GroupKey, ConfigKey>();
   #skipped = 0;
 
   constructor(host: Host, store: Store, cache: ConfigCache) {
@@ -61,6 +64,29 @@ export class RowReader {
   }
 
   /**
+   * As `read`, for who follows: a row that is damaged in the store holds up no other. What was read of it before is
+   * served on, and it is read again with what comes next.
+   */
+  async readSound(key: ConfigKey, revision: Revision): Promise<void> {
+    const text = groupKey(key);
+    try {
+      await this.read(key, revision);
+      this.#damaged.delete(text);
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      this.#skipped += 1;
+      if (this.#damaged.has(text)) return;
+      this.#log.error('a config is damaged in the store, others are not held up by it', { config: text, error });
+      if (this.#damaged.size < DAMAGED_MAX) this.#damaged.set(text, key);
+    }
+  }
+
+  /** Those that could not be read when they were read last. */
+  damaged(): IterableIterator<[GroupKey, ConfigKey]> {
+    return this.#damaged.entries();
+  }
+
+  /**
    * Reads every row; `revision` was the store's before. A key that is touched meanwhile is read by itself, since the
    * feed need not tell of it again. What was in no page goes only once the last one was read, and its row was looked
    * for by itself: a scan that fails half-way removes nothing (F12). It waits for the store alone: what clients are served
@@ -78,7 +104,7 @@ export class RowReader {
         const text = groupKey(row);
         seen.add(text);
         if (!this.#cache.touchedSince(text, before)) this.#put(row, revision);
-        else await this.read(row, revision);
+        else await this.readSound(row, revision);
       }
       after = page.next;
       const nowMs = this.#host.clock.monotonic();
@@ -92,7 +118,7 @@ export class RowReader {
     const unseen = [...this.#cache.keys()].filter((text) => !seen.has(text));
     for (const text of unseen) {
       const config = this.#cache.get(text);
-      if (config !== undefined) await this.read(config.key, revision);
+      if (config !== undefined) await this.readSound(config.key, revision);
     }
     const elapsedMs = Math.round(this.#host.clock.monotonic() - startMs);
     this.#log.info('all configs were read from the store', { configs: seen.size, unseen: unseen.length, elapsedMs });

@@ -2,7 +2,7 @@ import type { Host, Log } from '@nacos-kube/core/host/host.ts';
 import type { ConfigKey, ConfigVariant } from '@nacos-kube/core/model/config.ts';
 import { contentMd5 } from '@nacos-kube/core/wire/config.ts';
 import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
-import type { Store } from '../store/store.ts';
+import { isDamaged, type Store } from '../store/store.ts';
 import { REREADS_MAX, SCAN_PAGE_CONFIGS } from './rows.ts';
 import type { Moment } from './touches.ts';
 import type { VariantCache, VariantContent } from './variant-cache.ts';
@@ -35,6 +35,20 @@ export class VariantRowReader {
       return this.#put(text, rows);
     }
     throw new Error(`the variants of config ${text} are written faster than they can be read`);
+  }
+
+  /** As `read`, for who follows: variants that are damaged in the store hold up no others. */
+  async readSound(key: ConfigKey): Promise<void> {
+    try {
+      await this.read(key);
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      this.#skipped += 1;
+      this.#log.error('a variant is damaged in the store, others are not held up by it', {
+        config: groupKey(key),
+        error,
+      });
+    }
   }
 
   /** The row as the store has it now, without any effect on the cache. */
@@ -72,13 +86,13 @@ export class VariantRowReader {
     await this.#putGroup(group, seen);
     this.#cache.touchAbsent();
     const unseen = [...this.#cache.all()].filter(({ groupKey: text }) => !seen.has(text));
-    for (const { key } of unseen) await this.read(key);
+    for (const { key } of unseen) await this.readSound(key);
   }
 
   async #putGroup(group: Group | undefined, seen: Set<GroupKey>): Promise<void> {
     if (group === undefined) return;
     const { text, key, rows, before } = group;
-    if (seen.has(text) || this.#cache.touchedSince(text, before)) await this.read(key);
+    if (seen.has(text) || this.#cache.touchedSince(text, before)) await this.readSound(key);
     else this.#put(text, rows);
     seen.add(text);
   }

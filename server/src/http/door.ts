@@ -90,6 +90,7 @@ function answerFailure(error: unknown): HttpResponse | undefined {
     case 'unavailable':
     case 'read-only':
     case 'misconfigured':
+    case 'damaged':
       return text(`caused: the store is ${error.kind}${why}, try again later;`, 503);
     case 'invalid':
       return text(`caused: ${error.because ?? error.message};`, 400);

@@ -4,7 +4,7 @@ import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { FollowedRecords } from './followed-records.ts';
 import { createMemoryDatabase, createMemoryStore } from './memory.ts';
 import { ROWS_READ_AT_ONCE, WRITES_PENDING_MAX } from './record-rows.ts';
-import type { Change, StoredRecord } from './store.ts';
+import { type Change, type StoredRecord, StoreError } from './store.ts';
 
 async function setUp() {
   const host = new FakeHost();
@@ -38,6 +38,21 @@ test('what this member writes it shows at once', async () => {
   assert.equal(await until(records.remove('a')), true);
   assert.equal(await until(records.remove('a')), false);
   assert.deepEqual(told.slice(0, 3), ['a: undefined > one', 'a: one > one two', 'a: one two > undefined']);
+});
+
+test('a row that is damaged in the store holds up no other, and is shown as it was', async () => {
+  const { theirs, mine, records, until } = await setUp();
+  for (const key of ['a', 'b']) await until(theirs.putRecord(record(key, 'one')));
+  await until(records.feedReader.reread(0));
+  for (const key of ['a', 'b']) await until(theirs.putRecord(record(key, 'two')));
+  const getRecord = mine.getRecord.bind(mine);
+  mine.getRecord = async (kind, key) => {
+    if (key === 'a') throw new StoreError('damaged', 'a does not fit its checksum');
+    return getRecord(kind, key);
+  };
+  await until(records.feedReader.apply([changed('a'), changed('b')]));
+  assert.deepEqual([records.get('a'), records.get('b')], ['one', 'two']);
+  assert.equal(records.bad, 1);
 });
 
 test('a writer decides by the row as it is, whoever wrote it', async () => {

@@ -4,7 +4,7 @@ import { isLockWait } from './mysql-errors.ts';
 import type { MysqlPool } from './mysql-pool.ts';
 import type { MysqlSession } from './mysql-session.ts';
 import { putConfigs } from './mysql-write-many.ts';
-import { type ConfigWrite, type ConfigWritten, StoreError } from './store.ts';
+import { type ConfigWrite, type ConfigWritten, StoreError, type StoreErrorKind } from './store.ts';
 
 /** More would hold each other up at the log of the database; one alone would leave it idle while we talk. */
 const GROUPS_MAX = 3;
@@ -147,7 +147,9 @@ export class MysqlGroups {
   }
 }
 
+const ONES_OWN: ReadonlySet<StoreErrorKind> = new Set(['invalid', 'misconfigured', 'damaged']);
+
 /** Of a single write, whatever the others are; else it concerns the database as a whole. */
 function isOfOne(error: unknown): boolean {
-  return error instanceof StoreError && (error.kind === 'invalid' || error.kind === 'misconfigured');
+  return error instanceof StoreError && ONES_OWN.has(error.kind);
 }

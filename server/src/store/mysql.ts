@@ -19,6 +19,7 @@ import {
   pageSize,
 } from './bounds.ts';
 import type { ConfigHistory, HistoryEntry } from './history.ts';
+import { getSoundConfigs, scanSoundConfigs } from './mysql-damaged.ts';
 import { HOLD_MS, MysqlFeed } from './mysql-feed.ts';
 import { MysqlForeign } from './mysql-foreign.ts';
 import { MysqlGroups } from './mysql-group.ts';
@@ -92,7 +93,7 @@ class MysqlStore implements Store {
     this.#feed = new MysqlFeed(host.clock);
     this.#foreign = new MysqlForeign(host.clock);
     this.#configReads = new AskedTogether<ConfigKey, Config | undefined>(READS_AT_ONCE, (keys) =>
-      this.#pool.read((session) => read.getConfigsOf(session, keys)),
+      this.#pool.read((session) => getSoundConfigs(session, keys)),
     );
   }
 
@@ -141,7 +142,11 @@ class MysqlStore implements Store {
   async scanConfigs(limit: number, after?: string): Promise<Page<Config>> {
     const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
     if (after !== undefined && !isId(after)) throw new StoreError('invalid', `no page starts after ${after}`);
-    return this.#pool.read((session) => read.scanConfigs(session, size, after ?? '0'));
+    const page = await this.#pool.read((session) => scanSoundConfigs(session, size, after ?? '0'));
+    for (const what of page.damaged ?? []) {
+      this.#host.log.error('a damaged row is left out', { place: this.#pool.place, what });
+    }
+    return page;
   }
 
   countConfigs(namespaceId: string): Promise<number> {

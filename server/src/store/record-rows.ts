@@ -2,7 +2,7 @@ import type { Host } from '@nacos-kube/core/host/host.ts';
 import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
 import { fewAtOnce } from './few-at-once.ts';
 import type { RecordCopy } from './record-copy.ts';
-import { type Change, type RecordKind, type Store, type StoredRecord, StoreError } from './store.ts';
+import { type Change, isDamaged, type RecordKind, type Store, type StoredRecord, StoreError } from './store.ts';
 import { Touches } from './touches.ts';
 
 const SCAN_PAGE = 1_000;
@@ -143,14 +143,14 @@ export class RecordRows {
       after = page.next;
     } while (after !== undefined);
     for (const rowKey of before) if (!seen.has(rowKey)) unsure.push(rowKey);
-    await fewAtOnce(unsure, ROWS_READ_AT_ONCE, (rowKey) => this.#readRow(rowKey, false));
+    await fewAtOnce(unsure, ROWS_READ_AT_ONCE, (rowKey) => this.#readSound(rowKey, false));
   }
 
   /** Whatever a change says, the row as it is now is what counts. */
   async readChanged(changes: readonly Change[]): Promise<void> {
     const { kind } = this.#table;
     const rowKeys = new Set(changes.flatMap(({ what }) => (what.kind === kind ? [what.key as string] : [])));
-    await fewAtOnce([...rowKeys], ROWS_READ_AT_ONCE, (rowKey) => this.#readRow(rowKey));
+    await fewAtOnce([...rowKeys], ROWS_READ_AT_ONCE, (rowKey) => this.#readSound(rowKey, true));
   }
 
   async #inTurn(rowKey: string, run: () => Promise<void>): Promise<void> {
@@ -190,6 +190,17 @@ export class RecordRows {
     } catch (error) {
       this.#host.log.warn(`${this.#table.what} was written but cannot be read back yet`, { key: rowKey, error });
       if (error instanceof StoreError) throw error;
+    }
+  }
+
+  /** A row that is damaged in the store is left as it is shown, and holds up no other. */
+  async #readSound(rowKey: string, isNews: boolean): Promise<void> {
+    try {
+      await this.#readRow(rowKey, isNews);
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      this.#bad++;
+      this.#host.log.error(`${this.#table.what} is damaged in the store`, { key: rowKey, error });
     }
   }
 

@@ -81,7 +81,7 @@ function answerTo({ id, call, args }: SqliteQuestion): SqliteAnswer {
 
 function failed(error: unknown): SqliteFailure {
   if (error instanceof DamagedRowError) {
-    return { kind: 'misconfigured', message: `sqlite file ${data.path}: ${error.message}` };
+    return { kind: 'damaged', message: `sqlite file ${data.path}: ${error.message}` };
   }
   if (error instanceof StoreError) return { kind: error.kind, message: error.message };
   const failure = failureOf(error, data.path);

@@ -360,20 +360,20 @@ describe('the sqlite store', () => {
     hand.exec(`UPDATE config_history SET content = 'texu' WHERE data_id = 'good'`);
     hand.close();
     for (const dataId of ['bad.content', 'bad.facts', 'bad.json']) {
-      const error = await assertRefused('misconfigured', store.getConfig(keyOf(dataId)));
+      const error = await assertRefused('damaged', store.getConfig(keyOf(dataId)));
       assert.match(error.message, new RegExp(`config .*${dataId} does not fit its checksum`));
     }
-    await assertRefused('misconfigured', store.getRecord('instance', 'bad'));
+    await assertRefused('damaged', store.getRecord('instance', 'bad'));
     const page = await store.scanConfigs(100);
     assert.deepEqual(
       page.items.map((config) => config.dataId),
       ['good'],
     );
     assert.deepEqual((await store.scanRecords('instance', 100)).items, []);
-    await assertRefused('misconfigured', store.getVariants(keyOf('bad')));
+    await assertRefused('damaged', store.getVariants(keyOf('bad')));
     assert.deepEqual((await store.scanVariants(100)).items, []);
     assert.equal(host.lines.filter((line) => line.includes('a damaged row is left out')).length, 5);
-    await assertRefused('misconfigured', store.getHistory('1'));
+    await assertRefused('damaged', store.getHistory('1'));
     assert.deepEqual(
       (await store.searchConfigs(queryOf('', { tags: ['t'] }))).items.map((config) => config.dataId),
       [],

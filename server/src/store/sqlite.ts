@@ -256,7 +256,7 @@ class SqliteStore implements Store {
   }
 
   #damaged({ message }: DamagedRowError): StoreError {
-    return new StoreError('misconfigured', `sqlite file ${this.#path}: ${message}`);
+    return new StoreError('damaged', `sqlite file ${this.#path}: ${message}`);
   }
 
   #report(damaged: readonly string[]): void {

@@ -219,7 +219,9 @@ export type StoreErrorKind =
   /** What was asked breaks a bound of the store. */
   | 'invalid'
   /** Wrong credentials, schema, version: waiting does not help. */
-  | 'misconfigured';
+  | 'misconfigured'
+  /** What stands there is not what was written, while the rest can be read: somebody has to mend it. */
+  | 'damaged';
 
 export class StoreError extends Error {
   override readonly name = 'StoreError';
@@ -234,4 +236,9 @@ export class StoreError extends Error {
     this.kind = kind;
     this.because = options?.because;
   }
+}
+
+/** Of a row alone: whoever reads many goes on with the others. */
+export function isDamaged(error: unknown): boolean {
+  return error instanceof StoreError && error.kind === 'damaged';
 }

@@ -63,7 +63,7 @@ describe('configurations of etcd that are asked for at once', { skip: (await etc
     await damage('config//g/small-2');
     await damage(`blob/${JSON.parse(head).blob.id}/0000`);
     const [one, two, three, four] = [1, 2, 3, 4].map((i) => store.getConfig(keyOf(`small-${i}`)));
-    await Promise.all([assertRefused('unavailable', two!), assertRefused('unavailable', three!)]);
+    await Promise.all([assertRefused('damaged', two!), assertRefused('damaged', three!)]);
     assert.deepEqual([(await one)?.content, (await four)?.content], ['content 1', 'content 4']);
   });
 

@@ -321,9 +321,9 @@ describe('the data of the etcd store', { skip: (await etcdMissing()) ?? false },
       ).blob;
       if (blob.includes(id)) await etcd.ctl('put', blob, 'two');
     }
-    await assertRefused('unavailable', store.getConfig(keyOf('damaged')));
-    await assertRefused('unavailable', store.getConfig(keyOf('content')));
-    await assertRefused('unavailable', store.getRecord('switch', 'damaged'));
+    await assertRefused('damaged', store.getConfig(keyOf('damaged')));
+    await assertRefused('damaged', store.getConfig(keyOf('content')));
+    await assertRefused('damaged', store.getRecord('switch', 'damaged'));
     const page = await store.scanConfigs(10);
     assert.deepEqual(
       page.items.map(({ dataId }) => dataId),

@@ -273,7 +273,7 @@ class EtcdStore implements Required<Store> {
       return await work();
     } catch (error) {
       if (error instanceof DamagedValueError) {
-        throw new StoreError('unavailable', `${this.#client.place}: ${error.message}`, { cause: error });
+        throw new StoreError('damaged', `${this.#client.place}: ${error.message}`, { cause: error });
       }
       throw storeErrorOf(error, isWrite);
     }

@@ -213,11 +213,11 @@ describe('the redis store on a server that fails', { skip: (await redisMissing()
     await damaged.command('SETRANGE', `{nacos-kube:}w:${variant}`, 3, 'u');
     const bad = ['content', 'facts', 'tags', 'gone'];
     for (const dataId of bad) {
-      const error = await assertRefused('misconfigured', store.getConfig(keyOf(dataId)));
+      const error = await assertRefused('damaged', store.getConfig(keyOf(dataId)));
       assert.match(error.message, /config .* does not fit its checksum/);
     }
-    await assertRefused('misconfigured', store.getRecord('instance', 'bad'));
-    await assertRefused('misconfigured', store.getVariants(keyOf('bad')));
+    await assertRefused('damaged', store.getRecord('instance', 'bad'));
+    await assertRefused('damaged', store.getVariants(keyOf('bad')));
     const page = await store.scanConfigs(100);
     assert.deepEqual([page.items.map((config) => config.dataId), page.damaged?.length], [['good'], 4]);
     assert.deepEqual((await store.scanRecords('instance', 100)).items, []);

@@ -347,7 +347,7 @@ class RedisStore implements Store {
       return read();
     } catch (cause) {
       if (!(cause instanceof rows.DamagedRowError || cause instanceof SyntaxError)) throw cause;
-      throw new StoreError('misconfigured', `${this.#place}: ${cause.message}`, { cause });
+      throw new StoreError('damaged', `${this.#place}: ${cause.message}`, { cause });
     }
   }
 

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
+import { contentMd5 } from '@nacos-kube/core/wire/config.ts';
+import { groupKey } from '@nacos-kube/core/wire/config-key.ts';
+import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
+import { type Change, type Store, StoreError } from '../store/store.ts';
+import { ConfigCache } from './cache.ts';
+import { createFakeHost } from './fake-host.ts';
+import { ConfigFollower } from './follow.ts';
+import { RowReader } from './rows.ts';
+import { VariantRowReader } from './variant-rows.ts';
+
+const keyOf = (dataId: string): ConfigKey => ({ dataId, group: 'g', namespaceId: '' });
+const BY = { ip: '127.0.0.1', user: null };
+const REST = { type: 'text', appName: undefined, description: null, use: null, effect: null, schema: null } as const;
+
+/** A node that follows a store in which some rows cannot be read. */
+async function setUp() {
+  const host = createFakeHost();
+  const truth = createMemoryStore(host, createMemoryDatabase());
+  await truth.start();
+  const damaged = new Set<string>();
+  const refuse = (dataId: string): void => {
+    if (damaged.has(dataId)) throw new StoreError('damaged', `${dataId} does not fit its md5`);
+  };
+  const store = {
+    getConfig: async (key: ConfigKey) => {
+      refuse(key.dataId);
+      return truth.getConfig(key);
+    },
+    getVariants: async (key: ConfigKey) => {
+      refuse(key.dataId);
+      return truth.getVariants(key);
+    },
+    scanConfigs: async (limit: number, after?: string) => {
+      const { items, next } = await truth.scanConfigs(limit, after);
+      return { items: items.filter(({ dataId }: Config) => !damaged.has(dataId)), next };
+    },
+  } as Partial<Store> as Store;
+  const cache = new ConfigCache();
+  const rows = new RowReader(host, store, cache);
+  const variants = new VariantRowReader(host, store, cache.variants);
+  const follower = new ConfigFollower(cache, rows, variants, (revision) => rows.readAll(revision));
+  let revision = 0;
+  const publish = async (dataId: string, content: string): Promise<void> => {
+    const text = { content, md5: contentMd5(content), tags: undefined, by: BY };
+    const written = await truth.putConfig({ ...keyOf(dataId), ...REST, ...text });
+    revision = written.outcome === 'written' ? written.revision : 0;
+  };
+  const tell = (...dataIds: readonly string[]): Promise<void> =>
+    follower.apply(
+      dataIds.map((dataId): Change => ({ revision, what: { kind: 'config', key: keyOf(dataId) }, removed: false })),
+    );
+  const served = (dataId: string): string | undefined => {
+    const view = cache.get(groupKey(keyOf(dataId)));
+    return view && new TextDecoder().decode(cache.content(view));
+  };
+  return { host, damaged, rows, variants, follower, publish, tell, served };
+}
+
+test('a row that is damaged in the store holds up no other, and what was read of it before is served on', async () => {
+  const { host, damaged, rows, follower, publish, tell, served } = await setUp();
+  for (const dataId of ['a', 'b', 'c']) await publish(dataId, 'one');
+  await tell('a', 'b', 'c');
+  damaged.add('b');
+  for (const dataId of ['a', 'b', 'c']) await publish(dataId, 'two');
+  await tell('a', 'b', 'c');
+  assert.deepEqual(['a', 'b', 'c'].map(served), ['two', 'one', 'two']);
+  await publish('c', 'three');
+  await follower.reread(0);
+  assert.deepEqual(['a', 'b', 'c'].map(served), ['two', 'one', 'three'], 'nor does it hold up a full read');
+  assert.equal(host.warnings.length, 1, 'it is told once');
+  assert.ok(rows.skipped >= 2);
+});
+
+test('a row that was damaged is read again with what comes next', async () => {
+  const { damaged, publish, tell, served } = await setUp();
+  await publish('a', 'one');
+  damaged.add('a');
+  await tell('a');
+  assert.equal(served('a'), undefined);
+  damaged.clear();
+  await publish('b', 'one');
+  await tell('b');
+  assert.deepEqual(['a', 'b'].map(served), ['one', 'one']);
+});
+
+test('variants that are damaged in the store hold up no others, and any other failure has the changes told again', async () => {
+  const { damaged, follower, publish, served, tell, rows } = await setUp();
+  await publish('a', 'one');
+  damaged.add('v');
+  const variant = { kind: 'variant', key: keyOf('v') } as const;
+  await follower.apply([{ revision: 1, what: variant, removed: false }]);
+  await tell('a');
+  assert.equal(served('a'), 'one');
+  await assert.rejects(
+    rows.readSound(
+      {
+        get dataId(): string {
+          throw new Error('away');
+        },
+        group: 'g',
+        namespaceId: '',
+      },
+      0,
+    ),
+    /away/,
+  );
+});
