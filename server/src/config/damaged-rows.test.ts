@@ -35,7 +35,7 @@ async function setUp() {
     },
     scanConfigs: async (limit: number, after?: string) => {
       const { items, next } = await truth.scanConfigs(limit, after);
-      return { items: items.filter(({ dataId }: Config) => !damaged.has(dataId)), next };
+      return { items: items.filter(({ dataId }: Config) => !damaged.has(dataId)), next, damaged: [...damaged] };
     },
   } as Partial<Store> as Store;
   const cache = new ConfigCache();
@@ -56,7 +56,7 @@ async function setUp() {
     const view = cache.get(groupKey(keyOf(dataId)));
     return view && new TextDecoder().decode(cache.content(view));
   };
-  return { host, damaged, rows, variants, follower, publish, tell, served };
+  return { host, cache, damaged, rows, variants, follower, publish, tell, served };
 }
 
 test('a row that is damaged in the store holds up no other, and what was read of it before is served on', async () => {
@@ -74,16 +74,40 @@ test('a row that is damaged in the store holds up no other, and what was read of
   assert.ok(rows.skipped >= 2);
 });
 
-test('a row that was damaged is read again with what comes next', async () => {
-  const { damaged, publish, tell, served } = await setUp();
+test('a node that starts with a damaged row takes its own copy of it, and of no row that is gone', async () => {
+  const { cache, damaged, rows, publish, served } = await setUp();
+  for (const dataId of ['a', 'b']) await publish(dataId, 'new');
+  damaged.add('b');
+  const content = new TextEncoder().encode('copy');
+  const facts = { md5: contentMd5(content), type: 'text', modifiedMs: 0, revision: 0 } as const;
+  let asked = 0;
+  const takeCopies = async () => {
+    asked += 1;
+    for (const dataId of ['b', 'gone']) cache.put({ key: keyOf(dataId), ...facts }, content);
+  };
+  await rows.readAll(0, takeCopies);
+  assert.deepEqual(['a', 'b', 'gone'].map(served), ['new', 'copy', undefined]);
+  damaged.clear();
+  await rows.readDamagedAgain();
+  assert.equal(served('b'), 'new');
+  await rows.readAll(0, takeCopies);
+  assert.equal(asked, 1, 'of a whole store no copy is taken');
+});
+
+test('a row that was damaged is read again with what comes next, though not with everything', async () => {
+  const { host, damaged, publish, tell, served } = await setUp();
   await publish('a', 'one');
   damaged.add('a');
   await tell('a');
   assert.equal(served('a'), undefined);
-  damaged.clear();
-  await publish('b', 'one');
+  for (const dataId of ['b', 'c']) await publish(dataId, 'one');
   await tell('b');
-  assert.deepEqual(['a', 'b'].map(served), ['one', 'one']);
+  damaged.clear();
+  await tell('c');
+  assert.deepEqual(['a', 'b', 'c'].map(served), [undefined, 'one', 'one'], 'it was looked at a moment ago');
+  await host.advance(5_000);
+  await tell('c');
+  assert.equal(served('a'), 'one');
 });
 
 test('variants that are damaged in the store hold up no others, and any other failure has the changes told again', async () => {

@@ -37,7 +37,6 @@ export class ConfigFollower implements FeedReader {
 
   async apply(changes: readonly Change[]): Promise<void> {
     const newest = new Map<GroupKey, { readonly key: ConfigKey; readonly revision: Revision }>();
-    for (const [text, key] of this.#rows.damaged()) newest.set(text, { key, revision: 0 });
     const withVariants = new Map<GroupKey, ConfigKey>();
     for (const { what, revision } of changes) {
       if (what.kind === 'config') {
@@ -49,6 +48,7 @@ export class ConfigFollower implements FeedReader {
     await fewAtOnce([...newest.values()], this.#rows.atOnce ?? ROWS_READ_AT_ONCE, ({ key, revision }) =>
       this.#rows.readSound(key, revision),
     );
+    await this.#rows.readDamagedAgain();
     // Always: a variant that this node published says nothing of the others of its key.
     await fewAtOnce([...withVariants.values()], ROWS_READ_AT_ONCE, (key) => this.#variantRows.readSound(key));
   }

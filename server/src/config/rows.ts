@@ -12,6 +12,7 @@ export const REREADS_MAX = 20;
 const PROGRESS_EVERY_MS = 5_000;
 /** Rows that are damaged in the store, of which it is remembered. */
 const DAMAGED_MAX = 1_000;
+const READ_AGAIN_MS = 5_000;
 
 export interface RowRead {
   readonly config: CachedConfig;
@@ -25,6 +26,7 @@ export class RowReader {
   readonly #store: Store;
   readonly #cache: ConfigCache;
   readonly #damaged = new Map<GroupKey, ConfigKey>();
+  #readAgainMs = Number.NEGATIVE_INFINITY;
   #skipped = 0;
 
   constructor(host: Host, store: Store, cache: ConfigCache) {
@@ -81,21 +83,25 @@ export class RowReader {
     }
   }
 
-  /** Those that could not be read when they were read last. */
-  damaged(): IterableIterator<[GroupKey, ConfigKey]> {
-    return this.#damaged.entries();
+  /** Those that could not be read when they were read last, now and then and by themselves. */
+  async readDamagedAgain(): Promise<void> {
+    const nowMs = this.#host.clock.monotonic();
+    if (this.#damaged.size === 0 || nowMs < this.#readAgainMs) return;
+    this.#readAgainMs = nowMs + READ_AGAIN_MS;
+    for (const key of [...this.#damaged.values()]) await this.readSound(key, 0);
   }
 
   /**
    * Reads every row; `revision` was the store's before. A key that is touched meanwhile is read by itself, since the
    * feed need not tell of it again. What was in no page goes only once the last one was read, and its row was looked
    * for by itself: a scan that fails half-way removes nothing (F12). It waits for the store alone: what clients are served
-   * must not be as old as the copy on a slow disk.
+   * must not be as old as the copy on a slow disk. `onDamage` comes before what is in no page goes, when rows were left out.
    */
-  async readAll(revision: Revision): Promise<void> {
+  async readAll(revision: Revision, onDamage: () => Promise<void> = async () => {}): Promise<void> {
     const startMs = this.#host.clock.monotonic();
     let toldMs = startMs;
     const seen = new Set<GroupKey>();
+    let hasDamage = false;
     let after: string | undefined;
     do {
       const before = this.#cache.moment();
@@ -107,12 +113,14 @@ export class RowReader {
         else await this.readSound(row, revision);
       }
       after = page.next;
+      hasDamage ||= (page.damaged?.length ?? 0) > 0;
       const nowMs = this.#host.clock.monotonic();
       if (nowMs - toldMs >= PROGRESS_EVERY_MS) {
         toldMs = nowMs;
         this.#log.info('reading configs from the store', { read: seen.size, elapsedMs: Math.round(nowMs - startMs) });
       }
     } while (after !== undefined);
+    if (hasDamage) await onDamage();
     // That a key was in no page is news about it, which a write still under way must not overlook.
     this.#cache.touchAbsent();
     const unseen = [...this.#cache.keys()].filter((text) => !seen.has(text));

@@ -191,7 +191,7 @@ class Service implements ConfigService {
 
   /** At the start, or behind a gap in the feed; changes wait until it is done. */
   async #readAll(revision: Revision): Promise<void> {
-    await this.#rows.readAll(revision);
+    await this.#rows.readAll(revision, () => this.#loadDamaged());
     await this.#variantRows.readAll();
     if (this.#state !== 'whole') {
       this.#state = 'whole';
@@ -202,6 +202,13 @@ class Service implements ConfigService {
     this.#check();
     const periodMs = FULL_DUMP_PERIOD_MS * (1 - FULL_DUMP_JITTER * this.#host.random.float());
     this.#readAgainIn(periodMs);
+  }
+
+  /** A row that is damaged in the store is served from this node's copy, which must not go as if the row were gone. */
+  async #loadDamaged(): Promise<void> {
+    if (this.#isWhole()) return;
+    const { configs } = await loadDump(this.#dump, this.#cache, () => false);
+    this.#log.warn('rows are damaged in the store: those that the last dump has are served from it', { configs });
   }
 
   #readAgainIn(delayMs: number): void {

@@ -53,6 +53,9 @@ test('a row that is damaged in the store holds up no other, and is shown as it w
   await until(records.feedReader.apply([changed('a'), changed('b')]));
   assert.deepEqual([records.get('a'), records.get('b')], ['one', 'two']);
   assert.equal(records.bad, 1);
+  mine.getRecord = getRecord;
+  await until(records.feedReader.apply([changed('b')]));
+  assert.equal(records.get('a'), 'two', 'it is read again with what comes next');
 });
 
 test('a writer decides by the row as it is, whoever wrote it', async () => {

@@ -72,6 +72,12 @@ test('a page leaves out what is damaged, names it and goes on behind it', async 
   );
 });
 
+test('where none of several can be read it is no matter of rows, and nobody takes them for gone', async () => {
+  const session = sessionOf(3, [1, 2, 3]);
+  await assert.rejects(getSoundConfigs(session, [1, 2, 3].map(keyOf)), { kind: 'damaged' });
+  await assert.rejects(scanSoundConfigs(session, 10, '0'), { kind: 'damaged' });
+});
+
 test('any other failure is that of all', async () => {
   const gone = Object.assign(new Error('gone'), { code: 'PROTOCOL_CONNECTION_LOST', fatal: true });
   const fail = async () => {

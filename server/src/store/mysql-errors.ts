@@ -8,8 +8,8 @@ const KINDS: Readonly<Record<number, StoreErrorKind>> = {
   ...{ 1227: 'misconfigured', 1370: 'misconfigured', 1698: 'misconfigured', 1130: 'misconfigured' },
   // Read-only server or transaction, full disk, full table.
   ...{ 1290: 'read-only', 1792: 'read-only', 1836: 'read-only', 1021: 'read-only', 1114: 'read-only' },
-  // The index or table "is corrupt; try to repair it": most often of one row, while others can be read.
-  ...{ 1034: 'damaged', 1194: 'damaged', 1712: 'damaged', 1877: 'damaged' },
+  // "Index for table is corrupt": most often of one row, while others can be read; the others are of whole tables.
+  ...{ 1034: 'damaged', 1194: 'misconfigured', 1712: 'misconfigured', 1877: 'misconfigured' },
   // Too long, not in the character set, over the packet size.
   ...{ 1406: 'invalid', 1366: 'invalid', 1267: 'invalid', 1153: 'invalid', 1301: 'invalid' },
 };
@@ -18,8 +18,9 @@ const KINDS: Readonly<Record<number, StoreErrorKind>> = {
 const REASONS: Readonly<Record<number, string>> = {
   ...{ 1290: 'the database is read-only', 1792: 'the database is read-only', 1836: 'the database is read-only' },
   ...{ 1021: 'the disk of the database is full', 1114: 'the disk of the database is full' },
-  ...{ 1034: 'a row of the database is damaged', 1712: 'an index of the database is damaged' },
+  1034: 'a row of the database is damaged',
   ...{ 1194: 'a table of the database is damaged', 1877: 'a table of the database is damaged' },
+  1712: 'an index of the database is damaged',
   1406: 'a text is longer than the tables of the database take',
   ...{ 1366: 'a text has characters that the tables of the database cannot keep' },
   ...{ 1267: 'a text has characters that the tables of the database cannot keep' },

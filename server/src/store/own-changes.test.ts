@@ -62,8 +62,10 @@ test('while more of ours are under way the engine is not asked, and once they ha
 });
 
 test('a gap that the engine tells behind ours is one', async () => {
-  const { changes } = setUp(9, [4, 5]);
-  assert.deepEqual(await changes.page(3, 10, async () => ({ gap: true, upTo: 100 })), { gap: true, upTo: 100 });
+  const { asked, changes, page } = setUp(9, [4, 5, 7]);
+  assert.deepEqual(await changes.page(3, 10, async () => ({ gap: true, upTo: 1 })), { gap: true, upTo: 1 });
+  await page(6, 1);
+  assert.deepEqual(asked, ['1 behind 6'], 'what was ours before it may be of somebody else now');
 });
 
 test('a bounded number is kept', async () => {

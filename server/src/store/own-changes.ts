@@ -4,6 +4,8 @@ import type { Change, ChangePage, Revision } from './store.ts';
 /** Of more than this the oldest are forgotten, and read from where they are stored. */
 export const OWN_CHANGES_MAX = 4_096;
 
+type ReadPage = (from: Revision, limit: number) => Promise<ChangePage>;
+
 /**
  * The configurations that this process has published, until the feed has told them: from memory, where to read each of
  * them again would cost a part of what its publish did. For engines that count their revisions one by one: what follows
@@ -43,20 +45,23 @@ export class OwnChanges {
   }
 
   /** At most `limit` changes behind the revision; `read` asks the engine for them. */
-  async page(
-    from: Revision,
-    limit: number,
-    read: (from: Revision, limit: number) => Promise<ChangePage>,
-  ): Promise<ChangePage> {
+  async page(from: Revision, limit: number, read: ReadPage): Promise<ChangePage> {
     const own = this.#following(from, limit);
-    if (own.length === 0) return read(from, limit);
+    if (own.length === 0) return this.#read(from, limit, read);
     const upTo = own.at(-1)!.revision;
     // What is under way tells by its revisions soon whether anybody else has written; most often nobody has.
     const isWorthWaiting = this.#underWay > 0 && this.#byRevision.size === own.length;
     this.#isHalfRead ||= isWorthWaiting;
     if (isWorthWaiting || own.length === limit) return { gap: false, changes: own, upTo };
-    const page = await read(upTo, limit - own.length);
+    const page = await this.#read(upTo, limit - own.length, read);
     return page.gap ? page : { ...page, changes: own.concat(page.changes) };
+  }
+
+  async #read(from: Revision, limit: number, read: ReadPage): Promise<ChangePage> {
+    const page = await read(from, limit);
+    // Behind a gap revisions may have begun anew, and be given to others.
+    if (page.gap) this.#byRevision.clear();
+    return page;
   }
 
   /** Those up to the revision are not needed again. */

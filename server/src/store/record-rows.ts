@@ -10,6 +10,8 @@ const SCAN_PAGE = 1_000;
 export const ROWS_READ_AT_ONCE = 8;
 /** A row that was written each time while it was read. */
 export const READS_MAX = 20;
+/** Rows that are damaged in the store, which are read again with what comes next. */
+const DAMAGED_MAX = 100;
 /** Writes of one kind that are under way or wait for another of their row. */
 export const WRITES_PENDING_MAX = 10_000;
 
@@ -41,6 +43,8 @@ export class RecordRows {
   #copy: RecordCopy | undefined;
   #state: 'unknown' | 'copied' | 'read' = 'unknown';
   #readings = 0;
+  /** Those that could not be read when they were read last. */
+  readonly #damaged = new Set<string>();
   #bad = 0;
 
   constructor(host: Host, store: Store, table: RowTable) {
@@ -149,7 +153,8 @@ export class RecordRows {
   /** Whatever a change says, the row as it is now is what counts. */
   async readChanged(changes: readonly Change[]): Promise<void> {
     const { kind } = this.#table;
-    const rowKeys = new Set(changes.flatMap(({ what }) => (what.kind === kind ? [what.key as string] : [])));
+    const changed = changes.flatMap(({ what }) => (what.kind === kind ? [what.key as string] : []));
+    const rowKeys = new Set([...changed, ...this.#damaged]);
     await fewAtOnce([...rowKeys], ROWS_READ_AT_ONCE, (rowKey) => this.#readSound(rowKey, true));
   }
 
@@ -197,9 +202,12 @@ export class RecordRows {
   async #readSound(rowKey: string, isNews: boolean): Promise<void> {
     try {
       await this.#readRow(rowKey, isNews);
+      this.#damaged.delete(rowKey);
     } catch (error) {
       if (!isDamaged(error)) throw error;
       this.#bad++;
+      if (this.#damaged.has(rowKey)) return;
+      if (this.#damaged.size < DAMAGED_MAX) this.#damaged.add(rowKey);
       this.#host.log.error(`${this.#table.what} is damaged in the store`, { key: rowKey, error });
     }
   }
