@@ -56,7 +56,7 @@ async function setUp() {
     const view = cache.get(groupKey(keyOf(dataId)));
     return view && new TextDecoder().decode(cache.content(view));
   };
-  return { host, cache, damaged, rows, variants, follower, publish, tell, served };
+  return { host, cache, truth, damaged, rows, variants, follower, publish, tell, served };
 }
 
 test('a row that is damaged in the store holds up no other, and what was read of it before is served on', async () => {
@@ -75,18 +75,20 @@ test('a row that is damaged in the store holds up no other, and what was read of
 });
 
 test('a node that starts with a damaged row takes its own copy of it, and of no row that is gone', async () => {
-  const { cache, damaged, rows, publish, served } = await setUp();
-  for (const dataId of ['a', 'b']) await publish(dataId, 'new');
+  const { cache, damaged, rows, truth, publish, served } = await setUp();
+  for (const dataId of ['a', 'b', 'late']) await publish(dataId, 'new');
   damaged.add('b');
   const content = new TextEncoder().encode('copy');
   const facts = { md5: contentMd5(content), type: 'text', modifiedMs: 0, revision: 0 } as const;
   let asked = 0;
   const takeCopies = async () => {
     asked += 1;
-    for (const dataId of ['b', 'gone']) cache.put({ key: keyOf(dataId), ...facts }, content);
+    await truth.removeConfig(keyOf('late'), BY);
+    cache.remove(groupKey(keyOf('late')));
+    for (const dataId of ['b', 'gone', 'late']) cache.put({ key: keyOf(dataId), ...facts }, content);
   };
   await rows.readAll(0, takeCopies);
-  assert.deepEqual(['a', 'b', 'gone'].map(served), ['new', 'copy', undefined]);
+  assert.deepEqual(['a', 'b', 'gone', 'late'].map(served), ['new', 'copy', undefined, undefined]);
   damaged.clear();
   await rows.readDamagedAgain();
   assert.equal(served('b'), 'new');

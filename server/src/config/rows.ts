@@ -120,7 +120,12 @@ export class RowReader {
         this.#log.info('reading configs from the store', { read: seen.size, elapsedMs: Math.round(nowMs - startMs) });
       }
     } while (after !== undefined);
-    if (hasDamage) await onDamage();
+    if (hasDamage) {
+      const before = new Map([...this.#cache.keys()].map((text) => [text, this.#cache.get(text)]));
+      await onDamage();
+      // What was read and removed since may have come back with the copies.
+      for (const text of this.#cache.keys()) if (this.#cache.get(text) !== before.get(text)) seen.delete(text);
+    }
     // That a key was in no page is news about it, which a write still under way must not overlook.
     this.#cache.touchAbsent();
     const unseen = [...this.#cache.keys()].filter((text) => !seen.has(text));
