@@ -176,11 +176,11 @@ export class DiskState {
   #tear(path: string, file: File): void {
     const from = this.#syncedBytes(path, file);
     const length = from + this.prng.int(file.content.length - from + 1);
-    this.#visible.set(path, { ...file, content: file.content.slice(0, length) });
+    this.#visible.set(path, { ...file, content: new Uint8Array(file.content.subarray(0, length)) });
   }
 
   #zero(path: string, file: File): void {
-    const content = file.content.slice().fill(0, this.#syncedBytes(path, file));
+    const content = new Uint8Array(file.content).fill(0, this.#syncedBytes(path, file));
     this.#visible.set(path, { ...file, content });
   }
 

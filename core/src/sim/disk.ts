@@ -44,7 +44,7 @@ export function createSimDisk(kernel: Kernel, process: SimProcess): Disk {
     read: (path) =>
       work(false, () => {
         const file = disk.read(path);
-        if (file !== undefined) return file.content.slice();
+        if (file !== undefined) return new Uint8Array(file.content);
         throw new DiskError(disk.isDirectory(path) ? 'io' : 'missing', `reading ${path}: no such file`);
       }),
 

@@ -20,7 +20,7 @@ export interface ResponseMessage {
 
 export function bytesOf(body: string | Uint8Array | undefined): Uint8Array {
   if (body === undefined) return new Uint8Array(0);
-  return typeof body === 'string' ? new TextEncoder().encode(body) : body.slice();
+  return typeof body === 'string' ? new TextEncoder().encode(body) : new Uint8Array(body);
 }
 
 export function lowerCased(headers: Readonly<Record<string, string>> | undefined): Record<string, string> {

@@ -36,11 +36,11 @@ export class SimUdpSocket implements UdpSocket, Bound {
     const isInside = to === machine && target.address !== machine.address;
     const from = { address: isInside ? LOOPBACK_ADDRESS : machine.address, port: this.port };
     const toAddress = isInside ? target.address : to.address;
-    const content = bytes.slice();
+    const content = new Uint8Array(bytes);
     const fly = () => {
       const arrive = () => {
         const socket = to.isUp ? to.boundAt('udp', toAddress, target.port) : undefined;
-        if (socket instanceof SimUdpSocket) socket.#receive(content.slice(), from);
+        if (socket instanceof SimUdpSocket) socket.#receive(new Uint8Array(content), from);
       };
       kernel.schedule(kernel.links.delayMs(machine.address, to.address), arrive);
     };

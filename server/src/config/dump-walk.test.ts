@@ -23,7 +23,7 @@ test('a mark with any byte altered, cut off or added is no mark, and all files c
   const bytes = host.files.get('data/whole')!;
   for (let at = 0; at < bytes.length; at += 1) {
     for (const flip of [1, 2, 4, 16, 128]) {
-      const altered = bytes.slice();
+      const altered = new Uint8Array(bytes);
       altered[at]! ^= flip;
       host.files.set('data/whole', altered);
       assert.equal(await readMark(host, 'data'), 'unreadable', new TextDecoder().decode(altered));

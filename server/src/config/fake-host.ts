@@ -136,7 +136,7 @@ function fakeDisk(files: FakeFiles, host: () => FakeHost): Disk {
     async write(path, content) {
       check(path);
       host().writes += 1;
-      files.set(path, typeof content === 'string' ? new TextEncoder().encode(content) : content.slice());
+      files.set(path, typeof content === 'string' ? new TextEncoder().encode(content) : new Uint8Array(content));
     },
     async list(path) {
       return [...files.below(path)].sort();
