@@ -3,8 +3,9 @@ import { CHANGES_KEPT } from '../bounds.ts';
 import { StoreError } from '../store.ts';
 import type { RedisArgument, RedisConnection } from './connection.ts';
 import { isAnswer } from './errors.ts';
-import { Joint } from './joint.ts';
+import { Joints } from './joint.ts';
 import type { RedisLink } from './link.ts';
+import type { RedisLocator } from './locate.ts';
 import type { Script } from './script.ts';
 import type { ServerCheck } from './server-check.ts';
 import { placeOf, type RedisLimits, type RedisSettings, tagged } from './settings.ts';
@@ -15,6 +16,8 @@ const FORMAT = '1';
 /** A replica that is well answers in a few milliseconds. */
 const CONFIRM_MS = 1000;
 const CLOCK_EVERY_MS = 5000;
+
+type Check = Pick<ServerCheck, 'isSlack' | 'wantsReplica'>;
 
 /** What a script of a write answers first: how many replicas follow the server. */
 type Written<T> = readonly [replicas: number, result: T];
@@ -32,10 +35,11 @@ export class RedisCalls {
   readonly #reads: RedisLink;
   readonly #writes: RedisLink;
   readonly #clocks = new WeakMap<RedisConnection, ServerClock>();
-  readonly #check: Pick<ServerCheck, 'isSlack'>;
+  readonly #check: Check;
   /** Replicas that have what was answered before. */
-  readonly #confirmations = new WeakMap<RedisConnection, Joint<number>>();
-  readonly #writtens = new WeakMap<RedisConnection, Joint<boolean>>();
+  readonly #confirmations: Joints<RedisConnection, number>;
+  readonly #writtens: Joints<RedisConnection, boolean>;
+  readonly #masters: Joints<RedisConnection, boolean>;
   /** Empty: any. */
   #dataset = '';
 
@@ -44,7 +48,8 @@ export class RedisCalls {
     settings: RedisSettings & RedisLimits,
     reads: RedisLink,
     writes: RedisLink,
-    check: Pick<ServerCheck, 'isSlack'>,
+    check: Check,
+    locator: Pick<RedisLocator, 'isMaster'>,
   ) {
     this.#host = host;
     this.#settings = settings;
@@ -55,6 +60,9 @@ export class RedisCalls {
     this.#reads = reads;
     this.#writes = writes;
     this.#check = check;
+    this.#confirmations = new Joints(async (connection) => Number(await connection.command('WAIT', 1, CONFIRM_MS)));
+    this.#writtens = new Joints((connection) => isWritten(connection, host.clock));
+    this.#masters = new Joints(({ address }) => locator.isMaster(address));
     writes.onReady((connection) => this.#readClock(connection).then(() => undefined));
   }
 
@@ -112,30 +120,20 @@ export class RedisCalls {
         const all = [this.#prefix, this.#dataset, until, kept, ...args];
         const [replicas, result] = (await connection.script(script, this.#keys, all)) as Written<T>;
         if (isToBeKept && this.#check.isSlack(connection)) await this.#requireWritten(connection);
-        if (replicas > 0) await this.#confirm(connection);
+        if (replicas > 0 || this.#check.wantsReplica(connection)) await this.#confirm(connection);
+        else if (isToBeKept) await this.#requireMaster(connection);
         return result;
       },
     });
   }
 
   async #requireWritten(connection: RedisConnection): Promise<void> {
-    let written = this.#writtens.get(connection);
-    if (written === undefined) {
-      written = new Joint(() => isWritten(connection, this.#host.clock));
-      this.#writtens.set(connection, written);
-    }
-    if (await written.next()) return;
+    if (await this.#writtens.next(connection)) return;
     throw new StoreError('unavailable', `${this.#place}: it could not write to its disk what it has taken`);
   }
 
   async #confirm(connection: RedisConnection): Promise<void> {
-    let confirmation = this.#confirmations.get(connection);
-    if (confirmation === undefined) {
-      // One at a time, for it holds the connection up.
-      confirmation = new Joint(async () => Number(await connection.command('WAIT', 1, CONFIRM_MS)));
-      this.#confirmations.set(connection, confirmation);
-    }
-    if ((await this.#confirmedBy(confirmation)) > 0) return;
+    if ((await this.#confirmedBy(connection)) > 0) return;
     // A replica that has just gone is not waited for, unless it may have gone to be the master itself; one that is there
     // and does not take the write may be the next.
     if (
@@ -146,10 +144,19 @@ export class RedisCalls {
     throw new StoreError('unavailable', `${this.#place}: no replica confirmed the write within ${CONFIRM_MS} ms`);
   }
 
+  /** Without a replica it may be one that hung while its replica took its place, and has not been told yet. */
+  async #requireMaster(connection: RedisConnection): Promise<void> {
+    if (this.#settings.mode === 'single' || (await this.#masters.next(connection))) return;
+    const { host, port } = connection.address;
+    const message = `${this.#place}: ${host}:${port} has no replica, and is not known to be the master still`;
+    throw new StoreError('unavailable', message);
+  }
+
   /** An answer that is an error, as of a server that turned replica, must not look as if the write had been refused. */
-  async #confirmedBy(confirmation: Joint<number>): Promise<number> {
+  async #confirmedBy(connection: RedisConnection): Promise<number> {
     try {
-      return await confirmation.next();
+      // One at a time, for it holds the connection up.
+      return await this.#confirmations.next(connection);
     } catch (error) {
       if (!isAnswer(error)) throw error;
       const message = `${this.#place}: replicas could not be asked for the write: ${error.message}`;

@@ -24,7 +24,7 @@ export interface RedisConnection {
 
 export interface ConnectOptions {
   readonly withLogin: boolean;
-  /** Connecting and logging in; and then any command, where a caller sets no bound of its own. */
+  /** Connecting and logging in; commands have the bounds of their callers. */
   readonly withinMs: number;
 }
 

@@ -29,3 +29,22 @@ export class Joint<T> {
     this.#isRunning = false;
   }
 }
+
+/** One such question for each of several that can be asked. */
+export class Joints<K extends object, T> {
+  readonly #ask: (key: K) => Promise<T>;
+  readonly #byKey = new WeakMap<K, Joint<T>>();
+
+  constructor(ask: (key: K) => Promise<T>) {
+    this.#ask = ask;
+  }
+
+  next(key: K): Promise<T> {
+    let joint = this.#byKey.get(key);
+    if (joint === undefined) {
+      joint = new Joint(() => this.#ask(key));
+      this.#byKey.set(key, joint);
+    }
+    return joint.next();
+  }
+}

@@ -8,6 +8,13 @@ const ASKED_AT_ONCE_MS = 1000;
 /** Of nodes that a Redis Cluster names beside those of the settings. */
 const NODES_MAX = 100;
 
+/** What a node of a Redis Cluster knows: who has our slot, who has any, and all with their replicas. */
+interface Known {
+  readonly owner: string;
+  readonly masters: readonly string[];
+  readonly nodes: readonly string[];
+}
+
 /** Finds the one server that takes our writes: all our keys are in one slot. */
 export class RedisLocator {
   readonly #host: Host;
@@ -35,6 +42,25 @@ export class RedisLocator {
     }
   }
 
+  /**
+   * Whether those that decide on fail-overs say now that it is the one: most of them, and none that another is. One that
+   * hung while another took its place does not know it itself. Never rejects; who does not answer has not said so.
+   */
+  async isMaster({ host, port }: RedisAddress): Promise<boolean> {
+    const place = addressText(host, `${port}`);
+    const { mode, addresses } = this.#settings;
+    if (mode === 'single') return true;
+    if (mode === 'sentinel') {
+      const named = addresses.map((sentinel) => this.#askSentinel(readAddress(sentinel)));
+      return areAgreed(place, named, Math.floor(addresses.length / 2) + 1);
+    }
+    const known = await this.#askNode({ host, port }).catch(() => undefined);
+    if (known?.owner !== place) return false;
+    const others = known.masters.filter((node) => node !== place);
+    const named = others.map(async (node) => (await this.#askNode(readAddress(node))).owner);
+    return areAgreed(place, named, Math.floor(known.masters.length / 2));
+  }
+
   /** All of them at once: one alone may hang, or may be cut off and still name the old master. */
   async #askSentinels(): Promise<RedisAddress> {
     const { addresses, master } = this.#settings;
@@ -56,15 +82,12 @@ export class RedisLocator {
     throw new StoreError('misconfigured', `${this.#place}: the Sentinels watch no master of this name: ${master}`);
   }
 
-  async #askSentinel(address: RedisAddress): Promise<string | undefined> {
-    const connection = await this.#connect(address, false);
-    try {
+  #askSentinel(address: RedisAddress): Promise<string | undefined> {
+    return this.#ask(address, false, async (connection) => {
       const ask = () => connection.command('SENTINEL', 'get-master-addr-by-name', this.#settings.master);
       const answer = (await this.#withLogin(connection, ask)) as [string, string] | null;
       return answer === null ? undefined : addressText(answer[0], answer[1]);
-    } finally {
-      connection.close();
-    }
+    });
   }
 
   /** Sentinels often want no login, or the same password as the servers. */
@@ -96,32 +119,60 @@ export class RedisLocator {
     throw storeErrorOf(failure, this.#place);
   }
 
-  async #askNode(address: RedisAddress): Promise<{ owner: string; nodes: readonly string[] }> {
-    const connection = await this.#connect(address, true);
+  async #askNode(address: RedisAddress): Promise<Known> {
     try {
-      const slot = Number(await connection.command('CLUSTER', 'KEYSLOT', tagged(this.#settings.prefix)));
-      const ranges = (await connection.command('CLUSTER', 'SLOTS')) as [number, number, ...[string | null, number][]][];
-      // A node that does not know its own address leaves it out.
-      const text = ([host, port]: [string | null, number]) => addressText(host || address.host, `${port}`);
-      const mine = ranges.find(([from, to]) => from <= slot && slot <= to);
-      if (mine === undefined) {
-        throw new StoreError('unavailable', `${this.#place}: no node has the slot ${slot} of our keys`);
-      }
-      const nodes = ranges.flatMap(([, , ...servers]) => servers.map(text));
-      return { owner: text(mine[2]!), nodes };
+      return await this.#ask(address, true, (connection) => this.#slots(connection));
     } catch (error) {
       if (isAnswer(error) && /cluster support disabled/.test(error.message)) {
         throw new StoreError('misconfigured', `${this.#place}: the server is no node of a Redis Cluster`);
       }
       throw error;
-    } finally {
-      connection.close();
     }
   }
 
-  #connect(address: RedisAddress, withLogin: boolean): Promise<RedisConnection> {
-    return connect(this.#host, this.#settings, address, { withLogin, withinMs: ASKED_AT_ONCE_MS });
+  async #slots(connection: RedisConnection): Promise<Known> {
+    const slot = Number(await connection.command('CLUSTER', 'KEYSLOT', tagged(this.#settings.prefix)));
+    const ranges = (await connection.command('CLUSTER', 'SLOTS')) as [number, number, ...[string | null, number][]][];
+    // A node that does not know its own address leaves it out.
+    const text = ([host, port]: [string | null, number]) => addressText(host || connection.address.host, `${port}`);
+    const mine = ranges.find(([from, to]) => from <= slot && slot <= to);
+    if (mine === undefined) {
+      throw new StoreError('unavailable', `${this.#place}: no node has the slot ${slot} of our keys`);
+    }
+    const masters = [...new Set(ranges.map(([, , first]) => text(first!)))];
+    return { owner: text(mine[2]!), masters, nodes: ranges.flatMap(([, , ...servers]) => servers.map(text)) };
   }
+
+  /** On a connection of its own. */
+  async #ask<T>(
+    address: RedisAddress,
+    withLogin: boolean,
+    ask: (connection: RedisConnection) => Promise<T>,
+  ): Promise<T> {
+    const connection = await connect(this.#host, this.#settings, address, { withLogin, withinMs: ASKED_AT_ONCE_MS });
+    const late = Promise.withResolvers<never>();
+    // One that hangs takes connections too.
+    const timer = this.#host.clock.after(ASKED_AT_ONCE_MS, () => {
+      const place = addressText(address.host, `${address.port}`);
+      late.reject(new StoreError('unavailable', `${this.#place}: ${place} does not answer`));
+    });
+    try {
+      return await Promise.race([ask(connection), late.promise]);
+    } finally {
+      timer.cancel();
+      connection.close();
+    }
+  }
+}
+
+/** At least so many answer, and all that do name that one. */
+async function areAgreed(
+  place: string,
+  asked: readonly Promise<string | undefined>[],
+  needed: number,
+): Promise<boolean> {
+  const named = (await Promise.allSettled(asked)).filter((answer) => answer.status === 'fulfilled');
+  return named.length >= needed && named.every(({ value }) => value === place);
 }
 
 function addressText(host: string, port: string): string {

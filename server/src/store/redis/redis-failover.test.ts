@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import type { Host } from '@nacos-kube/core/host/host.ts';
 import {
   type RedisCluster,
   type RedisSentinels,
@@ -9,13 +10,21 @@ import {
   startRedisSentinels,
 } from '../../../../e2e/engines/redis.ts';
 import { assertRefused, changesSince, eventually, historyOf, keyOf, queryOf, writeOf } from '../contract-tools.ts';
+import { readAddress } from './connection.ts';
+import { RedisLocator } from './locate.ts';
 import { nameOf } from './rows.ts';
-import { TestStores } from './stores-for-tests.ts';
+import type { RedisSettings } from './settings.ts';
+import { SETTINGS, TestStores } from './stores-for-tests.ts';
 
 const skip = (await redisMissing()) ?? false;
 
 /** Elections are repeated when no Sentinel has won, which takes them seconds. */
 const patiently = (check: () => Promise<void>) => eventually(check).catch(() => eventually(check));
+
+function masterSeenBy(host: Host, settings: RedisSettings): (server: RedisServer) => Promise<boolean> {
+  const locator = new RedisLocator(host, settings);
+  return ({ place }) => locator.isMaster(readAddress(place));
+}
 
 describe('the redis store with Sentinels', { skip }, () => {
   const stores = new TestStores();
@@ -61,6 +70,60 @@ describe('the redis store with Sentinels', { skip }, () => {
     await patiently(async () => assert.equal(await other.revision(), await store.revision()));
     const [warned] = store.host.lines.filter((line) => line.includes('min-replicas-to-write is 0'));
     assert.equal(warned, undefined);
+  });
+
+  it('takes no write that is with one server alone, where that is asked for, from the moment its replica is gone', {
+    timeout: 60_000,
+  }, async () => {
+    const lines = ['min-replicas-to-write 1'];
+    const replicated = await startRedisSentinels({ password: 'secret-2', replicas: 1, lines });
+    try {
+      const settings = { mode: 'sentinel', password: 'secret-2', master: replicated.masterName } as const;
+      const store = await stores.open(replicated.places, settings);
+      await store.putConfig(writeOf('a', '1'));
+      const [master, replica] = replicated.servers as [RedisServer, RedisServer];
+      await replica.kill();
+      const refusal = /no replica confirmed the write|Not enough good replicas/;
+      await assert.rejects(store.putConfig(writeOf('a', '2')), refusal);
+      await replica.start([`replicaof ${master.address} ${master.port}`]);
+      await patiently(async () => void (await store.putConfig(writeOf('a', '3'))));
+    } finally {
+      await replicated.stop();
+    }
+  });
+
+  it('takes writes of a master without replicas only while most Sentinels, and all that answer, say it is the one', {
+    timeout: 60_000,
+  }, async () => {
+    const replicated = await startRedisSentinels({ password: 'secret-2', replicas: 1 });
+    try {
+      const settings = { mode: 'sentinel', password: 'secret-2', master: replicated.masterName } as const;
+      const store = await stores.open(replicated.places, settings);
+      const isMaster = masterSeenBy(store.host, { ...SETTINGS, ...settings, addresses: replicated.places });
+      const [master, replica] = replicated.servers as [RedisServer, RedisServer];
+      assert.deepEqual([await isMaster(master), await isMaster(replica)], [true, false]);
+      await replica.kill();
+      await store.putConfig(writeOf('a', '1'));
+      const [first, second] = replicated.sentinels as [RedisServer, RedisServer];
+      await first.pause();
+      await store.putConfig(writeOf('a', '2'));
+      await second.pause();
+      const refused = await assertRefused('unavailable', store.putConfig(writeOf('a', '3')));
+      assert.match(refused.message, /has no replica, and is not known to be the master still/);
+      first.resume();
+      second.resume();
+      await eventually(async () => void (await store.putConfig(writeOf('a', '4'))));
+
+      // It hangs while its replica takes its place, and comes to itself as the master it was.
+      await replica.start([`replicaof ${master.address} ${master.port}`]);
+      await patiently(async () => assert.match(`${await replica.command('INFO')}`, /master_link_status:up/));
+      await master.pause();
+      await patiently(async () => assert.equal(await isMaster(replica), true));
+      master.resume();
+      assert.equal(await isMaster(master), false);
+    } finally {
+      await replicated.stop();
+    }
   });
 
   it('says that the Sentinels know no such master, or that none is reached', async () => {
@@ -115,6 +178,25 @@ describe('the redis store on a Redis Cluster', { skip }, () => {
     await owner.start();
     await eventually(async () => void (await store.putConfig(writeOf('a', '4'))));
     assert.equal((await store.getConfig(keyOf('a')))!.content, '4');
+  });
+
+  it('takes writes of a node without replicas only while most of the others say it has the slot', async () => {
+    const owner = await redis.ownerOf('{nacos-kube:}meta');
+    const others = redis.nodes.filter((node) => node !== owner) as [RedisServer, RedisServer];
+    const settings = { mode: 'cluster', password: 'secret-3' } as const;
+    const store = await stores.open(redis.places, settings);
+    const isMaster = masterSeenBy(store.host, { ...SETTINGS, ...settings, addresses: redis.places });
+    assert.deepEqual([await isMaster(owner), await isMaster(others[0])], [true, false]);
+    await store.putConfig(writeOf('alone', '1'));
+    await others[0].pause();
+    await store.putConfig(writeOf('alone', '2'));
+    await others[1].pause();
+    try {
+      await assertRefused('unavailable', store.putConfig(writeOf('alone', '3')));
+    } finally {
+      for (const other of others) other.resume();
+    }
+    await patiently(async () => void (await store.putConfig(writeOf('alone', '4'))));
   });
 
   it('goes on with the replica when a master is killed or hangs, and no acknowledged write is lost', {

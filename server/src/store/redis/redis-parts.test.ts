@@ -94,25 +94,43 @@ describe('the parts of the redis store', () => {
 
   it('acknowledge no write that its replica has not, where that may be the master by now', async () => {
     const host = createTestHost();
+    /** That were there when it was written. */
+    let replicas = 1;
     const answers: Record<string, unknown> = { TIME: ['1', '0'], WAIT: 0, INFO: 'role:master\r\nconnected_slaves:0' };
     const connection = {
       ...{ address: { host: 'redis', port: 6379 }, onEnd: () => undefined, close: () => undefined },
       command: async (name: string) => answers[name],
-      // A replica was there when it was written.
-      script: async () => [1, 'written'],
+      script: async () => [replicas, 'written'],
     };
     const link = { onReady: () => undefined, call: <T>({ send }: Call<T>) => send(connection, 3000) };
+    const told = { wantsReplica: false, isMaster: true };
     const writeIn = (mode: RedisSettings['mode']) => {
       const settings: RedisSettings = {
         ...{ mode, addresses: ['redis:6379'], master: 'mymaster', database: 0, prefix: 'p:' },
         ...{ user: undefined, password: undefined, tls: undefined, allowsLoss: false },
       };
       const links = link as unknown as RedisLink;
-      return new RedisCalls(host, settings, links, links, { isSlack: () => false }).write(INIT, []);
+      const check = { isSlack: () => false, wantsReplica: () => told.wantsReplica };
+      return new RedisCalls(host, settings, links, links, check, { isMaster: async () => told.isMaster }).write(
+        INIT,
+        [],
+      );
     };
     for (const mode of ['sentinel', 'cluster'] as const) {
+      replicas = 1;
+      told.wantsReplica = false;
       await assert.rejects(writeIn(mode), /no replica confirmed the write/);
+      // It had gone, which the server had not seen yet.
+      replicas = 0;
+      told.wantsReplica = true;
+      await assert.rejects(writeIn(mode), /no replica confirmed the write/);
+      told.wantsReplica = false;
+      assert.equal(await writeIn(mode), 'written');
+      told.isMaster = false;
+      await assert.rejects(writeIn(mode), /redis:6379 has no replica, and is not known to be the master still/);
+      told.isMaster = true;
     }
+    replicas = 1;
     assert.equal(await writeIn('single'), 'written');
   });
 });

@@ -91,7 +91,7 @@ class RedisStore implements Store {
     const link = (isTelling: boolean) => new RedisLink(host, settings, this.#locator, check, isTelling);
     const [forReads, forWrites, forHints] = [link(false), link(true), link(false)];
     this.#links = [forReads, forWrites, forHints];
-    this.#calls = new RedisCalls(host, settings, forReads, forWrites, check);
+    this.#calls = new RedisCalls(host, settings, forReads, forWrites, check, this.#locator);
     forWrites.onReady(async ({ address }) => this.#leaveOthers(`${address.host}:${address.port}`));
     this.#configReads = new AskedTogether<ConfigKey, Config | undefined>(READS_AT_ONCE, (keys) =>
       this.#readConfigs(keys),

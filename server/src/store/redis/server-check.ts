@@ -17,6 +17,7 @@ export class ServerCheck {
   /** Each is said once, for connections come and go. */
   readonly #warned = new Set<string>();
   readonly #slack = new WeakSet<RedisConnection>();
+  readonly #replicated = new WeakSet<RedisConnection>();
 
   constructor(host: Host, settings: RedisSettings) {
     this.#host = host;
@@ -52,6 +53,11 @@ export class ServerCheck {
     return this.#slack.has(connection);
   }
 
+  /** Its server is told to take no write without a replica; one that hung while its replica left takes a few all the same. */
+  wantsReplica(connection: RedisConnection): boolean {
+    return this.#replicated.has(connection);
+  }
+
   async #checkSync(connection: RedisConnection): Promise<void> {
     const sync = await this.#setting(connection, 'appendfsync');
     if (sync !== 'always') this.#slack.add(connection);
@@ -60,9 +66,11 @@ export class ServerCheck {
     } else if (sync !== 'always') {
       this.#warn(`Redis may lose the last writes when its machine fails: appendfsync is ${sync}, not always`);
     }
-    if (this.#settings.mode !== 'single' && (await this.#setting(connection, 'min-replicas-to-write')) === '0') {
+    if (this.#settings.mode === 'single') return;
+    const replicas = await this.#setting(connection, 'min-replicas-to-write');
+    if (replicas === '0') {
       this.#warn('a master of Redis without replicas may lose writes by a fail-over: min-replicas-to-write is 0');
-    }
+    } else if (replicas !== undefined) this.#replicated.add(connection);
   }
 
   /** Undefined where a user or a service does not allow it, which is none the worse. */

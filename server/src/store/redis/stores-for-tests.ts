@@ -59,7 +59,7 @@ export class TestStores {
   }
 }
 
-const SETTINGS: RedisSettings = {
+export const SETTINGS: RedisSettings = {
   ...{ mode: 'single', addresses: [], master: 'mymaster', database: 0, prefix: 'nacos-kube:' },
   ...{ user: undefined, password: undefined, tls: undefined, allowsLoss: false },
 };
