@@ -39,6 +39,24 @@ for (const [details, code, kind, mayBeDone, isPassing] of cases) {
   });
 }
 
+test('a connection that cannot be made is told with its reason, and without what the library puts around it', () => {
+  const why = 'connect ECONNREFUSED 127.0.0.1:2379';
+  const cases: Readonly<Record<string, string>> = {
+    [`No connection established. Last error: Error: ${why}. Resolution note: `]: `no connection (${why})`,
+    [`No connection established. Last error: ${why}. Resolution note: no AAAA`]: `no connection (${why}; no AAAA)`,
+    [`No connection established. Last error: ${why}`]: `no connection (${why})`,
+    'No connection established': 'No connection established',
+  };
+  for (const [details, told] of Object.entries(cases)) {
+    const failure = failureOf(
+      Object.assign(new Error(details), { code: status.UNAVAILABLE, details }),
+      'etcd http://a:1',
+    );
+    assert.equal(failure.message, `etcd http://a:1: ${told}`);
+    assert.equal(failure.cause === undefined, told !== details, 'the log would tell it twice');
+  }
+});
+
 test('a fault of this program is not taken for one of etcd', () => {
   const fault = new TypeError('x is not a function');
   assert.throws(() => failureOf(fault, 'etcd'), fault);

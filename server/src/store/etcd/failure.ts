@@ -73,7 +73,10 @@ export function failureOf(error: unknown, place: string): EtcdFailure {
 /** Of what etcd said. */
 export function failureSaid(text: string, place: string, code?: number, cause?: unknown): EtcdFailure {
   const facts = TEXTS.find(([pattern]) => pattern.test(text))?.[1] ?? CODES[code ?? -1] ?? UNKNOWN;
-  return new EtcdFailure(`${place}: ${explain(text, facts)}`, facts, cause);
+  const told = explain(text, facts);
+  // What was said in fewer words would be logged once more as its own cause.
+  const isShorter = told !== text && facts === UNDONE;
+  return new EtcdFailure(`${place}: ${told}`, facts, isShorter ? undefined : cause);
 }
 
 function explain(text: string, { kind, reason }: FailureFacts): string {
@@ -81,7 +84,16 @@ function explain(text: string, { kind, reason }: FailureFacts): string {
   if (kind === 'read-only' && /space/.test(text)) {
     return `its database is full (${text}): compact and defragment it or raise its quota, then disarm the alarm`;
   }
-  return text;
+  return connectionText(text);
+}
+
+/** The library wraps the reason in what says nothing to who runs etcd, and ends it with notes that may be empty. */
+function connectionText(text: string): string {
+  const [, reason, note = ''] =
+    /^No connection established\. Last error: (.*?)(?: Resolution note: ?(.*))?$/s.exec(text) ?? [];
+  if (reason === undefined) return text;
+  const why = reason.replace(/^(?:Error: )+/, '').replace(/\.$/, '');
+  return note === '' ? `no connection (${why})` : `no connection (${why}; ${note})`;
 }
 
 /** What callers of the port get; of a write whose answer is missing it says so. */
