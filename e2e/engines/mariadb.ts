@@ -39,7 +39,9 @@ export interface Mariadb {
   makeDatabase(name: string): Promise<string>;
   /** SIGKILL; the data stay for `start`. */
   kill(): Promise<void>;
-  /** On the same data and port, after `kill`. */
+  /** As told by SIGTERM, with all that it has to do later done and in its files; the data stay for `start`. */
+  shutDown(): Promise<void>;
+  /** On the same data and port, after `kill` or `shutDown`. */
   start(): Promise<void>;
   /** SIGSTOP: it holds its connections and answers nothing. */
   pause(): Promise<void>;
@@ -166,6 +168,11 @@ class MariadbServer implements Mariadb {
 
   async kill(): Promise<void> {
     await this.#process.end('SIGKILL');
+  }
+
+  async shutDown(): Promise<void> {
+    await this.query('SET GLOBAL innodb_fast_shutdown = 0');
+    await this.#process.end('SIGTERM');
   }
 
   async pause(): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { getSoundConfigs, scanSoundConfigs } from './mysql-damaged.ts';
 import { storeErrorOf } from './mysql-errors.ts';
+import { getSoundConfigs, scanConfigs } from './mysql-read.ts';
 import type { MysqlSession } from './mysql-session.ts';
 import { StoreError } from './store.ts';
 
@@ -59,7 +59,7 @@ test('a page leaves out what is damaged, names it and goes on behind it', async 
   const named: string[] = [];
   let after = '0';
   for (let pages = 0; pages < 9; pages += 1) {
-    const page = await scanSoundConfigs(session, 2, after);
+    const page = await scanConfigs(session, 2, after);
     dataIds.push(...page.items.map(({ dataId }) => dataId));
     named.push(...(page.damaged ?? []));
     if (page.next === undefined) break;
@@ -75,7 +75,7 @@ test('a page leaves out what is damaged, names it and goes on behind it', async 
 test('where none of several can be read it is no matter of rows, and nobody takes them for gone', async () => {
   const session = sessionOf(3, [1, 2, 3]);
   await assert.rejects(getSoundConfigs(session, [1, 2, 3].map(keyOf)), { kind: 'damaged' });
-  await assert.rejects(scanSoundConfigs(session, 10, '0'), { kind: 'damaged' });
+  await assert.rejects(scanConfigs(session, 10, '0'), { kind: 'damaged' });
 });
 
 test('any other failure is that of all', async () => {
@@ -90,6 +90,6 @@ test('any other failure is that of all', async () => {
     row: fail,
   } as Partial<MysqlSession> as MysqlSession;
   await assert.rejects(getSoundConfigs(session, [keyOf(1)]), gone);
-  await assert.rejects(scanSoundConfigs(session, 2, '0'), gone);
+  await assert.rejects(scanConfigs(session, 2, '0'), gone);
   assert.equal(storeErrorOf(gone, 'mysql here').kind, 'unavailable');
 });

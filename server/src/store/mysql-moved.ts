@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Config, ConfigVariant } from '@nacos-kube/core/model/config.ts';
 import type { ConfigHistory } from './history.ts';
+import { type Scanned, soundPage } from './mysql-damaged.ts';
 import { configMark, md5Sql, variantMark } from './mysql-marks.ts';
-import { pageOf, readKey, textOf } from './mysql-read.ts';
+import { charsOf, idsBehind, pageOf, readKey, textOf } from './mysql-read.ts';
 import { ID_VALUE, type MysqlSession, type Row } from './mysql-session.ts';
 import { noteVariant } from './mysql-variants.ts';
 import { keyValues, noteConfig, refuseOtherName, replaceTags, requirePacket, requireWritable } from './mysql-write.ts';
@@ -13,18 +14,33 @@ const TIME = 'FROM_UNIXTIME(FLOOR(? / 1000))';
 const OPERATIONS = ['I', 'U', 'D'] as const;
 
 export async function scanHistory(session: MysqlSession, limit: number, after: string): Promise<Page<ConfigHistory>> {
+  const scanned: Scanned<ConfigHistory> = {
+    page: (size, behind) => pastPage(session, size, behind),
+    keys: (size, behind) => idsBehind(session, 'his_config_info', 'nid', size, behind),
+    read: async (nid) => (await readPasts(session, [nid]))[0],
+    name: (nid) => `row ${nid} of his_config_info`,
+    charsOf,
+  };
+  return soundPage(session, scanned, limit, after);
+}
+
+async function pastPage(session: MysqlSession, limit: number, after: string): Promise<Page<ConfigHistory>> {
   const sizes = await session.rows(
     `SELECT nid AS id, LENGTH(content) AS bytes FROM his_config_info WHERE nid > ${ID_VALUE} ORDER BY nid LIMIT ${limit + 1}`,
     [after],
   );
   const { ids, isMore } = pageOf(sizes, limit);
-  if (ids.length === 0) return { items: [], next: undefined };
+  return { items: await readPasts(session, ids), next: isMore ? ids.at(-1) : undefined };
+}
+
+async function readPasts(session: MysqlSession, nids: readonly string[]): Promise<readonly ConfigHistory[]> {
+  if (nids.length === 0) return [];
   const rows = await session.rowsOfText(
     `SELECT nid, id, data_id, group_id, tenant_id, app_name, content, src_ip, src_user, op_type,
        UNIX_TIMESTAMP(gmt_modified) AS modified
-     FROM his_config_info WHERE nid IN (${ids.join(', ')}) ORDER BY nid`,
+     FROM his_config_info WHERE nid IN (${nids.join(', ')}) ORDER BY nid`,
   );
-  return { items: rows.map(readPast), next: isMore ? ids.at(-1) : undefined };
+  return rows.map(readPast);
 }
 
 /** Inside one transaction; what the feed is told comes last. */

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { CONFIG_TYPES, type Config, type ConfigKey, type ConfigType } from '@nacos-kube/core/model/config.ts';
 import { groupKey } from '@nacos-kube/core/wire/config-key.ts';
 import { PAGE_BYTES_MAX } from './bounds.ts';
+import { oneByOne, ROWS_ONE_BY_ONE_MAX, rowsOfAnyKind, type Scanned, soundPage } from './mysql-damaged.ts';
+import { isOfDamage } from './mysql-errors.ts';
 import { ID_VALUE, type MysqlSession, type Row } from './mysql-session.ts';
-import type { Page } from './store.ts';
+import type { Page, StoreError } from './store.ts';
 
 const CONFIG_COLUMNS = `c.id, c.data_id, c.group_id, c.tenant_id, c.content, c.type, c.app_name, c.c_desc, c.c_use, c.effect,
   c.c_schema, c.src_ip, c.src_user, UNIX_TIMESTAMP(c.gmt_create) AS created, UNIX_TIMESTAMP(c.gmt_modified) AS modified`;
@@ -16,7 +18,19 @@ export async function getConfig(session: MysqlSession, key: ConfigKey): Promise<
 }
 
 /** Of the first of these keys, as many as one page holds. */
-export async function getConfigsOf(
+export async function getSoundConfigs(
+  session: MysqlSession,
+  keys: readonly ConfigKey[],
+): Promise<readonly (Config | undefined | StoreError)[]> {
+  try {
+    return await getConfigsOf(session, keys);
+  } catch (error) {
+    if (!isOfDamage(error)) throw error;
+  }
+  return oneByOne(session, keys.slice(0, ROWS_ONE_BY_ONE_MAX), (key) => getConfig(session, key), charsOf);
+}
+
+async function getConfigsOf(
   session: MysqlSession,
   keys: readonly ConfigKey[],
 ): Promise<readonly (Config | undefined)[]> {
@@ -55,6 +69,33 @@ function filledUp(keys: readonly ConfigKey[]): readonly ConfigKey[] {
 }
 
 export async function scanConfigs(session: MysqlSession, limit: number, after: string): Promise<Page<Config>> {
+  const scanned: Scanned<Config> = {
+    page: (size, behind) => configPage(session, size, behind),
+    keys: (size, behind) => idsBehind(session, 'config_info', 'id', size, behind),
+    read: async (id) => (await readConfigs(session, [id]))[0],
+    name: (id) => `row ${id} of config_info`,
+    charsOf,
+  };
+  return soundPage(session, scanned, limit, after);
+}
+
+/** Of the rows with the next higher ids. */
+export async function idsBehind(
+  session: MysqlSession,
+  table: string,
+  idColumn: string,
+  limit: number,
+  after: string,
+): Promise<readonly string[]> {
+  const sql = `SELECT ${idColumn} AS id FROM ${table} WHERE ${idColumn} > ${ID_VALUE} ORDER BY ${idColumn} LIMIT ${limit}`;
+  return (await rowsOfAnyKind(session, sql, [after])).map((row) => String(row['id']));
+}
+
+export function charsOf({ content }: { readonly content: string }): number {
+  return content.length;
+}
+
+async function configPage(session: MysqlSession, limit: number, after: string): Promise<Page<Config>> {
   // Lengths first: nobody knows how large the contents are, and a page must stay small.
   const sizes = await session.rows(
     `SELECT id, LENGTH(content) AS bytes FROM config_info WHERE id > ${ID_VALUE} ORDER BY id LIMIT ${limit + 1}`,

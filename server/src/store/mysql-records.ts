@@ -6,6 +6,7 @@ import {
   parseCapacity,
   parseNamespace,
 } from './bounds.ts';
+import { rowsOfAnyKind, type Scanned, soundPage } from './mysql-damaged.ts';
 import { recordMark } from './mysql-marks.ts';
 import { readRecordKey, textOf } from './mysql-read.ts';
 import type { MysqlSession, Row, SqlValue } from './mysql-session.ts';
@@ -38,9 +39,42 @@ export async function scanRecords(
   limit: number,
   after: string,
 ): Promise<Page<StoredRecord>> {
-  const records = await scan(session, kind, limit + 1, after);
-  const items = records.slice(0, limit);
-  return { items, next: records.length > limit ? items.at(-1)?.key : undefined };
+  const scanned: Scanned<StoredRecord> = {
+    page: async (size, behind) => {
+      const records = await scan(session, kind, size + 1, behind);
+      const items = records.slice(0, size);
+      return { items, next: records.length > size ? items.at(-1)?.key : undefined };
+    },
+    keys: (size, behind) => keysBehind(session, kind, size, behind),
+    read: (key) => getRecord(session, kind, key),
+    name: (key) => `${kind} ${key}`,
+    charsOf: ({ value }) => value.length,
+  };
+  return soundPage(session, scanned, limit, after);
+}
+
+/** In the order and with the bounds of `scan`. */
+async function keysBehind(session: MysqlSession, kind: RecordKind, limit: number, after: string): Promise<string[]> {
+  const keysOf = async (sql: string, values: readonly string[], prefix = '') =>
+    (await rowsOfAnyKind(session, sql, values)).map((row) => `${prefix}${textOf(row['record_key'])}`);
+  if (kind === 'namespace') {
+    return keysOf(
+      `SELECT tenant_id AS record_key FROM tenant_info WHERE kp = '1' AND tenant_id <> '' AND tenant_id > ?
+       ORDER BY tenant_id LIMIT ${limit}`,
+      [after],
+    );
+  }
+  if (kind === 'capacity') {
+    const namesOf = (of: CapacityOf['kind'], most: number) => {
+      const { where, value } = capacitiesBehind(of, after);
+      const sql = `SELECT ${of}_id AS record_key FROM ${of}_capacity WHERE ${where} ORDER BY ${of}_id LIMIT ${most}`;
+      return keysOf(sql, [value], `${of}:`);
+    };
+    const groups = after < 'tenant:' ? await namesOf('group', limit) : [];
+    return groups.length === limit ? groups : [...groups, ...(await namesOf('tenant', limit - groups.length))];
+  }
+  const sql = `SELECT record_key FROM nk_record WHERE kind = ? AND record_key > ? ORDER BY record_key LIMIT ${limit}`;
+  return keysOf(sql, [kind, after]);
 }
 
 async function scan(session: MysqlSession, kind: RecordKind, limit: number, after: string): Promise<StoredRecord[]> {
@@ -141,13 +175,15 @@ async function scanCapacities(
   limit: number,
   after: string,
 ): Promise<StoredRecord[]> {
-  // The empty name is the first of all, and the only one that `>` would leave out at the start.
-  const isStart = !after.startsWith(`${kind}:`);
-  const rows = await session.rows(
-    `${capacitiesSql(kind)} WHERE ${isStart ? `? = ''` : `${kind}_id > ?`} ORDER BY ${kind}_id LIMIT ${limit}`,
-    [isStart ? '' : after.slice(kind.length + 1)],
-  );
+  const { where, value } = capacitiesBehind(kind, after);
+  const rows = await session.rows(`${capacitiesSql(kind)} WHERE ${where} ORDER BY ${kind}_id LIMIT ${limit}`, [value]);
   return rows.map((row) => readCapacity(kind, row));
+}
+
+/** The empty name is the first of all, and the only one that `>` would leave out at the start. */
+function capacitiesBehind(kind: CapacityOf['kind'], after: string): { where: string; value: string } {
+  if (!after.startsWith(`${kind}:`)) return { where: `? = ''`, value: '' };
+  return { where: `${kind}_id > ?`, value: after.slice(kind.length + 1) };
 }
 
 function readCapacity(kind: CapacityOf['kind'], row: Row): StoredRecord {

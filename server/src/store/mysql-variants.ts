@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { ConfigKey, ConfigVariant, VariantId } from '@nacos-kube/core/model/config.ts';
 import { variantText } from './history.ts';
+import { rowsOfAnyKind, type Scanned, soundPage } from './mysql-damaged.ts';
+import { isOfDamage } from './mysql-errors.ts';
 import { variantMark } from './mysql-marks.ts';
-import { BY_KEY, pageOf, readKey, textOf } from './mysql-read.ts';
+import { BY_KEY, charsOf, idsBehind, pageOf, readKey, textOf } from './mysql-read.ts';
 import { ID_VALUE, type MysqlSession, type Row, type SqlValue } from './mysql-session.ts';
 import { keyValues, requirePacket, requireWritable } from './mysql-write.ts';
 import { type Page, type Revision, StoreError, type VariantWrite } from './store.ts';
@@ -52,23 +54,58 @@ export async function noteVariant(
   return Number(id);
 }
 
+/** All of them or none: one that is damaged must not be taken for gone. */
 export async function getVariants(session: MysqlSession, key: ConfigKey): Promise<readonly ConfigVariant[]> {
+  return [...(await getKind(session, key, 'beta')), ...(await getKind(session, key, 'tag'))];
+}
+
+async function getKind(session: MysqlSession, key: ConfigKey, kind: Kind): Promise<readonly ConfigVariant[]> {
+  const values = keyValues(key);
+  try {
+    return await readRows(session, kind, `${BY_KEY} ORDER BY id`, values);
+  } catch (error) {
+    if (!isOfDamage(error)) throw error;
+  }
+  // It may be a row of another key, which the server has met on its way.
+  const sql = `SELECT id FROM config_info_${kind} WHERE ${BY_KEY} ORDER BY id`;
   const found: ConfigVariant[] = [];
-  for (const kind of ['beta', 'tag'] as const) {
-    found.push(...(await readRows(session, kind, `${BY_KEY} ORDER BY id`, keyValues(key))));
+  for (const { id } of await rowsOfAnyKind(session, sql, values)) {
+    found.push(...(await readRows(session, kind, `id = ${ID_VALUE}`, [String(id)])));
   }
   return found;
 }
 
 /** First all betas, then all tags; a page starts after `beta:ID` or `tag:ID`. */
-export async function scanVariants(
-  session: MysqlSession,
-  limit: number,
-  after: string | undefined,
-): Promise<Page<ConfigVariant>> {
-  const start = /^(beta|tag):(\d{1,19})$/.exec(after ?? 'beta:0');
-  if (start === null) throw new StoreError('invalid', `no page starts after ${after}`);
-  const [, kind, id] = start as unknown as [string, Kind, string];
+export async function scanVariants(session: MysqlSession, limit: number, after: string): Promise<Page<ConfigVariant>> {
+  const scanned: Scanned<ConfigVariant> = {
+    page: (size, behind) => variantPage(session, size, behind),
+    keys: (size, behind) => namesBehind(session, size, behind),
+    read: async (name) => {
+      const { kind, id } = readName(name);
+      return (await readRows(session, kind, `id = ${ID_VALUE}`, [id]))[0];
+    },
+    name: (name) => `row ${readName(name).id} of config_info_${readName(name).kind}`,
+    charsOf,
+  };
+  return soundPage(session, scanned, limit, after);
+}
+
+async function namesBehind(session: MysqlSession, limit: number, after: string): Promise<readonly string[]> {
+  const { kind, id } = readName(after);
+  const ids = await idsBehind(session, `config_info_${kind}`, 'id', limit, id);
+  const names = ids.map((found) => `${kind}:${found}`);
+  if (kind === 'tag' || names.length === limit) return names;
+  return [...names, ...(await namesBehind(session, limit - names.length, 'tag:0'))];
+}
+
+function readName(name: string): { readonly kind: Kind; readonly id: string } {
+  const parts = /^(beta|tag):(\d{1,19})$/.exec(name);
+  if (parts === null) throw new StoreError('invalid', `no page starts after ${name}`);
+  return { kind: parts[1] as Kind, id: parts[2]! };
+}
+
+async function variantPage(session: MysqlSession, limit: number, after: string): Promise<Page<ConfigVariant>> {
+  const { kind, id } = readName(after);
   const sizes = await session.rows(
     `SELECT id, LENGTH(content) AS bytes FROM config_info_${kind} WHERE id > ${ID_VALUE} ORDER BY id LIMIT ${limit + 1}`,
     [id],

@@ -19,7 +19,6 @@ import {
   pageSize,
 } from './bounds.ts';
 import type { ConfigHistory, HistoryEntry } from './history.ts';
-import { getSoundConfigs, scanSoundConfigs } from './mysql-damaged.ts';
 import { HOLD_MS, MysqlFeed } from './mysql-feed.ts';
 import { MysqlForeign } from './mysql-foreign.ts';
 import { MysqlGroups } from './mysql-group.ts';
@@ -93,7 +92,7 @@ class MysqlStore implements Store {
     this.#feed = new MysqlFeed(host.clock);
     this.#foreign = new MysqlForeign(host.clock);
     this.#configReads = new AskedTogether<ConfigKey, Config | undefined>(READS_AT_ONCE, (keys) =>
-      this.#pool.read((session) => getSoundConfigs(session, keys)),
+      this.#pool.read((session) => read.getSoundConfigs(session, keys)),
     );
   }
 
@@ -142,11 +141,7 @@ class MysqlStore implements Store {
   async scanConfigs(limit: number, after?: string): Promise<Page<Config>> {
     const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
     if (after !== undefined && !isId(after)) throw new StoreError('invalid', `no page starts after ${after}`);
-    const page = await this.#pool.read((session) => scanSoundConfigs(session, size, after ?? '0'));
-    for (const what of page.damaged ?? []) {
-      this.#host.log.error('a damaged row is left out', { place: this.#pool.place, what });
-    }
-    return page;
+    return this.#scan((session) => read.scanConfigs(session, size, after ?? '0'));
   }
 
   countConfigs(namespaceId: string): Promise<number> {
@@ -188,7 +183,7 @@ class MysqlStore implements Store {
 
   async scanVariants(limit: number, after?: string): Promise<Page<ConfigVariant>> {
     const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
-    return this.#pool.read((session) => variants.scanVariants(session, size, after));
+    return this.#scan((session) => variants.scanVariants(session, size, after ?? 'beta:0'));
   }
 
   async searchHistory(key: ConfigKey, offset: number, limit: number): Promise<Found<HistoryEntry>> {
@@ -209,7 +204,7 @@ class MysqlStore implements Store {
   async scanHistory(limit: number, after?: string): Promise<Page<ConfigHistory>> {
     const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
     if (after !== undefined && !isId(after)) throw new StoreError('invalid', `no page starts after ${after}`);
-    return this.#pool.read((session) => moved.scanHistory(session, size, after ?? '0'));
+    return this.#scan((session) => moved.scanHistory(session, size, after ?? '0'));
   }
 
   async putMoved(rows: readonly MovedRow[]): Promise<void> {
@@ -239,7 +234,19 @@ class MysqlStore implements Store {
 
   async scanRecords(kind: RecordKind, limit: number, after = ''): Promise<Page<StoredRecord>> {
     const size = pageSize(limit, ITEMS_PER_PAGE_MAX);
-    return this.#pool.read((session) => records.scanRecords(session, kind, size, after));
+    return this.#scan((session) => records.scanRecords(session, kind, size, after));
+  }
+
+  async #scan<T>(read: (session: MysqlSession) => Promise<Page<T>>): Promise<Page<T>> {
+    const { items, next, damaged = [] } = await this.#pool.read(read);
+    this.#report(damaged);
+    return { items, next, ...(damaged.length > 0 && { damaged }) };
+  }
+
+  #report(damaged: readonly string[]): void {
+    for (const what of damaged) {
+      this.#host.log.error('a damaged row is left out', { place: this.#pool.place, what });
+    }
   }
 
   revision(): Promise<Revision> {
