@@ -70,6 +70,7 @@ export const SCHEMA_STEPS: readonly string[] = [
   `,
 ];
 const SCHEMA_VERSION = SCHEMA_STEPS.length;
+const KNOWN_VERSIONS = Array.from({ length: SCHEMA_VERSION + 1 }, (_, older) => older);
 
 /**
  * Opens the file for a role. Throws errors of sqlite, which `failureOf` reads, and `ForeignSchemaError`.
@@ -80,6 +81,8 @@ export function openDatabase({ path, role }: SqliteWorkerData): DatabaseSync {
   try {
     database.exec('PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16000;');
     if (role === 'writer') {
+      // Before anything is set: a file of another program stays as it is, and the kind of its journal with it.
+      requireVersion(database, KNOWN_VERSIONS);
       // FULL: a commit is answered only after its fsync; WAL: that is one fsync, and readers go on meanwhile.
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
       database.exec('PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;');
@@ -104,10 +107,7 @@ function migrate(database: DatabaseSync): void {
   database.exec('BEGIN IMMEDIATE');
   try {
     // Asked again under the lock: another process may have made the schema meanwhile.
-    const version = requireVersion(
-      database,
-      Array.from({ length: SCHEMA_VERSION + 1 }, (_, older) => older),
-    );
+    const version = requireVersion(database, KNOWN_VERSIONS);
     for (const step of SCHEMA_STEPS.slice(version)) database.exec(step);
     database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     database.exec('COMMIT');
