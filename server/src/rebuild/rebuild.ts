@@ -43,6 +43,8 @@ export interface Rebuilt {
  * file is whole. No process may have the file open.
  */
 export async function rebuildSqlite({ host, path, data, alone }: RebuildOptions): Promise<Rebuilt | undefined> {
+  // Else it would be made, for its lock.
+  if ((await host.disk.stat(data)) === undefined) throw new MoveError(`there is no folder ${data}`);
   const isMissing = (await host.disk.stat(path)) === undefined;
   if (isMissing && (await host.disk.stat(rebuiltPath(path))) !== undefined) {
     // Made of the copies alone it would have less than what was salvaged from the file that is aside.

@@ -2,7 +2,7 @@ import { createHash, type Hash, hash } from 'node:crypto';
 import type { MoveRow } from './move-row.ts';
 
 /**
- * A backup of a store, as lines of text (docs/operating/database.md, "The file of a backup"):
+ * A backup of a store, as lines of text (docs/operating/moving.md, "The file of a backup"):
  *
  *     nacos-kube-backup 1 {"from":..,"kind":..,"atMs":..}
  *     <md5 of what follows it> {"what":"config","row":{..}}
@@ -72,8 +72,9 @@ export class BackupDecoder {
   take(bytes: Uint8Array, isWhole: boolean): BackupLine {
     this.#lines += 1;
     if (this.#isEnded) throw this.#wrong('something follows the end');
-    if (!isWhole) throw this.#wrong('the file is torn: its last line is not whole');
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+    if (this.#lines === 1 && !text.startsWith(MAGIC)) throw new BackupError('it is no backup of nacos-kube');
+    if (!isWhole) throw this.#wrong('the file is torn: its last line is not whole');
     if (this.#lines === 1) return this.#header(text);
     if (text.startsWith('end ')) return this.#end(text);
     this.#hash.update(bytes).update('\n');

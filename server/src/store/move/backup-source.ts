@@ -1,3 +1,4 @@
+import { DiskError } from '@nacos-kube/core/host/host.ts';
 import { fileLines } from '@nacos-kube/core/host/node/file-lines.ts';
 import { MOVED_PER_WRITE_MAX } from '../store.ts';
 import { BACKUP_LINE_BYTES_MAX, BackupDecoder, BackupError, type BackupHeader } from './backup-file.ts';
@@ -71,6 +72,8 @@ async function* linesOf(path: string) {
     for await (const { bytes, isEnded } of fileLines(path, BACKUP_LINE_BYTES_MAX)) yield decoder.take(bytes, isEnded);
     decoder.finish();
   } catch (cause) {
+    if (cause instanceof DiskError && cause.kind === 'missing')
+      throw new MoveError(`there is no file ${path}`, { cause });
     if (!(cause instanceof BackupError)) throw cause;
     throw new MoveError(`backup ${path}: ${cause.message}`, { cause });
   }

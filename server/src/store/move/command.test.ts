@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { copyFile, link, mkdtemp, open, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { copyFile, link, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { movedConfig } from '../contract-moved.ts';
 import { keyOf, writeOf } from '../contract-tools.ts';
@@ -168,6 +169,52 @@ describe('nacos-kube store', () => {
     assert.equal(code, 1);
     assert.match(output, /the file is torn/);
     assert.ok(!(await readdir(folder)).includes('never.sqlite'));
+  });
+
+  it('says which file is missing or is none of its own, and makes nothing in its place', async () => {
+    const from = `sqlite:${at('from.sqlite')}`;
+    const foreign = new DatabaseSync(at('foreign.db'));
+    foreign.exec('CREATE TABLE songs (title TEXT)');
+    foreign.close();
+    await writeFile(at('text'), 'secret');
+    const before = await readFile(at('foreign.db'));
+    const refused: readonly [string[], RegExp][] = [
+      [['restore', 'none', '--to', 'sqlite:x.sqlite'], /store: there is no file none\n/],
+      [['check', 'text'], /backup text: it is no backup of nacos-kube/],
+      [['rebuild', '--data', 'none'], /there is no folder none/],
+      [['backup', '--from', 'etcd://127.0.0.1:1', 'x.sqlite'], /x\.sqlite is a store by its name/],
+      [
+        ['backup', '--from', 'mysql://a@127.0.0.1:1/b', '--from-password-file', 'none', 'x'],
+        /there is no file none, which should hold the password/,
+      ],
+      [['backup', '--from', from, '--from-password-file', 'text', 'x'], /from\.sqlite has no password, but text is/],
+      [['backup', '--from', 'etcd://127.0.0.1:1', '--from-password-file', 'text', 'x'], /needs a user: etcd:/],
+      [['backup', '--from', 'sqlite:foreign.db', 'x'], /sqlite file foreign\.db: it holds tables of another program/],
+      [['copy', '--from', from, '--to', 'sqlite:foreign.db'], /foreign\.db: it holds tables of another program/],
+    ];
+    const left = await readdir(folder);
+    for (const [args, why] of refused) {
+      const { code, output } = await run(...args);
+      assert.equal(code, 1, output);
+      assert.match(output, why);
+    }
+    assert.deepEqual(await readdir(folder), left);
+    assert.deepEqual(await readFile(at('foreign.db')), before, 'of another program, but altered');
+  });
+
+  it('says that a store holds nothing, which may be the wrong one', async () => {
+    const empty = sqliteAt('empty.sqlite');
+    await empty.start();
+    await empty.stop();
+    const why = /nothing of nacos-kube is in sqlite:.*empty\.sqlite: see to it that it is the right one/;
+    for (const args of [
+      ['backup', at('empty.backup')],
+      ['copy', '--to', `sqlite:${at('empty-too.sqlite')}`],
+    ]) {
+      const { code, output } = await run(...args, '--from', `sqlite:${at('empty.sqlite')}`);
+      assert.equal(code, 0, output);
+      assert.match(output, why);
+    }
   });
 
   it('has help', async () => {

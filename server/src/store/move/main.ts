@@ -6,12 +6,12 @@ import { Command } from 'commander';
 import { DataFolderError, takeFolderOfStore } from '../data-folder.ts';
 import { openStore } from '../open.ts';
 import { backupSqlite, removeDatabase } from '../sqlite-backup.ts';
-import type { Store } from '../store.ts';
+import { type Store, StoreError } from '../store.ts';
 import { writeBackup } from './backup.ts';
 import { type BackupFacts, BackupSource, checkBackup } from './backup-source.ts';
 import { copyStore } from './copy.ts';
 import { MoveError, MoveStoppedError } from './move-error.ts';
-import { Patience } from './patience.ts';
+import { PATIENCE_MS, Patience } from './patience.ts';
 import { Progress } from './progress.ts';
 import { type MoveSource, StoreSource } from './store-source.ts';
 import { StoreTarget } from './store-target.ts';
@@ -82,8 +82,9 @@ async function copy(host: Host, flags: Flags, isStopped: () => boolean): Promise
     const to = parseStoreUrl(flags.to).settings;
     if (to.kind === 'sqlite') await requireOther(from.settings.path, to.path);
   }
-  await withStore(host, from, async (store) => {
-    await into(host, flags, new StoreSource(store, from.place, new Patience(host)), isStopped);
+  const patience = new Patience(host, PATIENCE_MS, isStopped);
+  await withStore(host, patience, from, async (store) => {
+    await into(host, flags, new StoreSource(store, from.place, patience), isStopped);
   });
 }
 
@@ -99,8 +100,9 @@ async function into(host: Host, flags: Flags, source: MoveSource, isStopped: () 
   const name = createHash('sha256').update(`${source.place} ${address.place}`).digest('hex').slice(0, 8);
   const progress = new Progress(host.clock, say);
   if (address.settings.kind === 'sqlite') await requireUnused(host, address.settings.path);
-  await withStore(host, address, async (store) => {
-    const target = new StoreTarget(store, address.place, new Patience(host));
+  const patience = new Patience(host, PATIENCE_MS, isStopped);
+  await withStore(host, patience, address, async (store) => {
+    const target = new StoreTarget(store, address.place, patience);
     const statePath = flags.state ?? `nacos-kube-copy-${name}.json`;
     const isIntoExisting = flags.intoExisting === true;
     const { wrong, compared } = await copyStore({
@@ -110,22 +112,31 @@ async function into(host: Host, flags: Flags, source: MoveSource, isStopped: () 
     for (const line of wrong.slice(0, WRONG_TOLD_MAX)) say(`not as in the source: ${line}`);
     if (wrong.length > 0) throw new MoveError(`${wrong.length} of ${compared} rows are not in ${target.place}`);
     say(`${target.place} has all ${compared} rows of ${source.place}`);
+    if (compared === 0) sayNothingIn(source.place);
   });
   requireUndamaged(progress);
 }
 
 async function backup(host: Host, file: string, flags: Flags, isStopped: () => boolean): Promise<void> {
   const from = await addressOf(host, flags.from, flags.fromPasswordFile, FROM_PASSWORD);
+  if (file.endsWith('.sqlite') && from.settings.kind !== 'sqlite') {
+    const other = `nacos-kube store copy --to sqlite:${file}`;
+    throw new MoveError(
+      `${file} is a store by its name, and a backup of ${from.place} is none: rename it, or ${other}`,
+    );
+  }
   await requireUnused(host, file);
   await requireNoStore(host, file);
   if (from.settings.kind === 'sqlite') await requireOther(from.settings.path, file);
   const progress = new Progress(host.clock, say);
+  const patience = new Patience(host, PATIENCE_MS, isStopped);
   const write = (address: StoreAddress) =>
-    withStore(host, address, async (store) => {
-      const source = new StoreSource(store, from.place, new Patience(host));
+    withStore(host, patience, address, async (store) => {
+      const source = new StoreSource(store, from.place, patience);
       progress.begin('written');
       const rows = await writeBackup({ host, source, kind: store.kind, path: file, progress, isStopped });
       say(`${file}: ${rows} rows of ${from.place} (${progress.summary()})`);
+      if (rows === 0) sayNothingIn(from.place);
     });
   if (from.settings.kind !== 'sqlite') await write(from);
   else if (file.endsWith('.sqlite')) {
@@ -137,6 +148,10 @@ async function backup(host: Host, file: string, flags: Flags, isStopped: () => b
     try {
       await backupSqlite(host, from.settings.path, path);
       await write({ settings: { kind: 'sqlite', path }, place: from.place });
+    } catch (cause) {
+      if (!(cause instanceof StoreError)) throw cause;
+      // The copy in between is nobody's business.
+      throw new MoveError(cause.message.replaceAll(path, from.settings.path), { cause });
     } finally {
       await removeDatabase(host, path);
     }
@@ -161,10 +176,15 @@ function described(file: string, { header, rows, counts }: BackupFacts): string 
   return `${file} is whole: ${rows} rows of ${header.from} (${texts.join(', ') || 'nothing'})`;
 }
 
-async function withStore(host: Host, { settings }: StoreAddress, work: (store: Store) => Promise<void>): Promise<void> {
+async function withStore(
+  host: Host,
+  patience: Patience,
+  { settings }: StoreAddress,
+  work: (store: Store) => Promise<void>,
+): Promise<void> {
   const store = await openStore(host, settings);
   try {
-    await new Patience(host).with(() => store.start());
+    await patience.with(() => store.start());
     await work(store);
   } finally {
     await store.stop();
@@ -178,7 +198,26 @@ async function addressOf(
   variable: string,
 ): Promise<StoreAddress> {
   if (passwordFile === undefined) return parseStoreUrl(url, process.env[variable]);
-  return parseStoreUrl(url, new TextDecoder().decode(await host.disk.read(passwordFile)).trimEnd());
+  const address = parseStoreUrl(url, await passwordIn(host, passwordFile));
+  const { kind } = address.settings;
+  if (kind === 'sqlite' || kind === 'memory') {
+    throw new MoveError(`${address.place} has no password, but ${passwordFile} is named`);
+  }
+  if (kind === 'etcd' && address.settings.user === undefined) {
+    throw new MoveError(`the password in ${passwordFile} needs a user: etcd://USER@HOST:PORT`);
+  }
+  return address;
+}
+
+async function passwordIn(host: Host, file: string): Promise<string> {
+  try {
+    return new TextDecoder().decode(await host.disk.read(file)).trimEnd();
+  } catch (cause) {
+    if (cause instanceof DiskError && cause.kind === 'missing') {
+      throw new MoveError(`there is no file ${file}, which should hold the password`, { cause });
+    }
+    throw cause;
+  }
 }
 
 /** A source that is not there would be made, and copied as an empty one. */
@@ -237,6 +276,11 @@ async function perform(work: (host: Host, isStopped: () => boolean) => Promise<v
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
   }
+}
+
+/** An empty store is none of another program, but it may be another one than the one that is meant. */
+function sayNothingIn(place: string): void {
+  say(`nothing of nacos-kube is in ${place}: see to it that it is the right one`);
 }
 
 function say(line: string): void {

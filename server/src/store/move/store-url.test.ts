@@ -54,6 +54,24 @@ test('a password beside the URL counts more than one within', () => {
   assert.equal(settings.kind === 'mysql' && settings.password, 'hidden');
 });
 
+test('what a URL asks for and would not get is refused, with its reason', () => {
+  const cases: Readonly<Record<string, RegExp>> = {
+    'etcd://a/mine/?ca=/ca.pem': /etcd:\/\/ knows no "ca" behind the \?/,
+    'etcds://a?prefix=/mine/': /etcds:\/\/ knows no "prefix"/,
+    'redis://a?master=m': /redis:\/\/ knows no "master"/,
+    'rediss+cluster://a?database=3': /knows no "database"/,
+    'etcd://:secret@a': /a password needs a user before it/,
+    'jdbc:mysql://db:3306/nacos?user=ann&password=secret': /leave out "jdbc:"/,
+  };
+  for (const [url, why] of Object.entries(cases)) {
+    assert.throws(
+      () => parseStoreUrl(url),
+      ({ name, message }: Error) => name === 'MoveError' && why.test(message) && !message.includes('secret'),
+      url,
+    );
+  }
+});
+
 test('what names no store is refused with what does, and a password is not repeated', () => {
   const wrong = ['', 'x', 'sqlite:', 'oracle://ann:secret@db/x', 'mysql://ann:secret@db', 'mysql://db/nacos'];
   wrong.push('mysql://ann:secret@a,b/nacos', 'mysql://ann:secret@db:0/nacos', 'redis://a/x', 'etcd://a:99999');

@@ -30,11 +30,26 @@ interface Parts {
   readonly search: string;
 }
 
+const QUERY_NAMES: Readonly<Record<string, readonly string[]>> = {
+  etcd: [],
+  etcds: ['ca', 'cert', 'key'],
+  redis: ['prefix'],
+  rediss: ['prefix', 'ca'],
+  'redis+sentinel': ['prefix', 'master'],
+  'rediss+sentinel': ['prefix', 'master', 'ca'],
+  'redis+cluster': ['prefix'],
+  'rediss+cluster': ['prefix', 'ca'],
+};
+
 /** A password beside the URL counts more than one within, which everybody sees in the list of processes. */
 export function parseStoreUrl(text: string, givenPassword?: string): StoreAddress {
   const sqlite = /^sqlite:(?:\/\/)?(?=.)(.*)$/s.exec(text);
   if (sqlite !== null) return { settings: { kind: 'sqlite', path: sqlite[1]! }, place: `sqlite:${sqlite[1]}` };
+  if (/^jdbc:/i.test(text)) throw wrong(text, 'leave out "jdbc:", and put the user before the host');
   const parts = partsOf(text);
+  // What is not obeyed would lead to another store than the one that is meant.
+  const unknown = [...parts.query.keys()].find((name) => QUERY_NAMES[parts.scheme]?.includes(name) === false);
+  if (unknown !== undefined) throw wrong(text, `${parts.scheme}:// knows no ${JSON.stringify(unknown)} behind the ?`);
   const password = givenPassword ?? parts.password;
   const place = `${parts.scheme}://${parts.hosts.join(',')}${parts.path}`;
   switch (parts.scheme) {
@@ -42,7 +57,7 @@ export function parseStoreUrl(text: string, givenPassword?: string): StoreAddres
       return { settings: mysqlOf(parts, password, text), place };
     case 'etcd':
     case 'etcds':
-      return { settings: etcdOf(parts, password), place };
+      return { settings: etcdOf(parts, password, text), place };
     case 'redis':
     case 'rediss':
     case 'redis+sentinel':
@@ -68,7 +83,9 @@ function mysqlOf(parts: Parts, password: string | undefined, text: string): Stor
   };
 }
 
-function etcdOf({ scheme, user, hosts, path, query }: Parts, password: string | undefined): StorageSettings {
+function etcdOf(parts: Parts, password: string | undefined, text: string): StorageSettings {
+  const { scheme, user, hosts, path, query } = parts;
+  if (user === '') throw wrong(text, 'a password needs a user before it');
   const protocol = scheme === 'etcds' ? 'https' : 'http';
   const endpoints = hosts.map((one) => {
     const [host, port] = hostAndPort(one, PORTS.etcd);
@@ -137,6 +154,6 @@ function decoded(text: string): string {
 
 /** What stands before the host may be a password, so it is not repeated. */
 function wrong(text: string, why: string): MoveError {
-  const shown = text.replace(/\/\/[^@/]*@/, '//…@');
+  const shown = text.replace(/\/\/[^@/]*@/, '//…@').replace(/(password=)[^&]*/gi, '$1…');
   return new MoveError(`${JSON.stringify(shown)} names no store: ${why}\n  forms: ${URL_FORMS.join('\n         ')}`);
 }
