@@ -57,13 +57,21 @@ export function readSettings<T extends SettingsTable>(table: T, sources: Setting
 export function takeSettings<T extends SettingsTable>(
   table: T,
   sources: SettingsSources,
-): { readonly values: SettingsOf<T>; readonly problems: readonly string[]; readonly wrong: ReadonlySet<keyof T> } {
+): {
+  readonly values: SettingsOf<T>;
+  readonly problems: readonly string[];
+  readonly wrong: ReadonlySet<keyof T>;
+  /** What has its default because nobody said anything. */
+  readonly unsaid: ReadonlySet<keyof T>;
+} {
   const problems: string[] = [];
+  const unsaid = new Set<keyof T>();
   const wrong = new Set<keyof T>();
   const values: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(table)) {
     const said = find(setting, sources);
     if (said === undefined) continue;
+    if (said.isDefault) unsaid.add(name);
     try {
       values[name] = setting.parse(said.text);
     } catch (error) {
@@ -73,13 +81,13 @@ export function takeSettings<T extends SettingsTable>(
       if (setting.default !== undefined) values[name] = setting.parse(setting.default);
     }
   }
-  return { values: Object.freeze(values) as SettingsOf<T>, problems, wrong };
+  return { values: Object.freeze(values) as SettingsOf<T>, problems, wrong, unsaid };
 }
 
 function find(
   setting: Setting<unknown>,
   { flags, env, properties }: SettingsSources,
-): { text: string; where: string } | undefined {
+): { text: string; where: string; isDefault?: true } | undefined {
   const flag = flags[camelCase(setting.flag)];
   if (flag !== undefined) return { text: String(flag), where: `--${setting.flag}` };
   for (const name of setting.env) {
@@ -90,7 +98,8 @@ function find(
     const text = properties.get(name);
     if (text !== undefined && text !== '') return { text, where: name };
   }
-  return setting.default === undefined ? undefined : { text: setting.default, where: `default of --${setting.flag}` };
+  if (setting.default === undefined) return undefined;
+  return { text: setting.default, where: `default of --${setting.flag}`, isDefault: true };
 }
 
 /** `member-list` is `memberList` among parsed flags. */

@@ -86,6 +86,45 @@ test('the names of the official image are understood', async () => {
   assert.deepEqual(settings.storage, storage);
 });
 
+test('a database is found by the URL of application.properties, and reached as its parameters say', async () => {
+  const login = 'spring.datasource.platform=mysql\ndb.user.0=nacos\ndb.password.0=secret\n';
+  const properties = `${login}db.url.0=jdbc:mysql://db:3307/nacos_1?characterEncoding=utf8&useSSL=true&serverTimezone=Asia/Shanghai\n`;
+  const parameters = 'characterEncoding=utf8&useSSL=true&serverTimezone=Asia/Shanghai';
+  const expected = { kind: 'mysql', host: 'db', port: 3307, database: 'nacos_1', user: 'nacos', password: 'secret' };
+  assert.deepEqual((await load({ properties })).storage, { ...expected, parameters });
+  const env = { MYSQL_SERVICE_HOST: 'other', MYSQL_SERVICE_PORT: '1', MYSQL_SERVICE_DB_PARAM: 'useSSL=false' };
+  const other = { ...expected, host: 'other', port: 1, parameters: 'useSSL=false' };
+  assert.deepEqual((await load({ properties, env })).storage, other);
+
+  // As in the file of the official image, with its own names in the place of values.
+  const template = `${login}db.url.0=jdbc:mysql://\${MYSQL_SERVICE_HOST}:\${MYSQL_SERVICE_PORT:3306}/x?\${MYSQL_SERVICE_DB_PARAM:}\n`;
+  const { storage } = await load({ properties: template, env: { ...env, MYSQL_SERVICE_DB_NAME: 'nacos_1' } });
+  assert.deepEqual(storage, other);
+
+  for (const url of ['jdbc:postgresql://db/x?password=secret', 'jdbc:mysql://a,b/x', 'jdbc:mysql://db']) {
+    const problems = await problemsOf({ properties: `${login}db.url.0=${url}\n` });
+    assert.deepEqual(problems, [
+      'db.url.0: must be jdbc:mysql://HOST:PORT/DATABASE?PARAMETERS, with one host and without user',
+    ]);
+  }
+  const problems = await problemsOf({ properties, env: { MYSQL_SERVICE_DB_PARAM: 'serverTimezone=half past' } });
+  assert.match(problems.join(), /^MYSQL_SERVICE_DB_PARAM .*serverTimezone "half past" is no time zone$/);
+});
+
+test('a database that is named and not used is asked about, unless the kind was said', async () => {
+  const cases: Readonly<Record<string, Said>> = {
+    '--etcd-endpoints names one, say --storage etcd': { flags: { etcdEndpoints: 'http://a:2379' } },
+    '--redis-addresses names one, say --storage redis': { env: { NACOS_KUBE_REDIS_ADDRESSES: 'a:6379' } },
+    '--mysql-host names one, say --storage mysql': { env: { MYSQL_SERVICE_HOST: 'db' } },
+    '--mysql-url names one, say --storage mysql': { properties: 'db.url.0=jdbc:mysql://db/nacos' },
+  };
+  for (const [why, said] of Object.entries(cases)) {
+    assert.deepEqual(await problemsOf(said), [`--storage: ${why} to use it, or --storage sqlite`]);
+    const flags = { ...said.flags, storage: 'sqlite' };
+    assert.deepEqual((await load({ ...said, flags })).storage, { kind: 'sqlite', path: 'data/store.sqlite' });
+  }
+});
+
 test('what configurations may take is said by the names of the reference too', async () => {
   const properties = 'isCapacityLimitCheck=true\ndefaultGroupQuota=7\ndefaultTenantQuota=8\ndefaultMaxSize=9\n';
   const { capacity } = await load({ properties, env: { NACOS_KUBE_CLUSTER_QUOTA: '6' } });

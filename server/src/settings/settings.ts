@@ -43,7 +43,7 @@ export async function loadNodeSettings(
   sources: SettingsSources,
   found: readonly string[] = [],
 ): Promise<NodeSettings> {
-  const { values: read, problems: said, wrong } = takeSettings(SERVER_SETTINGS, sources);
+  const { values: read, problems: said, wrong, unsaid } = takeSettings(SERVER_SETTINGS, sources);
   const problems = [...found, ...said];
   const settings: NodeSettings = Object.freeze({
     mode: read.mode,
@@ -55,7 +55,7 @@ export async function loadNodeSettings(
     memberList: memberListOf(read),
     clusterKeys: wrong.has('clusterKeyFile') ? [] : await clusterKeysOf(host, read, problems),
     sidecarTokenFile: read.sidecarTokenFile,
-    storage: await storageOf(host, read, wrong, problems),
+    storage: await storageOf(host, read, { wrong, unsaid }, problems),
     trustedProxies: read.trustedProxies,
     capacity: capacityOf(read),
     ...(!read.cleanEmptyServices && { keepsEmptyServices: true as const }),

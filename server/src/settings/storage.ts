@@ -9,7 +9,10 @@ import {
   wholeNumber,
   yesOrNo,
 } from '@nacos-kube/core/settings.ts';
+import { readParameters } from '../store/mysql-settings.ts';
 import type { StorageSettings } from '../store/open.ts';
+
+const MYSQL_PORT = 3306;
 
 /** Which engine holds the truth, and how it is reached. */
 export const STORAGE_SETTINGS = {
@@ -37,6 +40,15 @@ export const STORAGE_SETTINGS = {
     help: 'make a damaged file of the embedded store anew at the start, from what can be read of it and the copies below --data; for the only node that uses it',
     parse: yesOrNo,
   },
+  mysqlUrl: {
+    flag: 'mysql-url',
+    value: 'URL',
+    env: ['NACOS_KUBE_MYSQL_URL'],
+    properties: ['db.url.0', 'db.url'],
+    isSecret: true,
+    help: 'host, port, database and parameters at once, as jdbc:mysql://HOST:PORT/DATABASE?PARAMETERS; the four below count more',
+    parse: jdbcUrl,
+  },
   mysqlHost: {
     flag: 'mysql-host',
     value: 'HOST',
@@ -48,8 +60,7 @@ export const STORAGE_SETTINGS = {
     flag: 'mysql-port',
     value: 'PORT',
     env: ['MYSQL_SERVICE_PORT'],
-    default: '3306',
-    help: 'port of the MySQL or MariaDB server',
+    help: 'port of the MySQL or MariaDB server (default: 3306)',
     parse: portNumber,
   },
   mysqlDatabase: {
@@ -58,6 +69,13 @@ export const STORAGE_SETTINGS = {
     env: ['MYSQL_SERVICE_DB_NAME'],
     help: 'database with the Nacos schema, made if it is empty',
     parse: anyText,
+  },
+  mysqlParameters: {
+    flag: 'mysql-parameters',
+    value: 'TEXT',
+    env: ['MYSQL_SERVICE_DB_PARAM', 'NACOS_KUBE_MYSQL_PARAMETERS'],
+    help: 'as behind the ? of a JDBC URL, joined by &: serverTimezone, and the switches of TLS (useSSL, requireSSL, verifyServerCertificate, sslMode); others are for the Java driver',
+    parse: jdbcParameters,
   },
   mysqlUser: {
     flag: 'mysql-user',
@@ -220,15 +238,22 @@ export const STORAGE_SETTINGS = {
 
 type Read = SettingsOf<typeof STORAGE_SETTINGS> & { readonly data: string };
 
+/** Names of settings: which were said wrongly, and which have their default because nobody said anything. */
+interface Told {
+  readonly wrong: ReadonlySet<string>;
+  readonly unsaid: ReadonlySet<string>;
+}
+
 /** Adds what is missing or cannot be read to `problems`; what was said wrongly is not missing as well. */
 export async function storageOf(
   host: Host,
   read: Read,
-  wrong: ReadonlySet<string>,
+  { wrong, unsaid }: Told,
   problems: string[],
 ): Promise<StorageSettings> {
   switch (read.storage) {
     case 'sqlite':
+      if (unsaid.has('storage')) requireNoOtherNamed(read, problems);
       return {
         ...{ kind: 'sqlite', path: read.sqliteFile ?? `${read.data}/store.sqlite` },
         ...(read.sqliteRebuild && { rebuildsFrom: read.data }),
@@ -239,6 +264,21 @@ export async function storageOf(
       return mysqlOf(host, read, wrong, problems);
     case 'redis':
       return redisOf(host, read, wrong, problems);
+  }
+}
+
+/** Who names a database and not the kind would find an empty sqlite file in its place. */
+function requireNoOtherNamed(read: Read, problems: string[]): void {
+  const named: readonly (readonly [string, string, unknown])[] = [
+    ['etcd-endpoints', 'etcd', read.etcdEndpoints],
+    ['redis-addresses', 'redis', read.redisAddresses],
+    ['mysql-host', 'mysql', read.mysqlHost],
+    ['mysql-url', 'mysql', read.mysqlUrl?.host],
+  ];
+  for (const [flag, kind, value] of named) {
+    if (value === undefined) continue;
+    problems.push(`--storage: --${flag} names one, say --storage ${kind} to use it, or --storage sqlite`);
+    return;
   }
 }
 
@@ -292,13 +332,16 @@ async function mysqlOf(host: Host, read: Read, wrong: ReadonlySet<string>, probl
     else if (value === undefined && !isSaid) problems.push(`--${flag}: needed with --storage mysql`);
     return value ?? '';
   };
+  const url = read.mysqlUrl ?? {};
+  const parameters = read.mysqlParameters ?? url.parameters;
   return {
     kind: 'mysql',
-    host: needed('mysql-host', read.mysqlHost, 'mysqlHost'),
-    port: read.mysqlPort,
-    database: needed('mysql-database', read.mysqlDatabase, 'mysqlDatabase'),
+    host: needed('mysql-host', read.mysqlHost ?? url.host, 'mysqlHost', 'mysqlUrl'),
+    port: read.mysqlPort ?? url.port ?? MYSQL_PORT,
+    database: needed('mysql-database', read.mysqlDatabase ?? url.database, 'mysqlDatabase', 'mysqlUrl'),
     user: needed('mysql-user', user, 'mysqlUser', 'mysqlUserFile'),
     password: needed('mysql-password-file', password, 'mysqlPassword', 'mysqlPasswordFile'),
+    ...(parameters !== undefined && { parameters }),
   } as const;
 }
 
@@ -325,6 +368,35 @@ export async function secretOf(
     problems.push(`${flag} ${JSON.stringify(path)}: ${error.message}`);
     return undefined;
   }
+}
+
+interface JdbcUrl {
+  readonly host?: string;
+  readonly port?: number;
+  readonly database?: string;
+  readonly parameters?: string;
+}
+
+/** The file of the official image has `${...}` in it, for what its environment says: that counts here too. */
+function jdbcUrl(text: string): JdbcUrl | undefined {
+  if (text.includes('${')) return undefined;
+  const form =
+    /^(?:jdbc:)?(?:mysql|mariadb):\/\/(\[[0-9a-fA-F:.]+\]|[^:/?@,[\]]+)(?::(\d{1,5}))?\/([^/?]+)(?:\?(.*))?$/;
+  const [, host, port, database, parameters] = form.exec(text) ?? [];
+  if (host === undefined || database === undefined) {
+    throw new Error('must be jdbc:mysql://HOST:PORT/DATABASE?PARAMETERS, with one host and without user');
+  }
+  return {
+    host: host.replace(/^\[|\]$/g, ''),
+    ...(port !== undefined && { port: portNumber(port) }),
+    database: decodeURIComponent(database),
+    ...(parameters !== undefined && parameters !== '' && { parameters: jdbcParameters(parameters) }),
+  };
+}
+
+function jdbcParameters(text: string): string {
+  readParameters(text);
+  return text;
 }
 
 function etcdEndpoint(text: string): string {
