@@ -9,6 +9,7 @@ import type { RedisLocator } from './locate.ts';
 import type { Script } from './script.ts';
 import type { ServerCheck } from './server-check.ts';
 import { placeOf, type RedisLimits, type RedisSettings, tagged } from './settings.ts';
+import type { Standing } from './standing.ts';
 import { INIT } from './write-scripts.ts';
 import { isWritten } from './written.ts';
 
@@ -16,11 +17,20 @@ const FORMAT = '1';
 /** A replica that is well answers in a few milliseconds. */
 const CONFIRM_MS = 1000;
 const CLOCK_EVERY_MS = 5000;
+/** Who fails a master over has waited for it at least a second: longer than this, with a reserve. */
+const SILENT_MS = 500;
 
 type Check = Pick<ServerCheck, 'isSlack' | 'wantsReplica'>;
 
-/** What a script of a write answers first: how many replicas follow the server. */
-type Written<T> = readonly [replicas: number, result: T];
+/** What a script of a write answers: first how many replicas follow the server; then 0 when there was nothing to write. */
+type Answer<T> = readonly [replicas: number, result: T];
+
+interface Written {
+  readonly sentMs: number;
+  /** By a replica. */
+  readonly isConfirmed: boolean;
+  readonly isWritten: boolean;
+}
 
 /**
  * Runs scripts as one store does: on its own data set only, and writes only until their caller has given up. A write that
@@ -39,7 +49,9 @@ export class RedisCalls {
   /** Replicas that have what was answered before. */
   readonly #confirmations: Joints<RedisConnection, number>;
   readonly #writtens: Joints<RedisConnection, boolean>;
-  readonly #masters: Joints<RedisConnection, boolean>;
+  readonly #standings: Joints<RedisConnection, Standing>;
+  /** When the last write was sent whose server was the master, as far as is known. */
+  readonly #provenMs = new WeakMap<RedisConnection, number>();
   /** Empty: any. */
   #dataset = '';
 
@@ -49,7 +61,7 @@ export class RedisCalls {
     reads: RedisLink,
     writes: RedisLink,
     check: Check,
-    locator: Pick<RedisLocator, 'isMaster'>,
+    locator: Pick<RedisLocator, 'standingOf'>,
   ) {
     this.#host = host;
     this.#settings = settings;
@@ -62,7 +74,7 @@ export class RedisCalls {
     this.#check = check;
     this.#confirmations = new Joints(async (connection) => Number(await connection.command('WAIT', 1, CONFIRM_MS)));
     this.#writtens = new Joints((connection) => isWritten(connection, host.clock));
-    this.#masters = new Joints(({ address }) => locator.isMaster(address));
+    this.#standings = new Joints(({ address }) => locator.standingOf(address));
     writes.onReady((connection) => this.#readClock(connection).then(() => undefined));
   }
 
@@ -118,10 +130,13 @@ export class RedisCalls {
         const until = Math.floor(clock.now() + leftMs);
         const kept = (this.#settings.changesKept ?? CHANGES_KEPT) + 1;
         const all = [this.#prefix, this.#dataset, until, kept, ...args];
-        const [replicas, result] = (await connection.script(script, this.#keys, all)) as Written<T>;
-        if (isToBeKept && this.#check.isSlack(connection)) await this.#requireWritten(connection);
-        if (replicas > 0 || this.#check.wantsReplica(connection)) await this.#confirm(connection);
-        else if (isToBeKept) await this.#requireMaster(connection);
+        const sentMs = this.#host.clock.monotonic();
+        const [replicas, result] = (await connection.script(script, this.#keys, all)) as Answer<T>;
+        if (!isToBeKept) return result;
+        if (this.#check.isSlack(connection)) await this.#requireWritten(connection);
+        const isConfirmed = replicas > 0 || this.#check.wantsReplica(connection);
+        if (isConfirmed) await this.#confirm(connection);
+        await this.#requireMaster(connection, { sentMs, isConfirmed, isWritten: result !== 0 });
         return result;
       },
     });
@@ -144,12 +159,25 @@ export class RedisCalls {
     throw new StoreError('unavailable', `${this.#place}: no replica confirmed the write within ${CONFIRM_MS} ms`);
   }
 
-  /** Without a replica it may be one that hung while its replica took its place, and has not been told yet. */
-  async #requireMaster(connection: RedisConnection): Promise<void> {
-    if (this.#settings.mode === 'single' || (await this.#masters.next(connection))) return;
-    const { host, port } = connection.address;
-    const message = `${this.#place}: ${host}:${port} has no replica, and is not known to be the master still`;
-    throw new StoreError('unavailable', message);
+  /**
+   * One that hung while a replica took its place has not been told yet: it has no replica any more, or one that is to
+   * follow the other. It was silent meanwhile. Where nothing was written there is nothing that a replica has confirmed.
+   */
+  async #requireMaster(connection: RedisConnection, { sentMs, isConfirmed, isWritten }: Written): Promise<void> {
+    if (this.#settings.mode === 'single') return;
+    const provenMs = this.#provenMs.get(connection) ?? Number.NEGATIVE_INFINITY;
+    const isSilent = this.#host.clock.monotonic() - provenMs > SILENT_MS;
+    if (isSilent || !isConfirmed || !isWritten) {
+      const standing = await this.#standings.next(connection);
+      if (standing === 'doubted' || (standing === 'unknown' && !isConfirmed)) {
+        const { host, port } = connection.address;
+        const lacks = isConfirmed ? '' : 'has no replica, and ';
+        const message = `${this.#place}: ${host}:${port} ${lacks}is not known to be the master still`;
+        throw new StoreError('unavailable', message);
+      }
+      if (standing === 'unknown') return;
+    }
+    this.#provenMs.set(connection, Math.max(sentMs, this.#provenMs.get(connection) ?? sentMs));
   }
 
   /** An answer that is an error, as of a server that turned replica, must not look as if the write had been refused. */

@@ -8,6 +8,8 @@ import { placeOf, type RedisSettings } from './settings.ts';
 export interface RedisAddress {
   readonly host: string;
   readonly port: number;
+  /** Of the node of a Redis Cluster that is looked for. */
+  readonly id?: string;
 }
 
 export type RedisArgument = string | number;
@@ -46,7 +48,7 @@ export async function connect(
 ): Promise<RedisConnection> {
   const redis = new Redis({
     ...OPTIONS,
-    ...address,
+    ...{ host: address.host, port: address.port },
     connectTimeout: withinMs,
     ...(await tlsOf(host, settings, address)),
   });

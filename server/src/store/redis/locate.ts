@@ -3,16 +3,28 @@ import { StoreError } from '../store.ts';
 import { connect, type RedisAddress, type RedisConnection, readAddress } from './connection.ts';
 import { isAnswer, storeErrorOf, wordOf } from './errors.ts';
 import { placeOf, type RedisSettings, tagged } from './settings.ts';
+import { type SentinelView, type Standing, standingFrom, standingWithSentinel } from './standing.ts';
 
 const ASKED_AT_ONCE_MS = 1000;
+/** Who did not answer the last time holds others up for no longer. */
+const SILENT_MS = 200;
 /** Of nodes that a Redis Cluster names beside those of the settings. */
 const NODES_MAX = 100;
 
 /** What a node of a Redis Cluster knows: who has our slot, who has any, and all with their replicas. */
 interface Known {
-  readonly owner: string;
-  readonly masters: readonly string[];
+  readonly owner: ClusterNode;
+  readonly masters: readonly ClusterNode[];
   readonly nodes: readonly string[];
+}
+
+/** As `CLUSTER SLOTS` names it. */
+type SlotServer = readonly [host: string | null, port: number, id: string];
+
+/** Nodes may know one another by other addresses than themselves; the id is the same for all. */
+interface ClusterNode {
+  readonly place: string;
+  readonly id: string;
 }
 
 /** Finds the one server that takes our writes: all our keys are in one slot. */
@@ -22,6 +34,8 @@ export class RedisLocator {
   readonly #place: string;
   /** The node that was right last comes first. */
   #nodes: readonly string[];
+  /** Who did not answer the last time. */
+  readonly #silent = new Set<string>();
 
   constructor(host: Host, settings: RedisSettings) {
     this.#host = host;
@@ -42,23 +56,29 @@ export class RedisLocator {
     }
   }
 
-  /**
-   * Whether those that decide on fail-overs say now that it is the one: most of them, and none that another is. One that
-   * hung while another took its place does not know it itself. Never rejects; who does not answer has not said so.
-   */
-  async isMaster({ host, port }: RedisAddress): Promise<boolean> {
-    const place = addressText(host, `${port}`);
-    const { mode, addresses } = this.#settings;
-    if (mode === 'single') return true;
-    if (mode === 'sentinel') {
-      const named = addresses.map((sentinel) => this.#askSentinel(readAddress(sentinel)));
-      return areAgreed(place, named, Math.floor(addresses.length / 2) + 1);
+  /** What those that decide on fail-overs say now: one that hung while another took its place does not know it itself. */
+  async standingOf(address: RedisAddress): Promise<Standing> {
+    switch (this.#settings.mode) {
+      case 'single':
+        return 'master';
+      case 'sentinel': {
+        const { addresses } = this.#settings;
+        const place = addressText(address.host, `${address.port}`);
+        const asked = addresses.map(async (sentinel) => standingWithSentinel(place, await this.#viewOf(sentinel)));
+        return standingFrom(asked, Math.floor(addresses.length / 2) + 1);
+      }
+      case 'cluster': {
+        const known = await this.#askNode(address).catch(() => undefined);
+        if (known === undefined) return 'unknown';
+        if (known.owner.id !== address.id) return 'doubted';
+        const others = known.masters.filter(({ id }) => id !== address.id);
+        const asked = others.map(async (node): Promise<Standing> => {
+          const { owner } = await this.#askNode(readAddress(node.place), this.#patienceWith(node.place));
+          return owner.id === address.id ? 'master' : 'doubted';
+        });
+        return standingFrom(asked, Math.floor(known.masters.length / 2));
+      }
     }
-    const known = await this.#askNode({ host, port }).catch(() => undefined);
-    if (known?.owner !== place) return false;
-    const others = known.masters.filter((node) => node !== place);
-    const named = others.map(async (node) => (await this.#askNode(readAddress(node))).owner);
-    return areAgreed(place, named, Math.floor(known.masters.length / 2));
   }
 
   /** All of them at once: one alone may hang, or may be cut off and still name the old master. */
@@ -83,15 +103,33 @@ export class RedisLocator {
   }
 
   #askSentinel(address: RedisAddress): Promise<string | undefined> {
-    return this.#ask(address, false, async (connection) => {
-      const ask = () => connection.command('SENTINEL', 'get-master-addr-by-name', this.#settings.master);
-      const answer = (await this.#withLogin(connection, ask)) as [string, string] | null;
-      return answer === null ? undefined : addressText(answer[0], answer[1]);
+    return this.#ask(address, false, ASKED_AT_ONCE_MS, (connection) =>
+      this.#withLogin(connection, () => this.#named(connection)),
+    );
+  }
+
+  async #named(connection: RedisConnection): Promise<string | undefined> {
+    const answer = await connection.command('SENTINEL', 'get-master-addr-by-name', this.#settings.master);
+    if (answer === null) return undefined;
+    const [host, port] = answer as [string, string];
+    return addressText(host, port);
+  }
+
+  #viewOf(sentinel: string): Promise<SentinelView> {
+    return this.#ask(readAddress(sentinel), false, this.#patienceWith(sentinel), async (connection) => {
+      const ask = () => connection.command('SENTINEL', 'MASTER', this.#settings.master);
+      const facts = (await this.#withLogin(connection, ask)) as string[];
+      const fact = (name: string) => facts.find((_, i) => i % 2 === 1 && facts[i - 1] === name) ?? '';
+      return {
+        watched: addressText(fact('ip'), fact('port')),
+        flags: fact('flags').split(','),
+        named: await this.#named(connection),
+      };
     });
   }
 
   /** Sentinels often want no login, or the same password as the servers. */
-  async #withLogin(connection: RedisConnection, ask: () => Promise<unknown>): Promise<unknown> {
+  async #withLogin<T>(connection: RedisConnection, ask: () => Promise<T>): Promise<T> {
     try {
       return await ask();
     } catch (error) {
@@ -107,9 +145,10 @@ export class RedisLocator {
     for (const node of this.#nodes) {
       try {
         const found = await this.#askNode(readAddress(node));
-        const known = [...this.#settings.addresses, ...found.nodes].filter((other) => other !== found.owner);
-        this.#nodes = [...new Set([found.owner, ...known])].slice(0, NODES_MAX);
-        return readAddress(found.owner);
+        const { place, id } = found.owner;
+        const known = [...this.#settings.addresses, ...found.nodes].filter((other) => other !== place);
+        this.#nodes = [...new Set([place, ...known])].slice(0, NODES_MAX);
+        return { ...readAddress(place), id };
       } catch (error) {
         failure ??= error;
       }
@@ -119,9 +158,9 @@ export class RedisLocator {
     throw storeErrorOf(failure, this.#place);
   }
 
-  async #askNode(address: RedisAddress): Promise<Known> {
+  async #askNode(address: RedisAddress, patienceMs = ASKED_AT_ONCE_MS): Promise<Known> {
     try {
-      return await this.#ask(address, true, (connection) => this.#slots(connection));
+      return await this.#ask(address, true, patienceMs, (connection) => this.#slots(connection));
     } catch (error) {
       if (isAnswer(error) && /cluster support disabled/.test(error.message)) {
         throw new StoreError('misconfigured', `${this.#place}: the server is no node of a Redis Cluster`);
@@ -132,47 +171,57 @@ export class RedisLocator {
 
   async #slots(connection: RedisConnection): Promise<Known> {
     const slot = Number(await connection.command('CLUSTER', 'KEYSLOT', tagged(this.#settings.prefix)));
-    const ranges = (await connection.command('CLUSTER', 'SLOTS')) as [number, number, ...[string | null, number][]][];
-    // A node that does not know its own address leaves it out.
-    const text = ([host, port]: [string | null, number]) => addressText(host || connection.address.host, `${port}`);
+    const ranges = (await connection.command('CLUSTER', 'SLOTS')) as [number, number, ...SlotServer[]][];
+    const nodeOf = ([host, port, id]: SlotServer): ClusterNode => {
+      // A node that does not know its own address leaves it out.
+      return { place: addressText(host || connection.address.host, `${port}`), id };
+    };
     const mine = ranges.find(([from, to]) => from <= slot && slot <= to);
     if (mine === undefined) {
       throw new StoreError('unavailable', `${this.#place}: no node has the slot ${slot} of our keys`);
     }
-    const masters = [...new Set(ranges.map(([, , first]) => text(first!)))];
-    return { owner: text(mine[2]!), masters, nodes: ranges.flatMap(([, , ...servers]) => servers.map(text)) };
+    const masters = new Map(ranges.map(([, , first]) => [first![2], nodeOf(first!)]));
+    const nodes = ranges.flatMap(([, , ...servers]) => servers.map((server) => nodeOf(server).place));
+    return { owner: nodeOf(mine[2]!), masters: [...masters.values()], nodes };
+  }
+
+  #patienceWith(place: string): number {
+    return this.#silent.has(place) ? SILENT_MS : ASKED_AT_ONCE_MS;
   }
 
   /** On a connection of its own. */
   async #ask<T>(
     address: RedisAddress,
     withLogin: boolean,
+    withinMs: number,
     ask: (connection: RedisConnection) => Promise<T>,
   ): Promise<T> {
-    const connection = await connect(this.#host, this.#settings, address, { withLogin, withinMs: ASKED_AT_ONCE_MS });
+    const place = addressText(address.host, `${address.port}`);
+    try {
+      const connection = await connect(this.#host, this.#settings, address, { withLogin, withinMs });
+      const answer = await this.#answerOf(connection, place, withinMs, ask(connection));
+      this.#silent.delete(place);
+      return answer;
+    } catch (error) {
+      if (this.#silent.size >= NODES_MAX) this.#silent.clear();
+      this.#silent.add(place);
+      throw error;
+    }
+  }
+
+  /** One that hangs takes connections too. */
+  async #answerOf<T>(connection: RedisConnection, place: string, withinMs: number, answer: Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>();
-    // One that hangs takes connections too.
-    const timer = this.#host.clock.after(ASKED_AT_ONCE_MS, () => {
-      const place = addressText(address.host, `${address.port}`);
+    const timer = this.#host.clock.after(withinMs, () => {
       late.reject(new StoreError('unavailable', `${this.#place}: ${place} does not answer`));
     });
     try {
-      return await Promise.race([ask(connection), late.promise]);
+      return await Promise.race([answer, late.promise]);
     } finally {
       timer.cancel();
       connection.close();
     }
   }
-}
-
-/** At least so many answer, and all that do name that one. */
-async function areAgreed(
-  place: string,
-  asked: readonly Promise<string | undefined>[],
-  needed: number,
-): Promise<boolean> {
-  const named = (await Promise.allSettled(asked)).filter((answer) => answer.status === 'fulfilled');
-  return named.length >= needed && named.every(({ value }) => value === place);
 }
 
 function addressText(host: string, port: string): string {

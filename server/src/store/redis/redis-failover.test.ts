@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import {
@@ -23,7 +25,15 @@ const patiently = (check: () => Promise<void>) => eventually(check).catch(() => 
 
 function masterSeenBy(host: Host, settings: RedisSettings): (server: RedisServer) => Promise<boolean> {
   const locator = new RedisLocator(host, settings);
-  return ({ place }) => locator.isMaster(readAddress(place));
+  return async (server) => {
+    const id = settings.mode === 'cluster' ? { id: `${await server.command('CLUSTER', 'MYID')}` } : {};
+    return (await locator.standingOf({ ...readAddress(server.place), ...id })) === 'master';
+  };
+}
+
+async function roleOf(server: RedisServer): Promise<string> {
+  const [role] = (await server.command('ROLE')) as [string];
+  return role;
 }
 
 describe('the redis store with Sentinels', { skip }, () => {
@@ -85,6 +95,9 @@ describe('the redis store with Sentinels', { skip }, () => {
       await replica.kill();
       const refusal = /no replica confirmed the write|Not enough good replicas/;
       await assert.rejects(store.putConfig(writeOf('a', '2')), refusal);
+      // A node that starts then reads what is there.
+      const late = await stores.open(replicated.places, settings);
+      assert.equal((await late.getConfig(keyOf('a')))!.dataId, 'a');
       await replica.start([`replicaof ${master.address} ${master.port}`]);
       await patiently(async () => void (await store.putConfig(writeOf('a', '3'))));
     } finally {
@@ -107,6 +120,9 @@ describe('the redis store with Sentinels', { skip }, () => {
       const [first, second] = replicated.sentinels as [RedisServer, RedisServer];
       await first.pause();
       await store.putConfig(writeOf('a', '2'));
+      const pausedMs = performance.now();
+      for (let i = 0; i < 4; i += 1) assert.equal(await isMaster(master), true);
+      assert.ok(performance.now() - pausedMs < 4000, 'one that hangs holds up the first question only');
       await second.pause();
       const refused = await assertRefused('unavailable', store.putConfig(writeOf('a', '3')));
       assert.match(refused.message, /has no replica, and is not known to be the master still/);
@@ -118,9 +134,47 @@ describe('the redis store with Sentinels', { skip }, () => {
       await replica.start([`replicaof ${master.address} ${master.port}`]);
       await patiently(async () => assert.match(`${await replica.command('INFO')}`, /master_link_status:up/));
       await master.pause();
-      await patiently(async () => assert.equal(await isMaster(replica), true));
+      // No Sentinel has seen yet that it is.
+      await patiently(async () => assert.equal(await roleOf(replica), 'master'));
       master.resume();
       assert.equal(await isMaster(master), false);
+      await patiently(async () => assert.equal(await isMaster(replica), true));
+    } finally {
+      await replicated.stop();
+    }
+  });
+
+  it('loses nothing that it took from a master that hung, while one of its two replicas follows it still', {
+    timeout: 60_000,
+  }, async () => {
+    const lines = ['min-replicas-to-write 1'];
+    const replicated = await startRedisSentinels({ password: 'secret-2', replicas: 2, lines });
+    try {
+      const settings = { mode: 'sentinel', password: 'secret-2', master: replicated.masterName } as const;
+      const store = await stores.open(replicated.places, settings);
+      const [master, ...replicas] = replicated.servers as [RedisServer, RedisServer, RedisServer];
+      await store.putConfig(writeOf('a', '1'));
+      // It takes Sentinels a second to move the other replica; here they never do.
+      const moving = ['-slaveof', '-replicaof', '+slaveof|no', '+replicaof|no'];
+      for (const replica of replicas) await replica.command('ACL', 'SETUSER', 'default', ...moving);
+      await master.pause();
+      let promoted: RedisServer | undefined;
+      await patiently(async () => {
+        for (const replica of replicas) if ((await roleOf(replica)) === 'master') promoted = replica;
+        assert.ok(promoted);
+      });
+      master.resume();
+      const acknowledged: string[] = [];
+      for (let i = 0; i < 20; i += 1) {
+        const dataId = `after.${i}`;
+        const isWritten = await store.putConfig(writeOf(dataId, '1')).then(
+          () => true,
+          () => false,
+        );
+        if (isWritten) acknowledged.push(dataId);
+      }
+      const stored = (dataId: string) => promoted!.command('HGET', '{nacos-kube:}k', nameOf(keyOf(dataId)));
+      for (const dataId of ['a', ...acknowledged]) assert.ok(await stored(dataId), `${dataId} was acknowledged`);
     } finally {
       await replicated.stop();
     }
@@ -188,6 +242,16 @@ describe('the redis store on a Redis Cluster', { skip }, () => {
     const isMaster = masterSeenBy(store.host, { ...SETTINGS, ...settings, addresses: redis.places });
     assert.deepEqual([await isMaster(owner), await isMaster(others[0])], [true, false]);
     await store.putConfig(writeOf('alone', '1'));
+
+    // As one that came back under another address, which only the others have noticed.
+    await owner.kill();
+    const file = join(owner.directory, 'nodes.conf');
+    const known = await readFile(file, 'utf8');
+    await writeFile(file, known.replace(/^(\S+ )127\.0\.0\.1(:.*myself)/m, '$1127.0.0.9$2'));
+    await owner.start();
+    assert.match(`${await owner.command('CLUSTER', 'NODES')}`, /127\.0\.0\.9:\d+@\d+ myself/);
+    await patiently(async () => void (await store.putConfig(writeOf('alone', '1'))));
+
     await others[0].pause();
     await store.putConfig(writeOf('alone', '2'));
     await others[1].pause();

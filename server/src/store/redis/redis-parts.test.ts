@@ -8,7 +8,8 @@ import { storeErrorOf } from './errors.ts';
 import type { Call, RedisLink } from './link.ts';
 import { readChange } from './rows.ts';
 import { placeOf, type RedisSettings, tagged } from './settings.ts';
-import { INIT } from './write-scripts.ts';
+import type { Standing } from './standing.ts';
+import { PUT_RECORDS } from './write-scripts.ts';
 
 describe('the parts of the redis store', () => {
   it('put what decides the slot into the prefix, unless it is there', () => {
@@ -96,14 +97,15 @@ describe('the parts of the redis store', () => {
     const host = createTestHost();
     /** That were there when it was written. */
     let replicas = 1;
+    let result: string | number = 'written';
     const answers: Record<string, unknown> = { TIME: ['1', '0'], WAIT: 0, INFO: 'role:master\r\nconnected_slaves:0' };
     const connection = {
       ...{ address: { host: 'redis', port: 6379 }, onEnd: () => undefined, close: () => undefined },
       command: async (name: string) => answers[name],
-      script: async () => [replicas, 'written'],
+      script: async () => [replicas, result],
     };
     const link = { onReady: () => undefined, call: <T>({ send }: Call<T>) => send(connection, 3000) };
-    const told = { wantsReplica: false, isMaster: true };
+    const told = { wantsReplica: false, standing: 'master' as Standing };
     const writeIn = (mode: RedisSettings['mode']) => {
       const settings: RedisSettings = {
         ...{ mode, addresses: ['redis:6379'], master: 'mymaster', database: 0, prefix: 'p:' },
@@ -111,8 +113,8 @@ describe('the parts of the redis store', () => {
       };
       const links = link as unknown as RedisLink;
       const check = { isSlack: () => false, wantsReplica: () => told.wantsReplica };
-      return new RedisCalls(host, settings, links, links, check, { isMaster: async () => told.isMaster }).write(
-        INIT,
+      return new RedisCalls(host, settings, links, links, check, { standingOf: async () => told.standing }).write(
+        PUT_RECORDS,
         [],
       );
     };
@@ -126,11 +128,20 @@ describe('the parts of the redis store', () => {
       await assert.rejects(writeIn(mode), /no replica confirmed the write/);
       told.wantsReplica = false;
       assert.equal(await writeIn(mode), 'written');
-      told.isMaster = false;
+      told.standing = 'unknown';
       await assert.rejects(writeIn(mode), /redis:6379 has no replica, and is not known to be the master still/);
-      told.isMaster = true;
+      told.standing = 'master';
     }
+    // A replica cannot confirm that there was nothing to write.
     replicas = 1;
+    result = 0;
+    answers.WAIT = 1;
+    told.standing = 'doubted';
+    await assert.rejects(writeIn('sentinel'), /redis:6379 is not known to be the master still/);
+    told.standing = 'unknown';
+    assert.equal(await writeIn('sentinel'), 0);
+    answers.WAIT = 0;
+    result = 'written';
     assert.equal(await writeIn('single'), 'written');
   });
 });

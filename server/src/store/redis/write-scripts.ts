@@ -93,7 +93,7 @@ export const PUT_CONFIG = write(
 local name, ns, content, md5, facts, by = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local id = call('HGET', P .. 'k', name)
 local old = id and row('c', id)
-if ARGV[13] ~= '' and string.sub(ARGV[13], 2) ~= (old and old[5] or '') then return {0, 0} end
+if ARGV[13] ~= '' and string.sub(ARGV[13], 2) ~= (old and old[5] or '') then return {replicas(), 0} end
 begin()
 local isSound = old and sound(old)
 local app = ARGV[11] ~= '' and string.sub(ARGV[11], 2) or isSound and old[7] or ''
@@ -121,7 +121,7 @@ export const REMOVE_CONFIG = write(
   'removeConfig',
   `
 local id = call('HGET', P .. 'k', ARGV[5])
-if not id then return {0, 0} end
+if not id then return {replicas(), 0} end
 return {replicas(), removeConfig(id, ARGV[5], ARGV[6])}
 `,
 );
@@ -170,7 +170,7 @@ export const REMOVE_VARIANT = write(
   'removeVariant',
   `
 local id = call('HGET', P .. 'vk', ARGV[5] .. ' ' .. ARGV[6])
-if not id then return {0, 0} end
+if not id then return {replicas(), 0} end
 call('HDEL', P .. 'vk', ARGV[5] .. ' ' .. ARGV[6])
 begin()
 call('UNLINK', P .. 'v:' .. id, P .. 'w:' .. id)
@@ -199,7 +199,7 @@ return {replicas(), revision}
 export const REMOVE_RECORD = write(
   'removeRecord',
   `
-if call('HEXISTS', P .. 'r:' .. ARGV[5], ARGV[6]) == 0 then return {0, 0} end
+if call('HEXISTS', P .. 'r:' .. ARGV[5], ARGV[6]) == 0 then return {replicas(), 0} end
 call('HDEL', P .. 'r:' .. ARGV[5], ARGV[6])
 begin()
 call('ZREM', P .. 'rk:' .. ARGV[5], ARGV[6])
@@ -220,7 +220,7 @@ for _, nid in ipairs(nids) do
   if past[1] then call('ZREM', P .. 'po:' .. past[1], nid) end
   if past[2] and call('HGET', P .. 'newest', past[2]) == nid then call('HDEL', P .. 'newest', past[2]) end
 end
-return {0, #nids}
+return {replicas(), #nids}
 `,
 );
 
@@ -286,7 +286,7 @@ for i = 5, #ARGV, 11 do
     end
   end
 end
-return {replicas(), 0}
+return {replicas(), 1}
 `,
 );
 
