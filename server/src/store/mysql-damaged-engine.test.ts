@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Mariadb, mariadbMissing, startMariadb } from '../../../e2e/engines/mariadb.ts';
-import { damageRows, signedKey, unsignedKey } from '../../../e2e/engines/mariadb-damage.ts';
-import { assertRefused, keyOf, variantOf, writeOf } from './contract-tools.ts';
+import { type DamagedRow, damageRows, signedKey, unsignedKey } from '../../../e2e/engines/mariadb-damage.ts';
+import { namespaceRecord } from './bounds.ts';
+import { assertRefused, changesSince, eventually, keyOf, queryOf, variantOf, writeOf } from './contract-tools.ts';
 import { createTestHost, type TestHost } from './host-for-tests.ts';
 import { createMysqlStore } from './mysql.ts';
 import type { Page, Store } from './store.ts';
@@ -24,7 +25,7 @@ describe('the mysql store on rows that the engine itself calls damaged', {
   const open = async () => {
     host = createTestHost();
     const { address, port, database, user, password } = server;
-    store = createMysqlStore(host, { host: address, port, database, user, password });
+    store = createMysqlStore(host, { host: address, port, database, user, password, lookEveryMs: 100 });
     await store.start();
   };
   const idsOf = async (table: string, id = 'id') => {
@@ -40,15 +41,25 @@ describe('the mysql store on rows that the engine itself calls damaged', {
       await store.putVariant(variantOf(`d${n}`, `beta ${n}`, { kind: 'beta' }));
       await store.putVariant(variantOf(`d${n}`, `tag ${n}`, { kind: 'tag', tag: 't' }));
       await store.putRecord({ kind: 'instance', key: `d${n}`, value: `{"port":${n}}` });
+      await store.putRecord(namespaceRecord({ id: `d${n}`, name: 'name', description: '' }));
     }
+    for (const text of ['one', 'two', 'three']) await store.putConfig(writeOf('past', text));
+    // They are looked for by their times for as long as the test takes.
+    const lately = `SET gmt_modified = NOW() + INTERVAL 1 HOUR WHERE data_id IN ('d3', 'd6')`;
+    for (const table of ['config_info', 'config_info_beta']) await server.query(`UPDATE ${table} ${lately}`);
     const tables = ['config_info', 'config_info_beta', 'config_info_tag'];
     const ofIds = tables.map(async (table) => {
       return (await idsOf(table)).map((id) => ({ table, primaryKey: signedKey(id) }));
     });
-    const past = (await idsOf('his_config_info', 'nid')).map((nid) => {
+    const [older] = await server.query(`SELECT MIN(nid) AS nid FROM his_config_info WHERE op_type LIKE 'U%'`);
+    const past = [...(await idsOf('his_config_info', 'nid')), String(older!['nid'])].map((nid) => {
       return { table: 'his_config_info', primaryKey: unsignedKey(nid) };
     });
-    const records = names(DAMAGED).map((key) => ({ table: 'nk_record', primaryKey: Buffer.from(`instance${key}`) }));
+    const namespaces = await server.query(`SELECT id FROM tenant_info WHERE tenant_id IN ('d3', 'd6') ORDER BY id`);
+    const records: DamagedRow[] = names(DAMAGED).map((key) => {
+      return { table: 'nk_record', primaryKey: Buffer.from(`instance${key}`) };
+    });
+    for (const { id } of namespaces) records.push({ table: 'tenant_info', primaryKey: signedKey(String(id)) });
     const rows = [...(await Promise.all(ofIds)).flat(), ...past, ...records];
     await store.stop();
     await damageRows(server, server.database, rows);
@@ -78,7 +89,7 @@ describe('the mysql store on rows that the engine itself calls damaged', {
       const configs = await all((next) => store.scanConfigs(limit, next));
       assert.deepEqual(
         configs.items.map(({ dataId }) => dataId),
-        names(SOUND),
+        [...names(SOUND), 'past'],
       );
       assert.equal(configs.damaged.length, 2);
       assert.match(
@@ -97,18 +108,20 @@ describe('the mysql store on rows that the engine itself calls damaged', {
       const past = await all((next) => store.scanHistory!(limit, next));
       assert.deepEqual(
         past.items.map(({ content }) => content),
-        SOUND.map((n) => `text ${n}`),
+        [...SOUND.map((n) => `text ${n}`), 'one', 'two'],
       );
-      assert.equal(past.damaged.length, 2);
-      const records = await all((next) => store.scanRecords('instance', limit, next));
-      assert.deepEqual(
-        records.items.map(({ key }) => key),
-        names(SOUND),
-      );
-      assert.deepEqual(
-        records.damaged.map((text) => text.split(':')[0]),
-        ['instance d3', 'instance d6'],
-      );
+      assert.equal(past.damaged.length, 3);
+      for (const kind of ['instance', 'namespace'] as const) {
+        const records = await all((next) => store.scanRecords(kind, limit, next));
+        assert.deepEqual(
+          records.items.map(({ key }) => key),
+          names(SOUND),
+        );
+        assert.deepEqual(
+          records.damaged.map((text) => text.split(':')[0]),
+          [`${kind} d3`, `${kind} d6`],
+        );
+      }
     });
   }
 
@@ -135,5 +148,62 @@ describe('the mysql store on rows that the engine itself calls damaged', {
       );
       assert.equal((await store.getRecord('instance', name))!.value, `{"port":${n}}`);
     }
+  });
+
+  it('searches the others', async () => {
+    const found = await store.searchConfigs(queryOf('', { appName: 'shop' }));
+    assert.deepEqual(
+      found.items.map(({ dataId }) => dataId),
+      names(SOUND),
+    );
+    assert.equal(found.total, COUNT);
+    const page = await store.searchConfigs(queryOf('', { appName: 'shop', offset: 2, limit: 3 }));
+    assert.deepEqual(
+      page.items.map(({ dataId }) => dataId),
+      ['d4', 'd5'],
+    );
+    const ids = (await server.query('SELECT id FROM config_info')).map(({ id }) => String(id));
+    assert.deepEqual(
+      (await store.getConfigs(ids)).map(({ dataId }) => dataId),
+      [...names(SOUND), 'past'],
+    );
+    assert.deepEqual(await store.searchHistory(keyOf('d3'), 0, 10), { items: [], total: 1 });
+    const past = await store.searchHistory(keyOf('past'), 0, 10);
+    assert.deepEqual([past.items.map(({ operation }) => operation), past.total], [['U', 'I'], 3]);
+    const { id } = (await store.getConfig(keyOf('past')))!;
+    assert.equal((await store.previousHistory(id))!.content, 'two');
+  });
+
+  it('finds what others write beside them', async () => {
+    const from = await store.revision();
+    const past = `INSERT INTO his_config_info (id, data_id, group_id, content, op_type) VALUES (0`;
+    await server.query(`
+      ${past}, 'd3', 'g', '', 'U'); ${past}, 'd2', 'g', '', 'U'); ${past}, 'd6', 'g', '', 'U');
+      UPDATE config_info SET content = 'by Java', gmt_modified = '2001-01-01' WHERE data_id = 'd2';
+      UPDATE config_info SET content = 'by hand', gmt_modified = NOW() WHERE data_id = 'd1';
+      UPDATE config_info_beta SET content = 'by hand', gmt_modified = NOW() WHERE data_id = 'd1';
+      UPDATE config_info_tag SET content = 'by hand', gmt_modified = NOW() WHERE data_id = 'd9';
+      INSERT INTO tenant_info (kp, tenant_id, tenant_name, gmt_create, gmt_modified) VALUES ('1', 'theirs', 'name', 0, 0)`);
+    const told = new Set<string>();
+    await eventually(async () => {
+      for (const { what } of await changesSince(store, from)) {
+        told.add(`${what.kind} ${typeof what.key === 'string' ? what.key : what.key.dataId}`);
+      }
+      assert.deepEqual([...told].sort(), ['config d1', 'config d2', 'namespace theirs', 'variant d1', 'variant d9']);
+    });
+    assert.ok(
+      host.lines.some((line) => line.includes('a damaged row is left out') && line.includes('config_info_tag')),
+    );
+    assert.deepEqual(
+      host.lines.filter((line) => line.includes('cannot look for changes')),
+      [],
+    );
+  });
+
+  it('reads what stands beside them also where the server meets them on its way', async () => {
+    await server.query('DROP INDEX uk_configinfobeta_datagrouptenant ON config_info_beta');
+    const [beta] = await store.getVariants(keyOf('d5'));
+    assert.equal(beta!.content, 'beta 5');
+    await assertRefused('damaged', store.getVariants(keyOf('d6')));
   });
 });

@@ -465,7 +465,7 @@ describe('the mysql store beside other writers and on a failing server', {
     const session = await MysqlSession.connect(host, settingsOf(database), new Patience(host.clock));
     const look = async () => {
       session.patience = new Patience(host.clock);
-      return new MysqlForeign(host.clock).look(session);
+      return new MysqlForeign(host.clock, assert.fail).look(session);
     };
     const rowsRead = async () => {
       const rows = await session.rowsOfText(`SHOW SESSION STATUS LIKE 'Handler_read%'`);

@@ -1,4 +1,6 @@
 import type { VariantId } from '@nacos-kube/core/model/config.ts';
+import { rowsOfAnyKind, soundOf } from './mysql-damaged.ts';
+import { isOfDamage } from './mysql-errors.ts';
 import { BETA_MARK_SQL, CAPACITY_MARK_SQL, NAMESPACE_MARK_SQL, TAG_MARK_SQL } from './mysql-marks.ts';
 import { readKey, readRecordKey } from './mysql-read.ts';
 import type { MysqlSession, Row, SqlValue } from './mysql-session.ts';
@@ -23,25 +25,66 @@ export async function tell(session: MysqlSession, kind: ChangedThing['kind'], ro
   }
 }
 
+/** Where rows are that others may have written. */
+export interface Search {
+  /** `narrowed` is a condition that goes with the others. */
+  sql(narrowed: string): string;
+  /** Finds in column `id` what the search would look at, without reading more of it than that takes. */
+  readonly ids: string;
+  /** The column of these ids. */
+  readonly id: string;
+  readonly name: (id: string) => string;
+}
+
+/** A damaged row is left out and told of, and holds up no other. */
+export async function find(
+  session: MysqlSession,
+  search: Search,
+  onDamage: (what: string) => void,
+): Promise<readonly Row[]> {
+  try {
+    return await session.rowsOfText(search.sql(''));
+  } catch (error) {
+    if (!isOfDamage(error)) throw error;
+  }
+  const ids = (await rowsOfAnyKind(session, search.ids)).map((row) => String(row['id']));
+  const { read, damaged } = await soundOf(session, ids, (some) =>
+    session.rowsOfText(search.sql(`AND ${search.id} IN (${some.join(', ')})`)),
+  );
+  for (const [id, { message }] of damaged) onDamage(`${search.name(id)}: ${message}`);
+  return read;
+}
+
 /** There are few, so that those of a writer whose clock or zone is another are found as well. */
 const LOOK_BACK_DAYS = 1;
 
 /** Betas and tags with a recent `gmt_modified`, where row and feed differ. */
-export async function tellVariants(session: MysqlSession): Promise<boolean> {
-  const isBeta = await tellKind(session, 'beta');
-  return (await tellKind(session, 'tag')) || isBeta;
+export async function tellVariants(session: MysqlSession, onDamage: (what: string) => void): Promise<boolean> {
+  const isBeta = await tellKind(session, 'beta', onDamage);
+  return (await tellKind(session, 'tag', onDamage)) || isBeta;
 }
 
-async function tellKind(session: MysqlSession, kind: VariantId['kind']): Promise<boolean> {
-  const rows = await session.rowsOfText(`
+async function tellKind(
+  session: MysqlSession,
+  kind: VariantId['kind'],
+  onDamage: (what: string) => void,
+): Promise<boolean> {
+  const lately = `v.gmt_modified >= NOW() - INTERVAL ${LOOK_BACK_DAYS} DAY`;
+  const search: Search = {
+    sql: (narrowed) => `
     SELECT * FROM (
       SELECT v.data_id, v.group_id, v.tenant_id, ${textSql(kind)} AS record_key,
         ${kind === 'beta' ? BETA_MARK_SQL : TAG_MARK_SQL} AS mark,
         (SELECT IF(n.removed, '', n.mark) FROM nk_change n FORCE INDEX (nk_change_config)
          WHERE n.kind = 'variant' AND ${SAME_KEY} AND n.record_key = ${textSql(kind)}
          ORDER BY n.id DESC LIMIT 1) AS told
-      FROM config_info_${kind} v WHERE v.gmt_modified >= NOW() - INTERVAL ${LOOK_BACK_DAYS} DAY
-    ) found WHERE NOT told <=> mark LIMIT ${FOUND_MAX}`);
+      FROM config_info_${kind} v WHERE ${lately} ${narrowed}
+    ) found WHERE NOT told <=> mark LIMIT ${FOUND_MAX}`,
+    ids: `SELECT v.id FROM config_info_${kind} v WHERE ${lately}`,
+    id: 'v.id',
+    name: (id) => `row ${id} of config_info_${kind}`,
+  };
+  const rows = await find(session, search, onDamage);
   await tell(session, 'variant', rows);
   return rows.length > 0;
 }
@@ -115,15 +158,25 @@ const TABLES = {
   },
 } as const;
 
-export async function tellRecords(session: MysqlSession, table: keyof typeof TABLES): Promise<boolean> {
+export async function tellRecords(
+  session: MysqlSession,
+  table: keyof typeof TABLES,
+  onDamage: (what: string) => void,
+): Promise<boolean> {
   const { kind, prefix, from, where, key, mark } = TABLES[table];
-  const changed = await session.rowsOfText(`
+  const search: Search = {
+    sql: (narrowed) => `
     SELECT * FROM (
       SELECT ${key} AS record_key, ${mark} AS mark,
         (SELECT IF(n.removed, '', n.mark) FROM nk_change n FORCE INDEX (nk_change_record)
          WHERE n.kind = '${kind}' AND n.record_key = ${key} ORDER BY n.id DESC LIMIT 1) AS told
-      FROM ${from} t WHERE ${where}
-    ) found WHERE NOT told <=> mark AND NOT (told IS NULL AND mark = '0,0,0,0') LIMIT ${FOUND_MAX}`);
+      FROM ${from} t WHERE ${where} ${narrowed}
+    ) found WHERE NOT told <=> mark AND NOT (told IS NULL AND mark = '0,0,0,0') LIMIT ${FOUND_MAX}`,
+    ids: `SELECT t.id FROM ${from} t WHERE ${where}`,
+    id: 't.id',
+    name: (id) => `row ${id} of ${from}`,
+  };
+  const changed = await find(session, search, onDamage);
   await tell(session, kind, changed);
   const removed = await session.rowsOfText(`
     SELECT last.record_key FROM nk_change last

@@ -12,13 +12,11 @@ function fakeDatabase({ configs = 0, searchMs = 0 }) {
   const state = { nowMs: 0, searchMs, searches: [] as string[], records: 0, behind: 0, isDown: false };
   const session = {
     isBroken: false,
-    async row(sql: string, [after]: readonly string[] = []): Promise<Row | undefined> {
-      if (sql.includes('MAX(nid)')) return { nid: 0 };
-      if (sql.includes('OFFSET')) {
-        const id = Number(after) + ROWS_PER_SEARCH;
-        return id <= configs ? { id } : undefined;
-      }
-      return { got: 1 };
+    row: async (): Promise<Row> => ({ got: 1 }),
+    /** Where the part ends that begins behind this row. */
+    async rows(_sql: string, [after]: readonly string[]): Promise<readonly Row[]> {
+      const id = Number(after) + ROWS_PER_SEARCH;
+      return id <= configs ? [{ id }] : [];
     },
     async rowsOfText(sql: string): Promise<readonly Row[]> {
       if (sql.includes('tenant_info') || sql.includes('_capacity')) state.records += 1;
@@ -37,7 +35,7 @@ function fakeDatabase({ configs = 0, searchMs = 0 }) {
     },
     change: async () => ({ met: 1, id: '1' }),
   };
-  const foreign = new MysqlForeign({ monotonic: () => state.nowMs } as Clock);
+  const foreign = new MysqlForeign({ monotonic: () => state.nowMs } as Clock, assert.fail);
   const look = async () => {
     state.nowMs += LOOK_MS;
     await foreign.look(session as unknown as MysqlSession);

@@ -90,7 +90,7 @@ class MysqlStore implements Store {
     this.#pool = new MysqlPool(host, settings);
     this.#groups = new MysqlGroups(host, this.#pool);
     this.#feed = new MysqlFeed(host.clock);
-    this.#foreign = new MysqlForeign(host.clock);
+    this.#foreign = new MysqlForeign(host.clock, (what) => this.#report([what]));
     this.#configReads = new AskedTogether<ConfigKey, Config | undefined>(READS_AT_ONCE, (keys) =>
       this.#pool.read((session) => read.getSoundConfigs(session, keys)),
     );
@@ -152,12 +152,16 @@ class MysqlStore implements Store {
     checkConfigQuery(query);
     const offset = pageOffset(query.offset);
     const limit = pageSize(query.limit, CONFIGS_PER_SEARCH_MAX);
-    return this.#pool.read((session) => search.searchConfigs(session, { ...query, offset, limit }));
+    const found = await this.#pool.read((session) => search.searchConfigs(session, { ...query, offset, limit }));
+    this.#report(found.damaged);
+    return { items: found.items, total: found.total };
   }
 
   async getConfigs(ids: readonly string[]): Promise<readonly Config[]> {
     const checked = checkIds(ids);
-    return this.#pool.read((session) => search.getConfigs(session, checked));
+    const { items, damaged } = await this.#pool.read((session) => search.getConfigs(session, checked));
+    this.#report(damaged);
+    return items;
   }
 
   async removeConfigs(ids: readonly string[], by: Operator): Promise<number> {
@@ -190,7 +194,9 @@ class MysqlStore implements Store {
     const start = pageOffset(offset);
     const size = pageSize(limit, HISTORY_PER_SEARCH_MAX);
     if (isPadded(key)) return { items: [], total: 0 };
-    return this.#pool.read((session) => search.searchHistory(session, key, start, size));
+    const found = await this.#pool.read((session) => search.searchHistory(session, key, start, size));
+    this.#report(found.damaged);
+    return { items: found.items, total: found.total };
   }
 
   async getHistory(nid: string): Promise<ConfigHistory | undefined> {
