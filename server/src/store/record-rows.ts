@@ -134,6 +134,7 @@ export class RecordRows {
     const before = [...this.#table.shownKeys()];
     const seen = new Set<string>();
     const unsure: string[] = [];
+    let hasDamage = false;
     let after: string | undefined;
     do {
       const moment = this.#touches.moment;
@@ -144,10 +145,22 @@ export class RecordRows {
         else this.#show(record, false);
       }
       this.#touches.touchAll();
+      hasDamage ||= (page.damaged?.length ?? 0) > 0;
       after = page.next;
     } while (after !== undefined);
+    if (hasDamage && !this.isKnown) await this.#showDamaged(seen);
     for (const rowKey of before) if (!seen.has(rowKey)) unsure.push(rowKey);
     await fewAtOnce(unsure, ROWS_READ_AT_ONCE, (rowKey) => this.#readSound(rowKey, false));
+  }
+
+  /** Of rows that cannot be read, and were not since the start, this member's copy knows best. */
+  async #showDamaged(seen: ReadonlySet<string>): Promise<void> {
+    const copied = ((await this.#copy?.read()) ?? []).filter((record) => !seen.has(record.key));
+    await fewAtOnce(copied, ROWS_READ_AT_ONCE, async (record) => {
+      const moment = this.#touches.moment;
+      const isSound = await this.#readSound(record.key, false);
+      if (!isSound && !this.#touches.since(record.key, moment)) this.#show(record, false);
+    });
   }
 
   /** Whatever a change says, the row as it is now is what counts. */
@@ -198,17 +211,19 @@ export class RecordRows {
     }
   }
 
-  /** A row that is damaged in the store is left as it is shown, and holds up no other. */
-  async #readSound(rowKey: string, isNews: boolean): Promise<void> {
+  /** A row that is damaged in the store is left as it is shown, and holds up no other. False: it is. */
+  async #readSound(rowKey: string, isNews: boolean): Promise<boolean> {
     try {
       await this.#readRow(rowKey, isNews);
       this.#damaged.delete(rowKey);
+      return true;
     } catch (error) {
       if (!isDamaged(error)) throw error;
       this.#bad++;
-      if (this.#damaged.has(rowKey)) return;
+      if (this.#damaged.has(rowKey)) return false;
       if (this.#damaged.size < DAMAGED_MAX) this.#damaged.add(rowKey);
       this.#host.log.error(`${this.#table.what} is damaged in the store`, { key: rowKey, error });
+      return false;
     }
   }
 
