@@ -125,7 +125,8 @@ export async function readConfigs(session: MysqlSession, ids: readonly string[])
 }
 
 export async function countConfigs(session: MysqlSession, namespaceId: string): Promise<number> {
-  const row = await session.row('SELECT COUNT(*) AS n FROM config_info WHERE tenant_id = ?', [namespaceId]);
+  const sql = 'SELECT COUNT(*) AS n FROM config_info WHERE tenant_id = ?';
+  const [row] = await rowsOfAnyKind(session, sql, [namespaceId]);
   return Number(row?.['n']);
 }
 
