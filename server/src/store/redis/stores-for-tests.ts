@@ -1,4 +1,5 @@
-import { writeOf } from '../contract-tools.ts';
+import { HISTORY_PER_SEARCH_MAX } from '../bounds.ts';
+import { keyOf, md5, writeOf } from '../contract-tools.ts';
 import { createTestHost, type TestHost } from '../host-for-tests.ts';
 import type { Store } from '../store.ts';
 import { createRedisStore } from './redis.ts';
@@ -67,7 +68,8 @@ export const SETTINGS: RedisSettings = {
 const AFTER_FAILURE_MS = 50;
 
 export class TestWriters {
-  readonly acknowledged = new Map<string, number>();
+  readonly #store: Store;
+  readonly #acknowledged = new Map<string, number[]>();
   readonly #writing: Promise<void>[];
   #isRunning = true;
   /** Acknowledged writes. */
@@ -75,7 +77,8 @@ export class TestWriters {
   lastFailure: unknown;
 
   constructor(store: Store, count: number) {
-    this.#writing = Array.from({ length: count }, (_, i) => this.#write(store, `writer.${i}`));
+    this.#store = store;
+    this.#writing = Array.from({ length: count }, (_, i) => this.#write(`writer.${i}`));
   }
 
   async end(): Promise<void> {
@@ -83,11 +86,28 @@ export class TestWriters {
     await Promise.all(this.#writing);
   }
 
-  async #write(store: Store, dataId: string): Promise<void> {
+  /** Of the acknowledged writes those that are neither what stands nor past; also where later ones have hidden that. */
+  async lost(): Promise<readonly string[]> {
+    const lost: string[] = [];
+    for (const [dataId, acknowledged] of this.#acknowledged) {
+      const written = new Set([(await this.#store.getConfig(keyOf(dataId)))?.md5]);
+      for (let offset = 0, total = 1; offset < total; offset += HISTORY_PER_SEARCH_MAX) {
+        const found = await this.#store.searchHistory(keyOf(dataId), offset, HISTORY_PER_SEARCH_MAX);
+        for (const { md5 } of found.items) written.add(md5);
+        total = found.total;
+      }
+      for (const n of acknowledged) if (!written.has(md5(`${n}`))) lost.push(`${dataId}: ${n}`);
+    }
+    return lost;
+  }
+
+  async #write(dataId: string): Promise<void> {
+    const acknowledged: number[] = [];
+    this.#acknowledged.set(dataId, acknowledged);
     for (let n = 0; this.#isRunning; n += 1) {
       try {
-        await store.putConfig(writeOf(dataId, `${n}`));
-        this.acknowledged.set(dataId, n);
+        await this.#store.putConfig(writeOf(dataId, `${n}`));
+        acknowledged.push(n);
         this.total += 1;
       } catch (error) {
         this.lastFailure = error;
