@@ -1,6 +1,6 @@
 import { backup, DatabaseSync } from 'node:sqlite';
 import type { Host } from '@nacos-kube/core/host/host.ts';
-import { CODES, codeOf, failureOf } from './sqlite-schema.ts';
+import { CODES, codeOf, damagedText, failureOf } from './sqlite-schema.ts';
 import { StoreError } from './store.ts';
 
 /** In one step: a copy page by page would start anew with each write of the nodes, which go on meanwhile. */
@@ -18,7 +18,7 @@ export async function backupSqlite(host: Host, from: string, to: string): Promis
   await host.disk.write(part, '', { mode: 0o600 });
   try {
     await copyDatabase(from, part);
-    requireWhole(part);
+    requireWhole(part, from);
     const file = await host.disk.append(part);
     await file.sync();
     await file.close();
@@ -44,14 +44,17 @@ async function copyDatabase(from: string, to: string): Promise<void> {
   }
 }
 
-function requireWhole(path: string): void {
+function requireWhole(path: string, from: string): void {
   const database = new DatabaseSync(path);
   try {
     // Not in WAL mode any more: one file is what is kept.
     database.exec('PRAGMA journal_mode = DELETE');
     const rows = database.prepare('PRAGMA integrity_check(1)').all() as { integrity_check: string }[];
     const found = rows[0]?.integrity_check;
-    if (found !== 'ok') throw new StoreError('misconfigured', `the copy of the sqlite file is damaged: ${found}`);
+    if (found === 'ok') return;
+    // Its lines are parts of one message here.
+    const damage = damagedText(`${found}`.replaceAll(/\s+/g, ' '));
+    throw new StoreError('misconfigured', `sqlite file ${from}: ${damage}`);
   } catch (error) {
     throw error instanceof StoreError ? error : storeErrorOf(error, path);
   } finally {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
+import { makeSmallDisk, smallDiskMissing } from '../../../../e2e/engines/small-disk.ts';
 import { movedConfig } from '../contract-moved.ts';
 import { keyOf, writeOf } from '../contract-tools.ts';
 import { createTestHost } from '../host-for-tests.ts';
@@ -200,6 +201,22 @@ describe('nacos-kube store', () => {
     }
     assert.deepEqual(await readdir(folder), left);
     assert.deepEqual(await readFile(at('foreign.db')), before, 'of another program, but altered');
+  });
+
+  it('says where a disk is full', { skip: smallDiskMissing() }, async () => {
+    const store = sqliteAt('large.sqlite');
+    await store.start();
+    await store.putConfig(writeOf('large', 'x'.repeat(2_000_000)));
+    await store.stop();
+    const disk = await makeSmallDisk(1);
+    try {
+      const { code, output } = await run('backup', '--from', 'sqlite:large.sqlite', join(disk.path, 'x.backup'));
+      assert.equal(code, 1, output);
+      assert.match(output, /sqlite file \S+\/x\.backup: the disk is full/);
+      assert.deepEqual(await readdir(disk.path), []);
+    } finally {
+      await disk.remove();
+    }
   });
 
   it('says that a store holds nothing, which may be the wrong one', async () => {

@@ -150,8 +150,9 @@ async function backup(host: Host, file: string, flags: Flags, isStopped: () => b
       await write({ settings: { kind: 'sqlite', path }, place: from.place });
     } catch (cause) {
       if (!(cause instanceof StoreError)) throw cause;
-      // The copy in between is nobody's business.
-      throw new MoveError(cause.message.replaceAll(path, from.settings.path), { cause });
+      // Nobody has named the copy in between: it lies where FILE will, and is damaged or foreign as its source is.
+      const message = cause.message.replaceAll(`${path}.part`, file).replaceAll(path, from.settings.path);
+      throw new MoveError(message, { cause });
     } finally {
       await removeDatabase(host, path);
     }

@@ -43,7 +43,7 @@ export class Progress {
     for (const { what } of rows) this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
     this.#rows += rows.length;
     const nowMs = this.#clock.monotonic();
-    if (nowMs - this.#toldMs < TELL_EVERY_MS) return;
+    if (this.#rows === 0 || nowMs - this.#toldMs < TELL_EVERY_MS) return;
     this.#toldMs = nowMs;
     const perSecond = Math.round((this.#rows * 1000) / Math.max(1, nowMs - this.#startMs));
     this.#tell(`${this.#doing} ${this.summary()} (${perSecond} rows/s)`);
