@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
+import type { Config, ConfigKey, VariantId } from '@nacos-kube/core/model/config.ts';
 import { contentMd5 } from '@nacos-kube/core/wire/config.ts';
 import { groupKey } from '@nacos-kube/core/wire/config-key.ts';
 import { createMemoryDatabase, createMemoryStore } from '../store/memory.ts';
@@ -32,6 +32,10 @@ async function setUp() {
     getVariants: async (key: ConfigKey) => {
       refuse(key.dataId);
       return truth.getVariants(key);
+    },
+    scanVariants: async (limit: number, after?: string) => {
+      const { items, next } = await truth.scanVariants(limit, after);
+      return { items: items.filter((row) => row.variant.kind !== 'beta' || !damaged.has(row.dataId)), next };
     },
     scanConfigs: async (limit: number, after?: string) => {
       const { items, next } = await truth.scanConfigs(limit, after);
@@ -133,4 +137,23 @@ test('variants that are damaged in the store hold up no others, and any other fa
     ),
     /away/,
   );
+});
+
+test('a beta that is damaged is served on as it was also where a full read finds a tag beside it', async () => {
+  const { cache, damaged, truth, variants } = await setUp();
+  const write = (dataId: string, variant: VariantId) => {
+    const text = { content: 'one', md5: contentMd5('one'), appName: undefined, betaIps: '10.0.0.1', by: BY };
+    return truth.putVariant({ ...keyOf(dataId), variant, ...text });
+  };
+  for (const dataId of ['a', 'b']) {
+    await write(dataId, { kind: 'beta' });
+    await write(dataId, { kind: 'tag', tag: 't' });
+  }
+  await variants.readAll();
+  damaged.add('a');
+  await truth.removeVariant(keyOf('b'), { kind: 'beta' });
+  await variants.readAll();
+  const isThere = (dataId: string) => cache.variants.find(groupKey(keyOf(dataId)), { kind: 'beta' }) !== undefined;
+  assert.deepEqual(['a', 'b'].map(isThere), [true, false]);
+  assert.equal(cache.variants.count, 3);
 });

@@ -92,9 +92,17 @@ export class VariantRowReader {
   async #putGroup(group: Group | undefined, seen: Set<GroupKey>): Promise<void> {
     if (group === undefined) return;
     const { text, key, rows, before } = group;
-    if (seen.has(text) || this.#cache.touchedSince(text, before)) await this.readSound(key);
-    else this.#put(text, rows);
+    const isSure = !seen.has(text) && !this.#cache.touchedSince(text, before) && !this.#lacksAny(text, rows);
+    if (isSure) this.#put(text, rows);
+    else await this.readSound(key);
     seen.add(text);
+  }
+
+  /** What a page lacks may be gone, but also damaged and left out: the rows of the key tell. */
+  #lacksAny(text: GroupKey, rows: readonly ConfigVariant[]): boolean {
+    const { beta, tags } = this.#cache.get(text) ?? { beta: undefined, tags: new Map<string, CachedVariant>() };
+    const cached = beta === undefined ? [...tags.values()] : [beta, ...tags.values()];
+    return cached.some((known) => !rows.some(({ variant }) => isSameId(variant, known.variant)));
   }
 
   #put(text: GroupKey, rows: readonly ConfigVariant[]): readonly VariantContent[] {
