@@ -52,6 +52,8 @@ export class RedisCalls {
   readonly #standings: Joints<RedisConnection, Standing>;
   /** When the last write was sent whose server was the master, as far as is known. */
   readonly #provenMs = new WeakMap<RedisConnection, number>();
+  /** Whose servers no replica could replace when they were asked for, nor has followed since. */
+  readonly #alone = new WeakSet<RedisConnection>();
   /** Empty: any. */
   #dataset = '';
 
@@ -74,7 +76,7 @@ export class RedisCalls {
     this.#check = check;
     this.#confirmations = new Joints(async (connection) => Number(await connection.command('WAIT', 1, CONFIRM_MS)));
     this.#writtens = new Joints((connection) => isWritten(connection, host.clock));
-    this.#standings = new Joints(({ address }) => locator.standingOf(address));
+    this.#standings = new Joints((connection) => locator.standingOf(connection));
     writes.onReady((connection) => this.#readClock(connection).then(() => undefined));
   }
 
@@ -132,6 +134,7 @@ export class RedisCalls {
         const all = [this.#prefix, this.#dataset, until, kept, ...args];
         const sentMs = this.#host.clock.monotonic();
         const [replicas, result] = (await connection.script(script, this.#keys, all)) as Answer<T>;
+        if (replicas > 0) this.#alone.delete(connection);
         if (!isToBeKept) return result;
         if (this.#check.isSlack(connection)) await this.#requireWritten(connection);
         const isConfirmed = replicas > 0 || this.#check.wantsReplica(connection);
@@ -162,13 +165,16 @@ export class RedisCalls {
   /**
    * One that hung while a replica took its place has not been told yet: it has no replica any more, or one that is to
    * follow the other. It was silent meanwhile. Where nothing was written there is nothing that a replica has confirmed.
+   * One cut off from its replica was not silent, so that too is reason to ask, unless there is none.
    */
   async #requireMaster(connection: RedisConnection, { sentMs, isConfirmed, isWritten }: Written): Promise<void> {
     if (this.#settings.mode === 'single') return;
     const provenMs = this.#provenMs.get(connection) ?? Number.NEGATIVE_INFINITY;
     const isSilent = this.#host.clock.monotonic() - provenMs > SILENT_MS;
-    if (isSilent || !isConfirmed || !isWritten) {
+    if (isSilent || !((isConfirmed && isWritten) || this.#alone.has(connection))) {
       const standing = await this.#standings.next(connection);
+      if (standing === 'alone') this.#alone.add(connection);
+      else this.#alone.delete(connection);
       if (standing === 'doubted' || (standing === 'unknown' && !isConfirmed)) {
         const { host, port } = connection.address;
         const lacks = isConfirmed ? '' : 'has no replica, and ';

@@ -11,9 +11,10 @@ const SILENT_MS = 200;
 /** Of nodes that a Redis Cluster names beside those of the settings. */
 const NODES_MAX = 100;
 
-/** What a node of a Redis Cluster knows: who has our slot, who has any, and all with their replicas. */
+/** What a node of a Redis Cluster knows: who has our slot, with how many replicas, who has any, and all with theirs. */
 interface Known {
   readonly owner: ClusterNode;
+  readonly replicas: number;
   readonly masters: readonly ClusterNode[];
   readonly nodes: readonly string[];
 }
@@ -34,6 +35,8 @@ export class RedisLocator {
   readonly #place: string;
   /** The node that was right last comes first. */
   #nodes: readonly string[];
+  /** Of all our keys. */
+  #slot: number | undefined;
   /** Who did not answer the last time. */
   readonly #silent = new Set<string>();
 
@@ -57,7 +60,8 @@ export class RedisLocator {
   }
 
   /** What those that decide on fail-overs say now: one that hung while another took its place does not know it itself. */
-  async standingOf(address: RedisAddress): Promise<Standing> {
+  async standingOf(connection: RedisConnection): Promise<Standing> {
+    const { address } = connection;
     switch (this.#settings.mode) {
       case 'single':
         return 'master';
@@ -68,15 +72,16 @@ export class RedisLocator {
         return standingFrom(asked, Math.floor(addresses.length / 2) + 1);
       }
       case 'cluster': {
-        const known = await this.#askNode(address).catch(() => undefined);
+        const of = ({ owner, replicas }: Known): Standing => {
+          if (owner.id !== address.id) return 'doubted';
+          return replicas === 0 ? 'alone' : 'master';
+        };
+        const known = await this.#slots(connection).catch(() => undefined);
         if (known === undefined) return 'unknown';
-        if (known.owner.id !== address.id) return 'doubted';
-        const others = known.masters.filter(({ id }) => id !== address.id);
-        const asked = others.map(async (node): Promise<Standing> => {
-          const { owner } = await this.#askNode(readAddress(node.place), this.#patienceWith(node.place));
-          return owner.id === address.id ? 'master' : 'doubted';
-        });
-        return standingFrom(asked, Math.floor(known.masters.length / 2));
+        const asked = known.masters
+          .filter(({ id }) => id !== address.id)
+          .map(async ({ place }) => of(await this.#askNode(readAddress(place), this.#patienceWith(place))));
+        return standingFrom([Promise.resolve(of(known)), ...asked], Math.floor(known.masters.length / 2) + 1);
       }
     }
   }
@@ -123,6 +128,7 @@ export class RedisLocator {
       return {
         watched: addressText(fact('ip'), fact('port')),
         flags: fact('flags').split(','),
+        replicas: Number(fact('num-slaves')),
         named: await this.#named(connection),
       };
     });
@@ -170,7 +176,8 @@ export class RedisLocator {
   }
 
   async #slots(connection: RedisConnection): Promise<Known> {
-    const slot = Number(await connection.command('CLUSTER', 'KEYSLOT', tagged(this.#settings.prefix)));
+    this.#slot ??= Number(await connection.command('CLUSTER', 'KEYSLOT', tagged(this.#settings.prefix)));
+    const slot = this.#slot;
     const ranges = (await connection.command('CLUSTER', 'SLOTS')) as [number, number, ...SlotServer[]][];
     const nodeOf = ([host, port, id]: SlotServer): ClusterNode => {
       // A node that does not know its own address leaves it out.
@@ -182,7 +189,7 @@ export class RedisLocator {
     }
     const masters = new Map(ranges.map(([, , first]) => [first![2], nodeOf(first!)]));
     const nodes = ranges.flatMap(([, , ...servers]) => servers.map((server) => nodeOf(server).place));
-    return { owner: nodeOf(mine[2]!), masters: [...masters.values()], nodes };
+    return { owner: nodeOf(mine[2]!), replicas: mine.length - 3, masters: [...masters.values()], nodes };
   }
 
   #patienceWith(place: string): number {

@@ -12,7 +12,7 @@ import {
   startRedisSentinels,
 } from '../../../../e2e/engines/redis.ts';
 import { assertRefused, changesSince, eventually, historyOf, keyOf, queryOf, writeOf } from '../contract-tools.ts';
-import { readAddress } from './connection.ts';
+import { connect, readAddress } from './connection.ts';
 import { RedisLocator } from './locate.ts';
 import { nameOf } from './rows.ts';
 import type { RedisSettings } from './settings.ts';
@@ -27,7 +27,13 @@ function masterSeenBy(host: Host, settings: RedisSettings): (server: RedisServer
   const locator = new RedisLocator(host, settings);
   return async (server) => {
     const id = settings.mode === 'cluster' ? { id: `${await server.command('CLUSTER', 'MYID')}` } : {};
-    return (await locator.standingOf({ ...readAddress(server.place), ...id })) === 'master';
+    const address = { ...readAddress(server.place), ...id };
+    const connection = await connect(host, settings, address, { withLogin: true, withinMs: 1000 });
+    try {
+      return ['master', 'alone'].includes(await locator.standingOf(connection));
+    } finally {
+      connection.close();
+    }
   };
 }
 
@@ -249,11 +255,13 @@ describe('the redis store on a Redis Cluster', { skip }, () => {
     assert.match(`${await owner.command('CLUSTER', 'NODES')}`, /127\.0\.0\.9:\d+@\d+ myself/);
     await patiently(async () => void (await store.putConfig(writeOf('alone', '1'))));
 
+    // The first write over a connection asks.
+    const [second, third] = [await stores.open(redis.places, settings), await stores.open(redis.places, settings)];
     await others[0].pause();
-    await store.putConfig(writeOf('alone', '2'));
+    await second.putConfig(writeOf('alone', '2'));
     await others[1].pause();
     try {
-      await assertRefused('unavailable', store.putConfig(writeOf('alone', '3')));
+      await assertRefused('unavailable', third.putConfig(writeOf('alone', '3')));
     } finally {
       for (const other of others) other.resume();
     }

@@ -9,6 +9,7 @@ import type { Call, RedisLink } from './link.ts';
 import { readChange } from './rows.ts';
 import { placeOf, type RedisSettings, tagged } from './settings.ts';
 import type { Standing } from './standing.ts';
+import { SETTINGS } from './stores-for-tests.ts';
 import { PUT_RECORDS } from './write-scripts.ts';
 
 describe('the parts of the redis store', () => {
@@ -143,5 +144,64 @@ describe('the parts of the redis store', () => {
     answers.WAIT = 0;
     result = 'written';
     assert.equal(await writeIn('single'), 'written');
+  });
+
+  it('ask whether it is the master after silence, and where no replica can have said so', async () => {
+    let nowMs = 10_000;
+    let replicas = 0;
+    let result = 1;
+    let asked = 0;
+    let standing: Standing = 'master';
+    const host = createTestHost();
+    const clock = Object.assign(Object.create(host.clock), { monotonic: () => nowMs });
+    const answers: Record<string, unknown> = { TIME: ['1', '0'], WAIT: 1 };
+    const connection = {
+      ...{ address: { host: 'redis', port: 6379 }, onEnd: () => undefined, close: () => undefined },
+      ...{ command: async (name: string) => answers[name], script: async () => [replicas, result] },
+    };
+    const link = { onReady: () => undefined, call: <T>({ send }: Call<T>) => send(connection, 3000) };
+    const links = link as unknown as RedisLink;
+    const check = { isSlack: () => false, wantsReplica: () => false };
+    const standingOf = async () => {
+      asked += 1;
+      return standing;
+    };
+    const settings = { ...SETTINGS, mode: 'sentinel' } as const;
+    const calls = new RedisCalls({ ...host, clock }, settings, links, links, check, { standingOf });
+    const asks = async (afterMs: number) => {
+      nowMs += afterMs;
+      const before = asked;
+      const refusal = await calls.write(PUT_RECORDS, []).then(
+        () => '',
+        () => ', refused',
+      );
+      return `${asked > before}${refusal}`;
+    };
+    replicas = 1;
+    assert.equal(await asks(0), 'true', 'the first over a connection');
+    assert.equal(await asks(500), 'false');
+    assert.equal(await asks(501), 'true', 'it may have hung');
+    result = 0;
+    assert.equal(await asks(1), 'true', 'nothing was written');
+    result = 1;
+    standing = 'unknown';
+    assert.equal(await asks(501), 'true');
+    assert.equal(await asks(1), 'true', 'it is still not known');
+    standing = 'doubted';
+    assert.equal(await asks(1), 'true, refused');
+    assert.equal(await asks(1), 'true, refused');
+    standing = 'master';
+    assert.equal(await asks(1), 'true');
+    replicas = 0;
+    assert.equal(await asks(1), 'true', 'its replica has gone');
+    assert.equal(await asks(1), 'true');
+    standing = 'alone';
+    assert.equal(await asks(1), 'true');
+    assert.equal(await asks(1), 'false', 'none could take its place');
+    assert.equal(await asks(501), 'true');
+    replicas = 1;
+    assert.equal(await asks(1), 'false');
+    replicas = 0;
+    assert.equal(await asks(1), 'true', 'one has followed it since');
   });
 });

@@ -18,8 +18,10 @@ describe('the standing of a master of Redis', () => {
       [other, 's_down,o_down,master,failover_in_progress', it1, 'master'],
     ];
     for (const [watched, flags, named, expected] of cases) {
-      const view = { watched, flags: flags.split(','), named };
+      const view = { watched, flags: flags.split(','), named, replicas: 1 };
       assert.equal(standingWithSentinel(it1, view), expected, JSON.stringify(view));
+      const alone = standingWithSentinel(it1, { ...view, replicas: 0 });
+      assert.equal(alone, expected === 'master' && watched === it1 ? 'alone' : expected);
     }
   });
 
@@ -30,6 +32,7 @@ describe('the standing of a master of Redis', () => {
     assert.equal(await standingFrom([says('master'), says('master'), fails()], 2), 'master');
     assert.equal(await standingFrom([says('master'), says('unknown'), fails()], 2), 'unknown');
     assert.equal(await standingFrom([says('master'), says('doubted'), hangs], 2), 'doubted');
-    assert.equal(await standingFrom([], 0), 'master');
+    assert.equal(await standingFrom([says('alone'), says('alone'), fails()], 2), 'alone');
+    assert.equal(await standingFrom([says('alone'), says('alone'), says('master')], 2), 'master');
   });
 });

@@ -1,5 +1,8 @@
-/** What those that decide on fail-overs say of a server: `doubted` is one that another has replaced, or soon may. */
-export type Standing = 'master' | 'doubted' | 'unknown';
+/**
+ * What those that decide on fail-overs say of a server: `alone` is the master when no replica is known that could take its
+ * place; `doubted` one that another has replaced, or soon may.
+ */
+export type Standing = 'master' | 'alone' | 'doubted' | 'unknown';
 
 /**
  * One that doubts decides, at once. Else all are waited for, since the one that has replaced it knows it before the others;
@@ -13,8 +16,10 @@ export function standingFrom(asked: readonly Promise<Standing>[], needed: number
     return said;
   });
   void Promise.allSettled(heard).then((answers) => {
-    const agreeing = answers.filter((answer) => answer.status === 'fulfilled' && answer.value === 'master');
-    resolve(agreeing.length >= needed ? 'master' : 'unknown');
+    const said = answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : 'unknown'));
+    const known = said.filter((standing) => standing !== 'unknown');
+    if (known.length < needed) resolve('unknown');
+    else resolve(known.every((standing) => standing === 'alone') ? 'alone' : 'master');
   });
   return promise;
 }
@@ -24,6 +29,7 @@ export interface SentinelView {
   /** `SENTINEL MASTER`: the place, and what goes on with it. */
   readonly watched: string;
   readonly flags: readonly string[];
+  readonly replicas: number;
   /** `get-master-addr-by-name`: while the other replicas are being moved to the new master, only here it is named. */
   readonly named: string | undefined;
 }
@@ -32,11 +38,12 @@ export interface SentinelView {
  * It names a replica only once that has told it that it is the master, up to a second after it is: so one that is being
  * failed over is doubted before.
  */
-export function standingWithSentinel(place: string, { watched, flags, named }: SentinelView): Standing {
+export function standingWithSentinel(place: string, { watched, flags, replicas, named }: SentinelView): Standing {
   if (named === undefined) return 'unknown';
   if (named !== place) return 'doubted';
   if (watched !== place) return 'master';
   if (flags.includes('o_down') || flags.includes('failover_in_progress')) return 'doubted';
   // It alone does not reach it.
-  return flags.includes('s_down') ? 'unknown' : 'master';
+  if (flags.includes('s_down')) return 'unknown';
+  return replicas === 0 ? 'alone' : 'master';
 }
