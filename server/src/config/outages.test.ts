@@ -106,6 +106,20 @@ test('P8: while the store is away reads and polls go on, writes fail, and all he
   assert.equal(b.service.staleReason(), undefined);
 });
 
+test('a store that takes no writes is told in the log once each time, and counted', async () => {
+  const { a, host, database } = await twoNodes();
+  const told = () => host.warnings.filter((line) => line.includes('the store takes no writes')).length;
+  for (const times of [1, 2]) {
+    database.faults.down = undefined;
+    await a.publish('d', `before ${times}`);
+    assert.equal(told(), times - 1);
+    database.faults.down = 'read-only';
+    for (const content of ['two', 'three']) assert.equal((await a.publish('d', content)).status, 503);
+    assert.equal(told(), times, host.warnings.join());
+    assert.equal(a.service.metrics()['writesRefused'], 2 * times);
+  }
+});
+
 test('a write whose answer was lost is found by the feed', async () => {
   const { a, host, database } = await twoNodes();
   database.faults.losesAnswers = true;

@@ -41,6 +41,9 @@ export class Publisher {
   #underWay = 0;
   #publishes = 0;
   #removes = 0;
+  #writesRefused = 0;
+  /** The last write that came to an answer was refused because the store takes none. */
+  #isRefused = false;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
@@ -73,7 +76,8 @@ export class Publisher {
   }
 
   metrics() {
-    return { publishes: this.#publishes, removes: this.#removes, writesUnderWay: this.#underWay };
+    const [publishes, removes, writesRefused] = [this.#publishes, this.#removes, this.#writesRefused];
+    return { publishes, removes, writesRefused, writesUnderWay: this.#underWay };
   }
 
   async #publish(request: PublishRequest, clientIp: string): Promise<void> {
@@ -192,10 +196,28 @@ export class Publisher {
     if (this.#underWay >= WRITES_MAX) throw configError(503, `too many writes under way, over ${WRITES_MAX}`);
     this.#underWay += 1;
     try {
-      return await write();
+      const written = await write();
+      if (this.#isRefused) this.#tellTaken();
+      return written;
+    } catch (error) {
+      if (error instanceof StoreError && error.kind !== 'invalid') this.#noteRefusal(error);
+      throw error;
     } finally {
       this.#underWay -= 1;
     }
+  }
+
+  /** A store that is away is told by who follows it; one that only takes no writes is noticed nowhere but here. */
+  #noteRefusal(error: StoreError): void {
+    this.#writesRefused += 1;
+    if (this.#isRefused || error.kind !== 'read-only') return;
+    this.#isRefused = true;
+    this.#parts.host.log.area('config').warn('the store takes no writes', { error });
+  }
+
+  #tellTaken(): void {
+    this.#isRefused = false;
+    this.#parts.host.log.area('config').info('the store takes writes again');
   }
 }
 
