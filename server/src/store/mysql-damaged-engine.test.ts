@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Mariadb, mariadbMissing, startMariadb } from '../../../e2e/engines/mariadb.ts';
 import { type DamagedRow, damageRows, signedKey, unsignedKey } from '../../../e2e/engines/mariadb-damage.ts';
-import { namespaceRecord } from './bounds.ts';
+import { capacityRecord, namespaceRecord } from './bounds.ts';
 import { assertRefused, changesSince, eventually, keyOf, queryOf, variantOf, writeOf } from './contract-tools.ts';
 import { createTestHost, type TestHost } from './host-for-tests.ts';
 import { createMysqlStore } from './mysql.ts';
@@ -13,6 +13,7 @@ import type { Page, Store } from './store.ts';
 const COUNT = 9;
 /** Of each table these are damaged, by the numbers in their names. */
 const DAMAGED = [3, 6];
+const LIMITS = { quota: 1, maxSize: 2, maxAggrCount: 3, maxAggrSize: 4 };
 const NUMBERS = Array.from({ length: COUNT }, (_, i) => i + 1);
 const SOUND = NUMBERS.filter((n) => !DAMAGED.includes(n));
 const names = (numbers: readonly number[]) => numbers.map((n) => `d${n}`);
@@ -44,7 +45,9 @@ describe('the mysql store on rows that the engine itself calls damaged', {
       await store.putVariant(variantOf(`d${n}`, `tag ${n}`, { kind: 'tag', tag: 't' }));
       await store.putRecord({ kind: 'instance', key: `d${n}`, value: `{"port":${n}}` });
       await store.putRecord(namespaceRecord({ id: `d${n}`, name: 'name', description: '' }));
+      await store.putRecord(capacityRecord({ kind: 'group', name: `d${n}` }, LIMITS));
     }
+    await store.putRecord(capacityRecord({ kind: 'tenant', name: 't' }, LIMITS));
     for (const text of ['one', 'two', 'three']) await store.putConfig(writeOf('past', text));
     // They are looked for by their times for as long as the test takes.
     const lately = `SET gmt_modified = NOW() + INTERVAL 1 HOUR WHERE data_id IN ('d3', 'd6')`;
@@ -61,6 +64,8 @@ describe('the mysql store on rows that the engine itself calls damaged', {
     const records: DamagedRow[] = names(DAMAGED).map((key) => {
       return { table: 'nk_record', primaryKey: Buffer.from(`instance${key}`) };
     });
+    const groups = await server.query(`SELECT id FROM group_capacity WHERE group_id IN ('d3', 'd6')`);
+    for (const { id } of groups) records.push({ table: 'group_capacity', primaryKey: unsignedKey(String(id)) });
     for (const { id } of namespaces) records.push({ table: 'tenant_info', primaryKey: signedKey(String(id)) });
     const rows = [...(await Promise.all(ofIds)).flat(), ...past, ...records];
     await store.stop();
@@ -113,6 +118,15 @@ describe('the mysql store on rows that the engine itself calls damaged', {
         [...SOUND.map((n) => `text ${n}`), 'one', 'two'],
       );
       assert.equal(past.damaged.length, 3);
+      const capacities = await all((next) => store.scanRecords('capacity', limit, next));
+      assert.deepEqual(
+        capacities.items.map(({ key }) => key),
+        [...names(SOUND).map((name) => `group:${name}`), 'tenant:t'],
+      );
+      assert.deepEqual(
+        capacities.damaged.map((text) => text.replace(/: mysql .*/, '')),
+        ['capacity group:d3', 'capacity group:d6'],
+      );
       for (const kind of ['instance', 'namespace'] as const) {
         const records = await all((next) => store.scanRecords(kind, limit, next));
         assert.deepEqual(
@@ -199,7 +213,7 @@ describe('the mysql store on rows that the engine itself calls damaged', {
         told.add(`${what.kind} ${typeof what.key === 'string' ? what.key : what.key.dataId}`);
       }
       assert.deepEqual([...told].sort(), ['config d1', 'config d2', 'namespace theirs', 'variant d1', 'variant d9']);
-      assert.equal(damaged.size, 10, [...damaged].join(', '));
+      assert.equal(damaged.size, 12, [...damaged].join(', '));
       assert.ok(host.lines.some((line) => line.includes('or its configuration: mysql')));
     });
     session.destroy();
