@@ -80,10 +80,13 @@ describe('the redis store on a server that fails', { skip: (await redisMissing()
     await cp(folder, `${folder}.copy`, { recursive: true });
     for (let i = 0; i < 5; i += 1) await store.putConfig(writeOf('lost', `${i}`));
     const lost = await store.revision();
-    await lossy.kill();
-    await rm(folder, { recursive: true });
-    await cp(`${folder}.copy`, folder, { recursive: true });
-    await lossy.start();
+    const loseTheRest = async () => {
+      await lossy.kill();
+      await rm(folder, { recursive: true });
+      await cp(`${folder}.copy`, folder, { recursive: true });
+      await lossy.start();
+    };
+    await loseTheRest();
     await eventually(async () => assert.equal(await store.getConfig(keyOf('lost')), undefined));
     assert.deepEqual(await store.changes(lost, 10), { gap: true, upTo: kept });
     for (let i = 0; i < 10; i += 1) await store.putConfig(writeOf('new', `${i}`));
@@ -97,6 +100,13 @@ describe('the redis store on a server that fails', { skip: (await redisMissing()
     // A page is as full as it can be, also where the servers changed.
     const small = await store.changes(kept, 1);
     assert.ok(!small.gap && small.changes.length === 1);
+
+    // Those after the second loss begin elsewhere than those that it lost, though with the same to go by.
+    const lostToo = await store.revision();
+    await loseTheRest();
+    await eventually(async () => void (await store.putConfig(writeOf('newer', '0'))));
+    for (let i = 1; i <= 10; i += 1) await store.putConfig(writeOf('newer', `${i}`));
+    assert.ok((await store.changes(lostToo, 100)).gap);
   });
 
   it('takes nothing from a server that was emptied, until the data are back', async () => {

@@ -14,7 +14,8 @@ local function begin()
   local server = string.match(call('INFO', 'server'), 'run_id:(%w+)')
   if call('HGET', meta, 'server') == server then return end
   local last = tonumber(call('HGET', meta, 'revision') or '0')
-  local first = math.max(last + ${REVISIONS_SKIPPED}, now)
+  -- Two servers that took over from the same state begin apart: the run id is random.
+  local first = math.max(last + ${REVISIONS_SKIPPED}, now) + tonumber(string.sub(server, 1, 7), 16)
   call('XADD', P .. 'changes', text(first) .. '-0', 'c', '')
   call('HSET', meta, 'server', server, 'revision', text(first))
   call('HINCRBY', meta, 'ids', last == 0 and 0 or ${REVISIONS_SKIPPED})
