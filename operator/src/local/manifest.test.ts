@@ -68,6 +68,13 @@ test('a cluster from before the managed etcd keeps its name, and its file', () =
   assert.deepEqual(refusals({ ...named, spec: { replicas: 3 }, status: { ...status, store: 'mysql' } }), []);
 });
 
+test('settings may name another file of the embedded store, as a restore beside it needs, and no other store', () => {
+  const withSetting = (line: string) =>
+    `${HEAD}spec: { replicas: 1, auth: { enabled: false }, settings: { ${line} } }\n`;
+  assert.equal(problemsOf(withSetting('NACOS_KUBE_SQLITE_FILE: /data/restored.sqlite')), '');
+  assert.match(problemsOf(withSetting('NACOS_KUBE_STORAGE: etcd')), /may not set what other fields/);
+});
+
 test('all problems are told at once, with their place', () => {
   const problems = problemsOf(
     `${HEAD}spec: { replicas: three, auth: { enabled: false }, vip: { port: 0 }, vipp: {} }\n`,
