@@ -7,6 +7,7 @@ import { readAddress } from './connection.ts';
 import { storeErrorOf } from './errors.ts';
 import type { Call, RedisLink } from './link.ts';
 import { readChange } from './rows.ts';
+import { ServerCheck } from './server-check.ts';
 import { placeOf, type RedisSettings, tagged } from './settings.ts';
 import type { Standing } from './standing.ts';
 import { SETTINGS } from './stores-for-tests.ts';
@@ -144,6 +145,24 @@ describe('the parts of the redis store', () => {
     answers.WAIT = 0;
     result = 'written';
     assert.equal(await writeIn('single'), 'written');
+  });
+
+  it('see that a server wants a replica, also of one without an append-only file', async () => {
+    const host = createTestHost();
+    const info = ['redis_version:7.0.15', 'role:master', 'aof_enabled:0'].join('\r\n');
+    const wants = async (replicas: readonly string[], mode: RedisSettings['mode']) => {
+      const connection = {
+        ...{ address: { host: 'redis', port: 6379 }, onEnd: () => undefined, close: () => undefined },
+        ...{ command: async (name: string) => (name === 'INFO' ? info : replicas), script: async () => undefined },
+      };
+      const check = new ServerCheck(host, { ...SETTINGS, mode, allowsLoss: true });
+      await check.run(connection);
+      return check.wantsReplica(connection);
+    };
+    assert.equal(await wants(['min-replicas-to-write', '1'], 'sentinel'), true);
+    assert.equal(await wants(['min-replicas-to-write', '0'], 'sentinel'), false);
+    assert.equal(await wants(['min-replicas-to-write', '1'], 'single'), false);
+    assert.equal(await wants([], 'sentinel'), false);
   });
 
   it('ask whether it is the master after silence, and where no replica can have said so', async () => {

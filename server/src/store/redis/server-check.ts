@@ -46,6 +46,7 @@ export class ServerCheck {
     for (const what of lossy) this.#warn(`Redis may lose what is stored: ${what}`);
     if (info.get('aof_last_write_status') === 'err') this.#warn('Redis could not write its append-only file');
     if (info.get('aof_enabled') === '1') await this.#checkSync(connection);
+    await this.#checkReplicas(connection);
   }
 
   /** Its server may answer a write that it could not put into its file. */
@@ -66,6 +67,9 @@ export class ServerCheck {
     } else if (sync !== 'always') {
       this.#warn(`Redis may lose the last writes when its machine fails: appendfsync is ${sync}, not always`);
     }
+  }
+
+  async #checkReplicas(connection: RedisConnection): Promise<void> {
     if (this.#settings.mode === 'single') return;
     const replicas = await this.#setting(connection, 'min-replicas-to-write');
     if (replicas === '0') {
