@@ -237,7 +237,8 @@ describe('nacos-kube store', () => {
   it('has help', async () => {
     const { code, output } = await run('copy', '--help');
     assert.equal(code, 0);
-    for (const word of ['--from <URL>', '--into-existing', 'mysql://USER@HOST', 'NACOS_KUBE_TO_PASSWORD']) {
+    const words = ['--from <URL>', '--into-existing', 'mysql://USER@HOST', 'NACOS_KUBE_TO_PASSWORD'];
+    for (const word of [...words, 'serverTimezone', '?ca=FILE&cert=FILE&key=FILE', '?prefix=TEXT', '?master=NAME']) {
       assert.ok(output.includes(word), word);
     }
     assert.equal((await run('copy', '--from', 'sqlite:x')).code, 2);

@@ -9,9 +9,10 @@ export interface StoreAddress {
 
 export const URL_FORMS = [
   'sqlite:FILE',
-  'mysql://USER@HOST:PORT/DATABASE',
-  'etcd://HOST:PORT,HOST:PORT/PREFIX, etcds:// with TLS',
-  'redis://HOST:PORT/NUMBER, rediss:// with TLS, redis+sentinel://HOST:PORT,HOST:PORT?master=NAME, redis+cluster://',
+  'mysql://USER@HOST:PORT/DATABASE, with ?serverTimezone=ZONE and the switches of TLS as in a JDBC URL',
+  'etcd://HOST:PORT,HOST:PORT/PREFIX, etcds:// with TLS and ?ca=FILE&cert=FILE&key=FILE; USER@ before the first host',
+  'redis://HOST:PORT/NUMBER?prefix=TEXT, rediss:// with TLS and ?ca=FILE; USER@ before the first host',
+  'redis+sentinel://HOST:PORT,HOST:PORT?master=NAME, redis+cluster://HOST:PORT,HOST:PORT',
 ] as const;
 
 const PREFIX_DEFAULTS = { etcd: '/nacos-kube/', redis: 'nacos-kube:' } as const;
