@@ -20,7 +20,8 @@ describe('F12: what operators and persistent instances set, while the store is a
       namespaces: ['dev'],
       pushes: false,
     });
-    assert.match(JSON.parse(await state(node)).stale, /this node's last copy \(service, instance, namespace, switch\)/);
+    const { stale } = JSON.parse(await state(node));
+    assert.match(stale, /this node's last copy \(service, instance, namespace, switch\), .*; serving the last dump, /);
     assert.equal(await metric(node, 'records_stale'), 1);
     assert.equal(await metric(node, 'records_copied'), 4);
     const written = await node.ask(

@@ -62,7 +62,7 @@ export function publicDoor(parts: Parts, metrics: Metrics): Door {
       ...consoleRoutes({
         mode: settings.mode,
         notReadyReasons: () => lifecycle.notReadyReasons(),
-        staleReason: () => parts.copies.staleReason() ?? config.staleReason(),
+        staleReasons: () => [parts.copies.staleReason(), config.staleReason()],
       }),
       ...membership.publicRoutes,
       ...refusedRoutes(),

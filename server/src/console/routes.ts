@@ -6,8 +6,8 @@ export interface ConsoleOptions {
   readonly mode: 'standalone' | 'cluster';
   /** Why the node is not ready, by part; empty when it is. */
   readonly notReadyReasons: () => readonly string[];
-  /** Why what is served may be older than the store; undefined when it is not. */
-  readonly staleReason: () => string | undefined;
+  /** Why what is served may be older than the store, by part; undefined where it is not. */
+  readonly staleReasons: () => readonly (string | undefined)[];
 }
 
 /** Health and state (spec/cluster.md 5). */
@@ -28,9 +28,9 @@ export function consoleRoutes(options: ConsoleOptions): Route[] {
       path: '/v1/console/server/state',
       policy: OPEN,
       handler() {
-        const stale = options.staleReason();
+        const reasons = new Set(options.staleReasons().filter((reason) => reason !== undefined));
         const state = { version: VERSION, standalone_mode: options.mode, function_mode: null };
-        return json(stale === undefined ? state : { ...state, stale });
+        return json(reasons.size === 0 ? state : { ...state, stale: [...reasons].join('; ') });
       },
     },
   ];
