@@ -140,6 +140,9 @@ describe('the redis store on a server that fails', { skip: (await redisMissing()
     await lossy.command('CONFIG', 'SET', 'appendfsync', 'everysec');
     const slack = await stores.openOn(lossy);
     assert.ok(slack.host.lines.some((line) => /^warn .*appendfsync is everysec, not always/.test(line)));
+    await lossy.command('CONFIG', 'SET', 'appendfsync', 'always', 'no-appendfsync-on-rewrite', 'yes');
+    const pausing = await stores.openOn(lossy);
+    assert.ok(pausing.host.lines.some((line) => /^warn .*no-appendfsync-on-rewrite is yes/.test(line)));
     await lossy.command('CONFIG', 'SET', 'maxmemory', '100mb', 'maxmemory-policy', 'allkeys-lru');
     const evicting = await assertRefused('misconfigured', stores.openOn(lossy));
     assert.match(evicting.message, /removes any key \(maxmemory-policy allkeys-lru\)/);

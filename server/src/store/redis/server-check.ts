@@ -66,6 +66,9 @@ export class ServerCheck {
       this.#warn('Redis does not say how often it writes to disk (CONFIG GET appendfsync): it should be always');
     } else if (sync !== 'always') {
       this.#warn(`Redis may lose the last writes when its machine fails: appendfsync is ${sync}, not always`);
+    } else if ((await this.#setting(connection, 'no-appendfsync-on-rewrite')) === 'yes') {
+      const why = 'no-appendfsync-on-rewrite is yes';
+      this.#warn(`Redis may lose what it takes while it rewrites its file when its machine fails: ${why}`);
     }
   }
 
