@@ -314,6 +314,7 @@ class MysqlStore implements Store {
         if (forgotten < HISTORY_FORGOTTEN_AT_ONCE) return;
       }
     } catch (error) {
+      if (this.#timers.length === 0) return; // Stopped meanwhile, which is no fault.
       this.#host.log.warn('past writes that are old could not be removed, trying again later', { error });
     }
   }

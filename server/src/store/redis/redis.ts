@@ -393,6 +393,7 @@ class RedisStore implements Store {
         if (forgotten < FORGOTTEN_AT_ONCE) return;
       }
     } catch (error) {
+      if (this.#timers.length === 0) return; // Stopped meanwhile, which is no fault.
       this.#host.log.warn('past writes that are old could not be removed, trying again later', { error });
     }
   }
