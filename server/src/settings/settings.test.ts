@@ -115,7 +115,9 @@ test('a database that is named and not used is asked about, unless the kind was 
   const cases: Readonly<Record<string, Said>> = {
     '--etcd-endpoints names one, say --storage etcd': { flags: { etcdEndpoints: 'http://a:2379' } },
     '--redis-addresses names one, say --storage redis': { env: { NACOS_KUBE_REDIS_ADDRESSES: 'a:6379' } },
-    '--mysql-host names one, say --storage mysql': { env: { MYSQL_SERVICE_HOST: 'db' } },
+    '--mysql-host names one, say --storage mysql': {
+      env: { MYSQL_SERVICE_HOST: 'db', MYSQL_SERVICE_DB_NAME: 'nacos' },
+    },
     '--mysql-url names one, say --storage mysql': { properties: 'db.url.0=jdbc:mysql://db/nacos' },
   };
   for (const [why, said] of Object.entries(cases)) {
@@ -123,6 +125,12 @@ test('a database that is named and not used is asked about, unless the kind was 
     const flags = { ...said.flags, storage: 'sqlite' };
     assert.deepEqual((await load({ ...said, flags })).storage, { kind: 'sqlite', path: 'data/store.sqlite' });
   }
+  const ofKubernetes = { MYSQL_SERVICE_HOST: '10.96.0.7', MYSQL_SERVICE_PORT: '3306' };
+  assert.equal(
+    (await load({ env: ofKubernetes })).storage.kind,
+    'sqlite',
+    'a Service of this name is nobody saying so',
+  );
 });
 
 test('what configurations may take is said by the names of the reference too', async () => {

@@ -267,12 +267,16 @@ export async function storageOf(
   }
 }
 
-/** Who names a database and not the kind would find an empty sqlite file in its place. */
+/**
+ * Who names a database and not the kind would find an empty sqlite file in its place. Of MySQL the host alone is no name:
+ * Kubernetes sets `MYSQL_SERVICE_HOST` and `_PORT` in every pod beside a Service `mysql`, whatever that is for.
+ */
 function requireNoOtherNamed(read: Read, problems: string[]): void {
+  const isMysqlMeant = (read.mysqlDatabase ?? read.mysqlUser ?? read.mysqlUserFile) !== undefined;
   const named: readonly (readonly [string, string, unknown])[] = [
     ['etcd-endpoints', 'etcd', read.etcdEndpoints],
     ['redis-addresses', 'redis', read.redisAddresses],
-    ['mysql-host', 'mysql', read.mysqlHost],
+    ['mysql-host', 'mysql', isMysqlMeant ? read.mysqlHost : undefined],
     ['mysql-url', 'mysql', read.mysqlUrl?.host],
   ];
   for (const [flag, kind, value] of named) {
