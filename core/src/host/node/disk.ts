@@ -49,10 +49,16 @@ async function writeBy(
   content: string | Uint8Array,
   options: WriteOptions,
 ): Promise<void> {
-  // What is synced waits for the disk, and several wait better side by side.
-  if (options.sync === true || content.length > HANDED_OVER_BYTES_MAX) return replaceFile(path, content, options);
+  if (content.length > HANDED_OVER_BYTES_MAX) return replaceFile(path, content, options);
   const temporary = temporaryOf(path);
-  const task = { do: 'write', path, temporary, content, mode: options.mode ?? MODE } as const;
+  const task = {
+    do: 'write',
+    path,
+    temporary,
+    content,
+    mode: options.mode ?? MODE,
+    sync: options.sync === true,
+  } as const;
   done(await thread.ask(task, () => replaceFile(path, content, options).then(() => null)));
 }
 

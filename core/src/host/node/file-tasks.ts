@@ -1,13 +1,15 @@
 /** What the thread for files is asked for, and what it answers. */
 export type FileTask =
   | { readonly do: 'list'; readonly path: string }
-  /** Under a temporary name first; not synced. */
+  /** Under a temporary name first. */
   | {
       readonly do: 'write';
       readonly path: string;
       readonly temporary: string;
       readonly content: string | Uint8Array;
       readonly mode: number;
+      /** The content before it has its name, and then the name. */
+      readonly sync: boolean;
     }
   | { readonly do: 'remove'; readonly path: string }
   /** A file and its name, or a directory. */

@@ -42,15 +42,17 @@ function outcomeOf(task: FileTask): FileOutcome {
   }
 }
 
-function write({ path, temporary, content, mode }: FileTask & { readonly do: 'write' }): void {
+function write({ path, temporary, content, mode, sync: isSynced }: FileTask & { readonly do: 'write' }): void {
   try {
     const file = openMakingDirectory(temporary, mode);
     try {
       writeFileSync(file, content);
+      if (isSynced) fsyncSync(file);
     } finally {
       closeSync(file);
     }
     renameSync(temporary, path);
+    if (isSynced) syncOne(dirname(path));
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
