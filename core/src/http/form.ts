@@ -71,10 +71,22 @@ const LONG_CHARS = 256;
 /** What stands before the first escape and behind the last one, in many contents nearly all, is not looked at again. */
 function decodeMiddle(raw: string): string {
   const start = raw.indexOf('%');
-  const end = raw.lastIndexOf('%') + ESCAPE_CHARS;
+  const end = lastEscape(raw, start) + ESCAPE_CHARS;
   return raw.slice(0, start) + decodeURIComponent(raw.slice(start, end)) + raw.slice(end);
 }
 
+/** To look from the front is cheap, from behind it is done letter by letter. */
+function lastEscape(raw: string, first: number): number {
+  let last = first;
+  for (let count = 1; count < FEW_ESCAPES; count++) {
+    const next = raw.indexOf('%', last + 1);
+    if (next < 0) return last;
+    last = next;
+  }
+  return raw.lastIndexOf('%');
+}
+
+const FEW_ESCAPES = 8;
 const ESCAPE_CHARS = 3;
 const PERCENT = 0x25;
 const AMPERSAND = 0x26;
