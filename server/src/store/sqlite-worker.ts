@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { workerPort } from '@nacos-kube/core/host/node/worker.ts';
+import { SqliteCheckpoints } from './sqlite-checkpoint.ts';
 import { damageOf } from './sqlite-damage.ts';
 import { MovedFileError, SqliteIdentity } from './sqlite-identity.ts';
 import {
@@ -33,6 +34,7 @@ let opened:
       readonly database: DatabaseSync;
       readonly calls: Partial<SqliteCalls>;
       readonly writes?: SqliteWrites;
+      readonly checkpoints?: SqliteCheckpoints;
       /** Another number whenever anybody has committed. */
       readonly dataVersion?: () => number;
     }
@@ -113,6 +115,7 @@ function writeAll(first: SqliteQuestion): SqliteQuestion | undefined {
     port.post({ id, value: packResults(outcome.slice(start, start + commands.length)) });
     start += commands.length;
   }
+  opened?.checkpoints?.committed();
   return next;
 }
 
@@ -149,7 +152,8 @@ function open(): NonNullable<typeof opened> {
   const database = openDatabase(data);
   identity.opened();
   if (data.role === 'writer') {
-    return { database, calls: { open: () => null }, writes: new SqliteWrites(database, data.changesKept) };
+    const writes = new SqliteWrites(database, data.changesKept);
+    return { database, calls: { open: () => null }, writes, checkpoints: new SqliteCheckpoints(database, data.path) };
   }
   const reads = new SqliteReads(database);
   const searches = new SqliteSearches(database);
@@ -179,6 +183,7 @@ function open(): NonNullable<typeof opened> {
 
 function close(): void {
   try {
+    opened?.checkpoints?.close();
     opened?.database.close();
   } catch {
     // What could not be closed is given up; the next question opens anew.
