@@ -1,6 +1,6 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { ProtocolError } from '@nacos-kube/core/http/protocol-error.ts';
-import type { ConfigKey, VariantId } from '@nacos-kube/core/model/config.ts';
+import type { ConfigKey, ConfigType, VariantId } from '@nacos-kube/core/model/config.ts';
 import {
   contentMd5,
   type PublishedVariant,
@@ -77,7 +77,8 @@ export class Publisher {
 
   metrics() {
     const [publishes, removes, writesRefused] = [this.#publishes, this.#removes, this.#writesRefused];
-    return { publishes, removes, writesRefused, writesUnderWay: this.#underWay };
+    const transactions = this.#parts.store.transactions?.() ?? publishes + removes;
+    return { publishes, removes, transactions, writesRefused, writesUnderWay: this.#underWay };
   }
 
   async #publish(request: PublishRequest, clientIp: string): Promise<void> {
@@ -87,14 +88,14 @@ export class Publisher {
     // The body of the reference, and of its text too: clients know the status alone.
     if (!capacity.allows(request, content.byteLength, cache.get(text) === undefined))
       throw new ProtocolError(429, '429');
-    const md5 = contentMd5(content);
+    const write = new Publication(request, content, clientIp);
     const before = cache.moment();
-    const result = await store.putConfig(writeOf(request, md5, clientIp));
+    const result = await store.putConfig(write);
     if (result.outcome === 'conflict') {
       await this.#refresh(request);
       throw configError(409, 'Cas publish fail, server md5 may have changed.');
     }
-    const { revision } = result;
+    const { revision, md5 = write.md5 } = result;
     this.#publishes += 1;
     hints.changed(revision);
     if (cache.touchedSince(text, before)) {
@@ -192,20 +193,24 @@ export class Publisher {
     }
   }
 
-  async #oneOfFew<T>(write: () => Promise<T>): Promise<T> {
+  /** Not async, see the route of publishes. */
+  #oneOfFew<T>(write: () => Promise<T>): Promise<T> {
     if (this.#underWay >= WRITES_MAX) throw configError(503, `too many writes under way, over ${WRITES_MAX}`);
     this.#underWay += 1;
-    try {
-      const written = await write();
-      if (this.#isRefused) this.#tellTaken();
-      return written;
-    } catch (error) {
-      if (error instanceof StoreError && error.kind !== 'invalid') this.#noteRefusal(error);
-      throw error;
-    } finally {
-      this.#underWay -= 1;
-    }
+    return write().then(this.#written as (written: T) => T, this.#failed);
   }
+
+  readonly #written = (written: unknown): unknown => {
+    this.#underWay -= 1;
+    if (this.#isRefused) this.#tellTaken();
+    return written;
+  };
+
+  readonly #failed = (error: unknown): never => {
+    this.#underWay -= 1;
+    if (error instanceof StoreError && error.kind !== 'invalid') this.#noteRefusal(error);
+    throw error;
+  };
 
   /** A store that is away is told by who follows it; one that only takes no writes is noticed nowhere but here. */
   #noteRefusal(error: StoreError): void {
@@ -222,24 +227,43 @@ export class Publisher {
 }
 
 /** Field by field, since to leave some out of an object costs more than the rest of a publish here. */
-function writeOf(request: PublishRequest, md5: string, ip: string): ConfigWrite {
-  const { dataId, group, namespaceId, content, type, appName, description, use, effect, schema, tags } = request;
-  const by = { ip, user: request.user };
-  const write: ConfigWrite = {
-    dataId,
-    group,
-    namespaceId,
-    content,
-    md5,
-    type,
-    appName,
-    description,
-    use,
-    effect,
-    schema,
-    tags,
-    by,
-  };
-  const { expectedMd5 } = request;
-  return expectedMd5 === undefined ? write : { ...write, expectedMd5 };
+class Publication implements ConfigWrite {
+  readonly dataId: string;
+  readonly group: string;
+  readonly namespaceId: string;
+  readonly content: string;
+  readonly type: ConfigType;
+  readonly appName: string | undefined;
+  readonly description: string | null;
+  readonly use: string | null;
+  readonly effect: string | null;
+  readonly schema: string | null;
+  readonly tags: readonly string[] | undefined;
+  readonly by: Operator;
+  declare readonly expectedMd5?: string;
+  readonly #bytes: Uint8Array;
+  #md5: string | undefined;
+
+  constructor(request: PublishRequest, bytes: Uint8Array, ip: string) {
+    this.dataId = request.dataId;
+    this.group = request.group;
+    this.namespaceId = request.namespaceId;
+    this.content = request.content;
+    this.type = request.type;
+    this.appName = request.appName;
+    this.description = request.description;
+    this.use = request.use;
+    this.effect = request.effect;
+    this.schema = request.schema;
+    this.tags = request.tags;
+    this.by = { ip, user: request.user };
+    if (request.expectedMd5 !== undefined) this.expectedMd5 = request.expectedMd5;
+    this.#bytes = bytes;
+  }
+
+  /** Made when it is asked for: not every store does. */
+  get md5(): string {
+    this.#md5 ??= contentMd5(this.#bytes);
+    return this.#md5;
+  }
 }

@@ -19,6 +19,7 @@ export const CONFIG_FIGURES: Readonly<Record<string, string>> = {
   dumpUnsettled: 'files of the dump that a loss of power may take back; they are synced within a minute',
   publishes: 'publishes that this node has stored',
   removes: 'removals that this node has stored',
+  transactions: 'transactions of the store in which this node wrote; many writes that come at once share one',
   writesRefused: 'publishes and removals that the store refused or did not answer',
   writesUnderWay: 'publishes and removals that wait for the store',
   reads: 'reads of configurations',
@@ -46,7 +47,7 @@ export const MEMBERS_FIGURES: Readonly<Record<string, string>> = {
 /** Of all these, those that only ever grow: counters, with `_total` behind their names. */
 export const TOTALS: ReadonlySet<string> = new Set([
   ...['rowsSkipped', 'pollsRefused', 'dumpWrites', 'dumpFailures', 'dumpDamaged', 'publishes', 'removes'],
-  'writesRefused',
+  ...['transactions', 'writesRefused'],
   ...['reads', 'readsFromDump', 'readsFromStore', 'hintsSent', 'hintsFailed', 'hintsDelayed', 'hintsGivenUp'],
   ...['reportsSent', 'reportsFailed', 'reportsReceived', 'strangers', 'moves', 'denied'],
 ]);

@@ -25,7 +25,7 @@ export type ConfigFacts = Omit<Config, keyof ConfigKey | 'id' | 'md5' | 'content
 
 /** What stands after a write: what it leaves out comes from `old`. */
 export function factsAfter(
-  write: ConfigWrite,
+  write: Omit<ConfigWrite, 'md5'>,
   old: Pick<Config, 'appName' | 'tags' | 'createdMs'> | undefined,
   nowMs: number,
 ): ConfigFacts {

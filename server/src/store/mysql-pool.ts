@@ -22,6 +22,7 @@ export class MysqlPool {
   readonly #waiting: ((session: MysqlSession | undefined) => void)[] = [];
   #connecting = 0;
   #idleCheck: Timer | undefined;
+  #transactions = 0;
   #isOpen = false;
 
   constructor(host: Host, settings: MysqlSettings) {
@@ -56,6 +57,11 @@ export class MysqlPool {
     }
   }
 
+  /** Those that were committed. */
+  get transactions(): number {
+    return this.#transactions;
+  }
+
   /**
    * One transaction, tried again as a whole when it met another one or its connection was lost before the commit. From
    * the commit on an error leaves open whether it was stored. `waitsOnce`: a row that another holds ends it.
@@ -71,6 +77,7 @@ export class MysqlPool {
             const result = await work(session);
             isCommitting = true;
             await session.command('COMMIT');
+            this.#transactions += 1;
             return result;
           } catch (error) {
             if (!isFatal(error)) await session.command('ROLLBACK');

@@ -123,6 +123,10 @@ class MysqlStore implements Store {
     this.#pool.close();
   }
 
+  transactions(): number {
+    return this.#pool.transactions;
+  }
+
   async putConfig(config: ConfigWrite): Promise<ConfigWritten> {
     checkConfigWrite(config);
     refusePadded(config);

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeHost } from '@nacos-kube/core/testing/fake-host.ts';
 import { SqliteGroups } from './sqlite-group.ts';
-import type { WriteCommand } from './sqlite-messages.ts';
-import { type PackedResults, type PackedWrites, unpackWrites } from './sqlite-packed.ts';
+import type { WriteCommand, WriteOutcome } from './sqlite-messages.ts';
+import { type PackedResults, type PackedWrites, packResults, unpackWrites } from './sqlite-packed.ts';
 import { BusyError, type SqliteThread } from './sqlite-thread.ts';
 
 interface Asked {
   readonly round: number;
   readonly keys: readonly string[];
-  answer(results?: PackedResults): void;
+  answer(results?: readonly WriteOutcome[]): void;
   refuse(error: Error): void;
 }
 
@@ -21,7 +21,9 @@ function setUp(endOfTurn = () => Promise.resolve()) {
     askOnce(_call: 'write', round: number, packed: PackedWrites): Promise<PackedResults> {
       const { promise, resolve, reject } = Promise.withResolvers<PackedResults>();
       const keys = unpackWrites(packed).map((command) => (command.op === 'remove-record' ? command.key : '?'));
-      asked.push({ round, keys, answer: (results = keys.map((_, i) => i + 1)) => resolve(results), refuse: reject });
+      const answer = (results = keys.map((_, i) => written(i + 1))) =>
+        resolve({ transactions: 1, results: packResults(results) });
+      asked.push({ round, keys, answer, refuse: reject });
       return promise;
     },
     endOfTurn,
@@ -39,6 +41,10 @@ function setUp(endOfTurn = () => Promise.resolve()) {
     }
   };
   return { host, asked, pauses, write, told };
+}
+
+function written(revision: number): WriteOutcome {
+  return { outcome: 'written', revision, changes: 1 };
 }
 
 const names = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`);
@@ -129,7 +135,8 @@ test('a write that was refused is told so, and those beside it what became of th
   const { host, asked, write, told } = setUp();
   write(0, 2);
   await host.advance(0);
-  asked[0]!.answer([7, { outcome: 'refused', failure: { kind: 'unavailable', message: 'it failed' } }, 8]);
+  const failure = { kind: 'unavailable', message: 'it failed' } as const;
+  asked[0]!.answer([written(7), { outcome: 'refused', failure }, written(8)]);
   await host.advance(0);
   assert.deepEqual(told, ['0 written', '1 it failed', '2 written']);
 });

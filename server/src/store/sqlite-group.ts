@@ -1,7 +1,7 @@
 import type { Host, Timer } from '@nacos-kube/core/host/host.ts';
 import { OPERATION_DEADLINE_MS } from './bounds.ts';
 import type { WriteCommand, WriteOutcome, WriteResult } from './sqlite-messages.ts';
-import { packWrites, unpackResult } from './sqlite-packed.ts';
+import { packWrites, unpackResults } from './sqlite-packed.ts';
 import { BusyError, errorOf, type SqliteThread } from './sqlite-thread.ts';
 import { StoreError } from './store.ts';
 
@@ -45,6 +45,7 @@ export class SqliteGroups {
   /** Those that met a lock, until all that are under way have ended and the moment is over. */
   #refused: PendingWrite[] = [];
   #round = 1;
+  #transactions = 0;
   #isDue = false;
   #sweep: Timer | undefined;
 
@@ -52,6 +53,11 @@ export class SqliteGroups {
     this.#host = host;
     this.#thread = thread;
     this.#path = path;
+  }
+
+  /** Those that were carried out. */
+  get transactions(): number {
+    return this.#transactions;
   }
 
   /** Resolves once committed durably. */
@@ -98,8 +104,10 @@ export class SqliteGroups {
   async #writeGroup(group: Group): Promise<void> {
     try {
       const commands = group.map((write) => write.command);
-      const results = await this.#thread.askOnce('write', this.#round, packWrites(commands));
-      for (const [i, write] of group.entries()) settleBy(write, unpackResult(results[i]!));
+      const packed = await this.#thread.askOnce('write', this.#round, packWrites(commands));
+      this.#transactions += packed.transactions;
+      const results = unpackResults(packed.results);
+      for (let i = 0; i < group.length; i++) settleBy(group[i]!, results[i]!);
     } catch (error) {
       if (error instanceof BusyError) this.#refused.push(...group);
       else for (const write of group) settle(write, () => write.reject(error as Error));

@@ -30,7 +30,8 @@ export interface SqliteWorkerData {
 export const COMMITTED = 'committed';
 
 export type WriteCommand =
-  | { readonly op: 'put-config'; readonly write: ConfigWrite; readonly nowMs: number }
+  /** The thread that writes makes the md5: the one that asks has more to do. */
+  | { readonly op: 'put-config'; readonly write: Omit<ConfigWrite, 'md5'>; readonly nowMs: number }
   | { readonly op: 'remove-config'; readonly key: ConfigKey; readonly by: Operator; readonly nowMs: number }
   | { readonly op: 'remove-configs'; readonly ids: readonly number[]; readonly by: Operator; readonly nowMs: number }
   | { readonly op: 'put-variant'; readonly write: VariantWrite; readonly nowMs: number }
@@ -40,8 +41,8 @@ export type WriteCommand =
   | { readonly op: 'remove-record'; readonly kind: RecordKind; readonly key: string };
 
 export type WriteResult =
-  /** `changes`: how many there are of it, the last of which made the revision. */
-  | { readonly outcome: 'written'; readonly revision: Revision; readonly changes: number }
+  /** `changes`: how many there are of it, the last of which made the revision; `md5`: of what was put as a config. */
+  | { readonly outcome: 'written'; readonly revision: Revision; readonly changes: number; readonly md5?: string }
   | { readonly outcome: 'conflict' | 'absent' };
 
 /** `refused`: the others of its transaction were carried out without it. */

@@ -10,8 +10,12 @@ type Column = string | number | null | undefined | readonly string[];
 /** Of a publish its columns, the first of which is a number; of any other command the command. */
 export type PackedWrites = readonly (Column | WriteCommand)[];
 
-/** Of one change its revision alone. */
-export type PackedResults = readonly (number | WriteOutcome)[];
+export interface PackedResults {
+  /** None when the transaction was told with another group, which shared it. */
+  readonly transactions: 0 | 1;
+  /** Of one change its revision and the md5 of a config, or the empty text. */
+  readonly results: readonly (number | string | WriteOutcome)[];
+}
 
 export function packWrites(commands: readonly WriteCommand[]): PackedWrites {
   const packed: (Column | WriteCommand)[] = [];
@@ -21,7 +25,7 @@ export function packWrites(commands: readonly WriteCommand[]): PackedWrites {
       continue;
     }
     const { write, nowMs } = command;
-    packed.push(nowMs, write.dataId, write.group, write.namespaceId, write.content, write.md5, write.type);
+    packed.push(nowMs, write.dataId, write.group, write.namespaceId, write.content, write.type);
     packed.push(write.by.ip, write.by.user, write.expectedMd5, write.appName, write.description, write.use);
     packed.push(write.effect, write.schema, write.tags);
   }
@@ -39,13 +43,13 @@ export function unpackWrites(packed: PackedWrites): WriteCommand[] {
       continue;
     }
     const [dataId, group, namespaceId] = [next<string>(), next<string>(), next<string>()];
-    const [content, md5, type] = [next<string>(), next<string>(), next<ConfigType>()];
+    const [content, type] = [next<string>(), next<ConfigType>()];
     const by = { ip: next<string>(), user: next<string | null>() };
     const expectedMd5 = next<string | undefined>();
     const [appName, description] = [next<string | undefined>(), next<string | null>()];
     const [use, effect, schema] = [next<string | null>(), next<string | null>(), next<string | null>()];
     const facts = { appName, description, use, effect, schema, tags: next<readonly string[] | undefined>(), by };
-    const write = { dataId, group, namespaceId, content, md5, type, ...facts };
+    const write = { dataId, group, namespaceId, content, type, ...facts };
     commands.push({
       op: 'put-config',
       write: expectedMd5 === undefined ? write : { ...write, expectedMd5 },
@@ -55,10 +59,26 @@ export function unpackWrites(packed: PackedWrites): WriteCommand[] {
   return commands;
 }
 
-export function packResults(results: readonly WriteOutcome[]): PackedResults {
-  return results.map((result) => (result.outcome === 'written' && result.changes === 1 ? result.revision : result));
+export function packResults(results: readonly WriteOutcome[]): PackedResults['results'] {
+  const packed: (number | string | WriteOutcome)[] = [];
+  for (const result of results) {
+    if (result.outcome === 'written' && result.changes === 1) packed.push(result.revision, result.md5 ?? '');
+    else packed.push(result);
+  }
+  return packed;
 }
 
-export function unpackResult(packed: number | WriteOutcome): WriteOutcome {
-  return typeof packed === 'number' ? { outcome: 'written', revision: packed, changes: 1 } : packed;
+export function unpackResults(packed: PackedResults['results']): WriteOutcome[] {
+  const results: WriteOutcome[] = [];
+  for (let at = 0; at < packed.length; at++) {
+    const first = packed[at] as number | WriteOutcome;
+    if (typeof first !== 'number') {
+      results.push(first);
+      continue;
+    }
+    const md5 = packed[++at] as string;
+    const written = { outcome: 'written', revision: first, changes: 1 } as const;
+    results.push(md5 === '' ? written : { ...written, md5 });
+  }
+  return results;
 }

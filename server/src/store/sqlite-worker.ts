@@ -13,7 +13,7 @@ import {
   type WriteCommand,
   type WriteOutcome,
 } from './sqlite-messages.ts';
-import { packResults, unpackWrites } from './sqlite-packed.ts';
+import { type PackedResults, packResults, unpackWrites } from './sqlite-packed.ts';
 import { SqliteReads } from './sqlite-read.ts';
 import { DamagedRowError } from './sqlite-row.ts';
 import { failureOf, openDatabase } from './sqlite-schema.ts';
@@ -112,7 +112,8 @@ function writeAll(first: SqliteQuestion): SqliteQuestion | undefined {
   }
   let start = 0;
   for (const { id, commands } of groups) {
-    port.post({ id, value: packResults(outcome.slice(start, start + commands.length)) });
+    const results = packResults(outcome.slice(start, start + commands.length));
+    port.post({ id, value: { transactions: start === 0 ? 1 : 0, results } satisfies PackedResults });
     start += commands.length;
   }
   opened?.checkpoints?.committed();

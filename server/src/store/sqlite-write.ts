@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
+import { contentMd5 } from '@nacos-kube/core/wire/config.ts';
 import { HISTORY_KEPT_DAYS, isTimeToForget } from './bounds.ts';
 import { factsAfter, isExpected, variantAfter, variantText } from './history.ts';
 import type { WriteCommand, WriteResult } from './sqlite-messages.ts';
@@ -131,10 +132,11 @@ export class SqliteWrites {
     }
   }
 
-  #put(write: ConfigWrite, nowMs: number): WriteResult {
-    const { namespaceId, group, dataId, md5, content } = write;
+  #put(write: Omit<ConfigWrite, 'md5'>, nowMs: number): WriteResult {
+    const { namespaceId, group, dataId, content } = write;
     const found = this.#findConfig(write);
     if (!isExpected(write.expectedMd5, found?.md5)) return { outcome: 'conflict' };
+    const md5 = contentMd5(content);
     const after = factsAfter(write, found?.old, nowMs);
     const facts = JSON.stringify(after);
     const key = configChangeKey(write);
@@ -147,7 +149,7 @@ export class SqliteWrites {
       this.#rememberOld.run('U', found.old?.appName ?? '', ip, user, nowMs, found.id);
       this.#update.run(md5, facts, checksum, content, found.id);
     }
-    return this.#written('config', key, false);
+    return { outcome: 'written', revision: this.#noteChange('config', key, false), changes: 1, md5 };
   }
 
   #remove(key: ConfigKey, by: Operator, nowMs: number): WriteResult {

@@ -95,6 +95,10 @@ class SqliteStore implements Store {
     await this.#reader.ask('open');
   }
 
+  transactions(): number {
+    return this.#groups.transactions;
+  }
+
   async stop(): Promise<void> {
     await this.#reader.stop();
     await this.#writer.stop();
@@ -108,7 +112,8 @@ class SqliteStore implements Store {
       const result = await this.#groups.write(command, Buffer.byteLength(write.content));
       if (result.outcome !== 'written') return { outcome: 'conflict' };
       this.#own.note(result.revision, write);
-      return { outcome: 'written', revision: result.revision };
+      const { revision, md5 } = result;
+      return md5 === undefined ? { outcome: 'written', revision } : { outcome: 'written', revision, md5 };
     } finally {
       this.#own.ended();
     }

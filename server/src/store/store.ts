@@ -17,6 +17,8 @@ export interface Store {
   /** False when there was none; then there is no change either. */
   removeConfig(key: ConfigKey, by: Operator): Promise<boolean>;
   getConfig(key: ConfigKey): Promise<Config | undefined>;
+  /** How many transactions this process has written in, of which several writes share one; left out: one for each. */
+  transactions?(): number;
   /** How many of those are best asked for at once; unless told, so few that other calls do not wait for them. */
   readonly readsAtOnce?: number;
   /** All formal configurations in pages, in a fixed order; `after` is the `next` of the page before. */
@@ -138,6 +140,7 @@ export interface Operator {
 
 export interface ConfigWrite extends ConfigKey {
   readonly content: string;
+  /** Of the content; a store that has it made by another thread never reads this, and says it in its answer. */
   readonly md5: string;
   readonly type: ConfigType;
   /** Undefined keeps the old one, the empty text clears it. */
@@ -164,7 +167,7 @@ export interface VariantWrite extends ConfigKey {
 }
 
 export type ConfigWritten =
-  | { readonly outcome: 'written'; readonly revision: Revision }
+  | { readonly outcome: 'written'; readonly revision: Revision; readonly md5?: string }
   /** `expectedMd5` did not fit; nothing was written. */
   | { readonly outcome: 'conflict' };
 

@@ -65,7 +65,11 @@ export interface EtcdOptions {
   readonly historyEveryMs?: number;
 }
 
-export function createEtcdStore(host: Host, settings: EtcdSettings, options: EtcdOptions = {}): Required<Store> {
+export function createEtcdStore(
+  host: Host,
+  settings: EtcdSettings,
+  options: EtcdOptions = {},
+): Required<Omit<Store, 'transactions'>> {
   return new EtcdStore(host, settings, options);
 }
 
@@ -76,7 +80,7 @@ const HISTORY_EVERY_MS = 10 * 60 * 1000;
 /** Read together they are two requests, and bring no more than one of them may. */
 const READS_AT_ONCE = 64;
 
-class EtcdStore implements Required<Store> {
+class EtcdStore implements Required<Omit<Store, 'transactions'>> {
   readonly kind = 'etcd';
   readonly readsAtOnce = READS_AT_ONCE;
   readonly #client: EtcdClient;
