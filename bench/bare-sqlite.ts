@@ -3,7 +3,6 @@
  * change noted; WAL and FULL, so one fsync for each group) in one thread that does nothing else: no HTTP, no messages
  * between threads, no cache, no dump. `node bench/bare-sqlite.ts`: JSON on stdin and stdout.
  */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { openDatabase } from '../server/src/store/sqlite-schema.ts';
 import { SqliteWrites } from '../server/src/store/sqlite-write.ts';
@@ -39,7 +38,6 @@ function run({ folder, durationMs, group }: StoreOrder): StoreResult {
         group: 'DEFAULT_GROUP',
         namespaceId: '',
         content,
-        md5: createHash('md5').update(content).digest('hex'),
         type: 'text',
         appName: undefined,
         description: null,

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { freePort } from '../e2e/processes/ports.ts';
 import { type Check, frameOf, isChunkedWhole, wrongIn } from './answer.ts';
 import type { LoadOrder, LoadResult } from './load.ts';
+import { requestsFor } from './requests.ts';
 import type { Stage } from './stage.ts';
 
 export interface Server {
@@ -78,6 +79,18 @@ export async function loadOnce(
 ): Promise<LoadResult | undefined> {
   if (requests.length === 0) return undefined;
   return load(stage, server, { connections: ALL_AT_ONCE, warmMs: 0, durationMs: 'once', requests, check });
+}
+
+/** What a node exports, by name with its labels; NaN for what it does not. */
+export async function scrape({
+  host,
+  port,
+  contextPath,
+}: Pick<Server, 'host' | 'port' | 'contextPath'>): Promise<(name: string) => number> {
+  const request = requestsFor(contextPath, host, '').get('/actuator/prometheus');
+  const answer = await exchange({ host, port }, request, { text: 'nacos_monitor', full: { kind: 'text' } });
+  const lines = answer.toString().split('\n');
+  return (name) => Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1));
 }
 
 /** One request on a connection of its own, and the whole answer, checked. */

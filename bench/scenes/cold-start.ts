@@ -5,7 +5,7 @@ import type { SceneResult } from '../report.ts';
 import { requestsFor } from '../requests.ts';
 import { contentOf } from '../rows.ts';
 import type { Scene, SceneContext } from '../scenes.ts';
-import { exchange, type OwnNode, startNode } from '../server.ts';
+import { exchange, type OwnNode, scrape, startNode } from '../server.ts';
 
 const SIZE = { services: 1_000, perService: 100, configs: 10_000 };
 const QUICK_SIZE = { services: 10, perService: 50, configs: 100 };
@@ -80,11 +80,4 @@ async function dumped(node: OwnNode, configs: number): Promise<boolean> {
     await new Promise((resolve) => setTimeout(resolve, LOOK_EACH_MS));
   }
   return false;
-}
-
-async function scrape(node: OwnNode): Promise<(name: string) => number> {
-  const request = requestsFor(node.contextPath, node.host, '').get('/actuator/prometheus');
-  const answer = await exchange(node, request, { text: 'nacos_monitor', full: { kind: 'text' } });
-  const lines = answer.toString().split('\n');
-  return (name) => Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1));
 }

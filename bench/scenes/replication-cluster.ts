@@ -6,7 +6,7 @@ import { freePort, freePorts } from '../../e2e/processes/ports.ts';
 import { ownerAmong } from '../../server/src/members/owner.ts';
 import { OK, type Requests, requestsFor } from '../requests.ts';
 import { upTo } from '../rows.ts';
-import { exchange, loadOnce, type OwnNode } from '../server.ts';
+import { loadOnce, type OwnNode, scrape } from '../server.ts';
 import type { Stage } from '../stage.ts';
 import { type SpreadOrder, spreadService } from './replication-load.ts';
 import { CountingRelay } from './replication-relay.ts';
@@ -169,21 +169,11 @@ export function serviceOwnedBy(owner: ClusterMember, { members, to }: Cluster, s
 /** Until it has so many instances. */
 export async function untilCount(stage: Stage, node: OwnNode, instances: number): Promise<void> {
   const endsMs = performance.now() + READY_MS_MAX;
-  while ((await figure(node, 'nacos_monitor{module="naming",name="ipCount"}')) !== instances) {
+  while ((await scrape(node))('nacos_monitor{module="naming",name="ipCount"}') !== instances) {
     stage.throwIfInterrupted();
     if (performance.now() > endsMs) throw new Error(`a member does not have ${instances} instances`);
     await delay(LOOK_EACH_MS * 20);
   }
-}
-
-export async function figure(node: OwnNode, name: string): Promise<number> {
-  const request = requestsFor('/nacos', '127.0.0.1', '').get('/actuator/prometheus');
-  const answer = await exchange(node, request, { text: 'nacos_monitor', full: { kind: 'text' } });
-  const line = answer
-    .toString()
-    .split('\n')
-    .find((one) => one.startsWith(`${name} `));
-  return Number(line?.slice(name.length + 1));
 }
 
 export function delay(ms: number): Promise<void> {

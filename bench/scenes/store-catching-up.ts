@@ -5,7 +5,7 @@ import type { SceneResult } from '../report.ts';
 import { ANY, type Requests, requestsFor, TRUE } from '../requests.ts';
 import { contentOf, upTo } from '../rows.ts';
 import type { Scene, SceneContext } from '../scenes.ts';
-import { exchange, loadOnce, type OwnNode, startNode } from '../server.ts';
+import { exchange, loadOnce, type OwnNode, scrape, startNode } from '../server.ts';
 import { prepareCluster } from './replication-cluster.ts';
 
 const SIZE = { configs: 100_000, missed: 20_000 };
@@ -98,16 +98,11 @@ async function serves(node: OwnNode, to: Requests, dataIds: readonly string[], v
 }
 
 async function reached(node: OwnNode, figure: string, least: number, withinMs: number): Promise<void> {
-  const request = requestsFor(node.contextPath, node.host, '').get('/actuator/prometheus');
   const endsMs = performance.now() + withinMs;
   for (;;) {
-    const answer = await exchange(node, request, { text: 'nacos_monitor', full: { kind: 'text' } });
-    const line = answer
-      .toString()
-      .split('\n')
-      .find((one) => one.startsWith(`${figure} `));
-    if (Number(line?.slice(figure.length + 1)) >= least) return;
-    if (performance.now() > endsMs) throw new Error(`${figure} did not reach ${least} in ${withinMs} ms: ${line}`);
+    const value = (await scrape(node))(figure);
+    if (value >= least) return;
+    if (performance.now() > endsMs) throw new Error(`${figure} did not reach ${least} in ${withinMs} ms: ${value}`);
     await delay(LOOK_EACH_MS);
   }
 }

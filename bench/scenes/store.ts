@@ -9,7 +9,7 @@ import type { Figure, SceneResult } from '../report.ts';
 import { type Requests, requestsFor, TRUE } from '../requests.ts';
 import { contentOf, upTo } from '../rows.ts';
 import type { Scene, SceneContext } from '../scenes.ts';
-import { load, loadOnce, type Server } from '../server.ts';
+import { load, loadOnce, type Server, scrape } from '../server.ts';
 import type { Stage } from '../stage.ts';
 import { wakeTimes } from './store-wakes.ts';
 
@@ -20,6 +20,8 @@ const WARM_MS = 500;
 const WINDOW_MS = 2_000;
 const QUICK_WINDOW_MS = 300;
 const ASK_GRACE_MS = 60_000;
+const PUBLISHES = 'nacos_kube_config_publishes_total';
+const TRANSACTIONS = 'nacos_kube_config_transactions_total';
 const WAKES = 200;
 const QUICK_WAKES = 10;
 const MEMBERS = 3;
@@ -69,15 +71,29 @@ async function ofOne(stage: Stage, engine: Engine, size: Size): Promise<readonly
     await loadOnce(stage, server, publishes(to, size), TRUE);
     for (const connections of CONCURRENCIES) {
       const { windowMs } = size;
+      const before = await scrape(server);
       const result = await load(stage, server, {
         ...{ connections, requests: publishes(to, size), check: TRUE, warmMs: WARM_MS, durationMs: windowMs },
       });
-      const alone = await engineAlone(stage, engine, size, connections);
-      figures.push(
-        ...loadFigures(`${connections} at once`, [result]),
-        { what: `${connections} at once, engine alone`, value: alone, unit: '/s' },
-        { what: `${connections} at once, share of that`, value: perSecond(result) / alone, unit: '' },
-      );
+      const after = await scrape(server);
+      figures.push(...loadFigures(`${connections} at once`, [result]));
+      const grown = (name: string) => after(name) - before(name);
+      const together = Math.max(1, Math.round(grown(PUBLISHES) / grown(TRANSACTIONS)));
+      const share = (alone: number, how = ''): void => {
+        figures.push(
+          { what: `${connections} at once, engine alone${how}`, value: alone, unit: '/s' },
+          { what: `${connections} at once, share of that${how}`, value: perSecond(result) / alone, unit: '' },
+        );
+      };
+      if (engine.kind !== 'sqlite') {
+        share(await storeAlone(stage, engine, size, connections));
+        continue;
+      }
+      share(await sqliteAlone(stage, size, together));
+      if (connections === 1) continue;
+      figures.push({ what: `${connections} at once, in a transaction`, value: together, unit: '' });
+      // Whoever does nothing else always has as many ready as it likes.
+      share(await sqliteAlone(stage, size, connections), `, ${connections} in a transaction`);
     }
     return figures;
   } finally {
@@ -113,16 +129,22 @@ async function ofThree(stage: Stage, engine: Engine, size: Size): Promise<readon
   }
 }
 
-async function engineAlone(stage: Stage, engine: Engine, size: Size, concurrency: number): Promise<number> {
-  const { dataIds, windowMs: durationMs } = size;
+async function storeAlone(
+  stage: Stage,
+  engine: Engine,
+  { dataIds, windowMs: durationMs }: Size,
+  concurrency: number,
+): Promise<number> {
   const { kind } = engine;
-  if (kind !== 'sqlite') {
-    const order: BareStoreOrder = { kind, flags: engine.storageFlags(), dataIds, concurrency, durationMs };
-    return (await stage.ask<BareStoreResult>('bare-store.ts', order, durationMs + ASK_GRACE_MS)).perSecond;
-  }
+  if (kind === 'sqlite') throw new Error('sqlite alone has another process');
+  const order: BareStoreOrder = { kind, flags: engine.storageFlags(), dataIds, concurrency, durationMs };
+  return (await stage.ask<BareStoreResult>('bare-store.ts', order, durationMs + ASK_GRACE_MS)).perSecond;
+}
+
+async function sqliteAlone(stage: Stage, { windowMs: durationMs }: Size, group: number): Promise<number> {
   const folder = stage.folder();
   try {
-    const order: StoreOrder = { folder, durationMs, group: concurrency };
+    const order: StoreOrder = { folder, durationMs, group };
     return (await stage.ask<StoreResult>('bare-sqlite.ts', order, durationMs + ASK_GRACE_MS)).perSecond;
   } finally {
     stage.removeFolder(folder);
