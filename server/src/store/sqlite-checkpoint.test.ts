@@ -28,8 +28,8 @@ function setUp(context: TestContext, name: string) {
     checkpoints.committed();
     return look.get() as { log: number; checkpointed: number };
   };
-  const stop = () => {
-    checkpoints.close();
+  const stop = async () => {
+    await checkpoints.close();
     if (database.isOpen) database.close();
   };
   context.after(stop);
@@ -55,7 +55,7 @@ test('a log that is always being written begins anew all the same, and all of it
   assert.equal(times, 6);
   // Also where the thread was through with all of it just before it was looked at.
   assert.ok(alone < times, `${alone} of them without the thread`);
-  stop();
+  await stop();
   const found = new DatabaseSync(path, { readOnly: true });
   assert.deepEqual(
     { ...found.prepare('SELECT count(*) AS count, max(n) AS last FROM t').get() },
@@ -82,11 +82,11 @@ test('while somebody reads what is older the log grows, with a look now and then
   reader.close();
 });
 
-test('without the thread sqlite does it, later', (t) => {
+test('without the thread sqlite does it, later', async (t) => {
   const { path } = setUp(t, 'alone');
   const other = new DatabaseSync(path);
   const checkpoints = new SqliteCheckpoints(other, path);
   assert.deepEqual({ ...other.prepare('PRAGMA wal_autocheckpoint').get() }, { wal_autocheckpoint: 24_000 });
-  checkpoints.close();
+  await checkpoints.close();
   other.close();
 });

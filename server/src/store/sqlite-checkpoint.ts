@@ -74,10 +74,11 @@ export class SqliteCheckpoints {
     }
   }
 
-  /** Its thread may still be at work for a moment, as any other process may that uses the file. */
-  close(): void {
-    void this.#thread?.stop();
+  /** Until it resolves the thread may be at work, as any other process may that uses the file. */
+  async close(): Promise<void> {
+    const thread = this.#thread;
     this.#thread = undefined;
+    await thread?.stop();
   }
 
   #go(): void {

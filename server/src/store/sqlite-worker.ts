@@ -184,7 +184,7 @@ function open(): NonNullable<typeof opened> {
 
 function close(): void {
   try {
-    opened?.checkpoints?.close();
+    void opened?.checkpoints?.close();
     opened?.database.close();
   } catch {
     // What could not be closed is given up; the next question opens anew.
