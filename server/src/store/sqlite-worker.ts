@@ -1,6 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { workerPort } from '@nacos-kube/core/host/node/worker.ts';
-import { SqliteCheckpoints } from './sqlite-checkpoint.ts';
 import { damageOf } from './sqlite-damage.ts';
 import { MovedFileError, SqliteIdentity } from './sqlite-identity.ts';
 import {
@@ -34,7 +33,6 @@ let opened:
       readonly database: DatabaseSync;
       readonly calls: Partial<SqliteCalls>;
       readonly writes?: SqliteWrites;
-      readonly checkpoints?: SqliteCheckpoints;
       /** Another number whenever anybody has committed. */
       readonly dataVersion?: () => number;
     }
@@ -116,7 +114,6 @@ function writeAll(first: SqliteQuestion): SqliteQuestion | undefined {
     port.post({ id, value: { transactions: start === 0 ? 1 : 0, results } satisfies PackedResults });
     start += commands.length;
   }
-  opened?.checkpoints?.committed();
   return next;
 }
 
@@ -153,8 +150,7 @@ function open(): NonNullable<typeof opened> {
   const database = openDatabase(data);
   identity.opened();
   if (data.role === 'writer') {
-    const writes = new SqliteWrites(database, data.changesKept);
-    return { database, calls: { open: () => null }, writes, checkpoints: new SqliteCheckpoints(database, data.path) };
+    return { database, calls: { open: () => null }, writes: new SqliteWrites(database, data.changesKept) };
   }
   const reads = new SqliteReads(database);
   const searches = new SqliteSearches(database);
@@ -184,7 +180,6 @@ function open(): NonNullable<typeof opened> {
 
 function close(): void {
   try {
-    void opened?.checkpoints?.close();
     opened?.database.close();
   } catch {
     // What could not be closed is given up; the next question opens anew.
