@@ -39,4 +39,4 @@ ENV NODE_ENV=production SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 WORKDIR /app
 USER 10001:10001
 EXPOSE 8848 7848
-ENTRYPOINT ["node", "--max-semi-space-size=8", "/app/bin/nacos-kube.ts"]
+ENTRYPOINT ["node", "--max-semi-space-size=16", "/app/bin/nacos-kube.ts"]
