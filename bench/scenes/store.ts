@@ -78,7 +78,6 @@ async function ofOne(stage: Stage, engine: Engine, size: Size): Promise<readonly
       const after = await scrape(server);
       figures.push(...loadFigures(`${connections} at once`, [result]));
       const grown = (name: string) => after(name) - before(name);
-      const together = Math.max(1, Math.round(grown(PUBLISHES) / grown(TRANSACTIONS)));
       const share = (alone: number, how = ''): void => {
         figures.push(
           { what: `${connections} at once, engine alone${how}`, value: alone, unit: '/s' },
@@ -89,6 +88,8 @@ async function ofOne(stage: Stage, engine: Engine, size: Size): Promise<readonly
         share(await storeAlone(stage, engine, size, connections));
         continue;
       }
+      const together = Math.max(1, Math.round(grown(PUBLISHES) / grown(TRANSACTIONS)));
+      if (Number.isNaN(together)) throw new Error('the node does not tell its publishes and transactions');
       share(await sqliteAlone(stage, size, together));
       if (connections === 1) continue;
       figures.push({ what: `${connections} at once, in a transaction`, value: together, unit: '' });
