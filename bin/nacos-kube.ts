@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
+#!/usr/bin/env -S node --max-semi-space-size=16
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { whenParentIsGone } from '@nacos-kube/core/host/node/processes.ts';
