@@ -678,11 +678,22 @@ describe('the mysql store beside other writers and on a failing server', {
     assert.equal(await store.getConfig(keyOf('none')), undefined);
   });
 
-  it('refuses a database that is not of 1.4', async () => {
-    const database = await newDatabase();
-    await (await connect(database)).query('CREATE TABLE config_info (id bigint PRIMARY KEY, data_id varchar(255))');
-    const error = await assertRefused('misconfigured', open(database));
-    assert.match(error.message, /Unknown column 'group_id'/);
+  it('refuses a database that is not of 1.4, or of a newer version, and leaves it as it is', async () => {
+    const makes = [
+      ['CREATE TABLE config_info (id bigint PRIMARY KEY, data_id varchar(255))', /Unknown column 'group_id'/],
+      [
+        `CREATE TABLE nk_meta (name varchar(32) PRIMARY KEY, value bigint); INSERT INTO nk_meta VALUES ('schema', 2)`,
+        /the nk_\* tables have version 2, this program knows 1/,
+      ],
+    ] as const;
+    for (const [make, refusal] of makes) {
+      const database = await newDatabase();
+      await server.query(`USE ${database}; ${make}`);
+      const error = await assertRefused('misconfigured', open(database));
+      assert.match(error.message, refusal);
+      const [tables] = await (await connect(database)).query('SHOW TABLES');
+      assert.equal((tables as readonly unknown[]).length, 1);
+    }
   });
 
   it('reads the password from a file at each connect, so that it can be changed', async () => {

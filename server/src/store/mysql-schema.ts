@@ -183,19 +183,25 @@ export async function makeSchema(session: MysqlSession, place: string): Promise<
   );
   const present = new Set(rows.map((row) => String(row['name']).toLowerCase()));
   const missing = Object.entries({ ...SHARED_TABLES, ...OWN_TABLES }).filter(([name]) => !present.has(name));
-  await makeTables(session, place, new Map(missing));
+  // A database that is refused stays as it is.
   for (const [table, columns] of Object.entries(NEEDED_COLUMNS)) {
-    await session.rows(`SELECT ${columns} FROM ${table} LIMIT 0`);
+    if (present.has(table)) await session.rows(`SELECT ${columns} FROM ${table} LIMIT 0`);
   }
+  if (present.has('nk_meta')) await checkVersion(session, place);
+  await makeTables(session, place, new Map(missing));
+  if (await checkVersion(session, place)) return;
+  await session.change(`INSERT IGNORE INTO nk_meta (name, value) VALUES ('schema', ?), ('forgotten', 0)`, [
+    OWN_SCHEMA_VERSION,
+  ]);
+}
+
+/** False when none is noted yet. */
+async function checkVersion(session: MysqlSession, place: string): Promise<boolean> {
   const row = await session.row(`SELECT value FROM nk_meta WHERE name = 'schema'`);
-  if (row === undefined) {
-    await session.change(`INSERT IGNORE INTO nk_meta (name, value) VALUES ('schema', ?), ('forgotten', 0)`, [
-      OWN_SCHEMA_VERSION,
-    ]);
-  } else if (Number(row['value']) !== OWN_SCHEMA_VERSION) {
-    const message = `${place}: the nk_* tables have version ${row['value']}, this program knows ${OWN_SCHEMA_VERSION}`;
-    throw new StoreError('misconfigured', message);
-  }
+  if (row === undefined) return false;
+  if (Number(row['value']) === OWN_SCHEMA_VERSION) return true;
+  const message = `${place}: the nk_* tables have version ${row['value']}, this program knows ${OWN_SCHEMA_VERSION}`;
+  throw new StoreError('misconfigured', message);
 }
 
 /** What is to be told of tables that were made without the script of 1.4; undefined: nothing. */
