@@ -664,6 +664,7 @@ describe('the mysql store beside other writers and on a failing server', {
     await refused({ database: 'no_such' }, /as nacos: ER_(DBACCESS_DENIED|BAD_DB)_ERROR/);
     await refused({ password: { file: '/no/such/file' } }, /the password file \/no\/such\/file cannot be read/);
     await refused({ parameters: 'serverTimezone=Mars/Olympus' }, /ER_UNKNOWN_TIME_ZONE/);
+    await refused({ parameters: 'useSSL=true' }, /HANDSHAKE_NO_SSL_SUPPORT Server does not support secure connection/);
   });
 
   it('says that the user may not make the tables that are missing, and which statements would', async () => {

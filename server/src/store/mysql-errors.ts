@@ -53,6 +53,13 @@ export function isOfDamage(error: unknown): boolean {
   return errno !== undefined && KINDS[errno] === 'damaged';
 }
 
+const CODES_FOR_GOOD: ReadonlySet<string> = new Set([
+  'ER_PARSE_ERROR',
+  'ER_NO_SUCH_FIELD',
+  'ER_SP_DOES_NOT_EXIST',
+  'HANDSHAKE_NO_SSL_SUPPORT',
+]);
+
 /** The connection is gone, or nobody knows what state it is in. */
 export function isFatal(error: unknown): boolean {
   const { fatal, errno, code } = error as MysqlError;
@@ -65,13 +72,13 @@ export function isFatal(error: unknown): boolean {
 export function storeErrorOf(error: unknown, place: string): StoreError {
   if (error instanceof StoreError) return error;
   const { errno, code, message } = error as MysqlError;
-  const kind = (errno === undefined ? undefined : KINDS[errno]) ?? (isSqlFault(code) ? 'misconfigured' : 'unavailable');
+  const kind = (errno === undefined ? undefined : KINDS[errno]) ?? (isForGood(code) ? 'misconfigured' : 'unavailable');
   const because = errno === undefined ? undefined : REASONS[errno];
   const options = { cause: error, ...(because !== undefined && { because }) };
   return new StoreError(kind, `${place}: ${code === undefined ? '' : `${code} `}${message}`, options);
 }
 
-/** A statement that the server does not understand: not the schema or the engine that this program knows. */
-function isSqlFault(code: string | undefined): boolean {
-  return code === 'ER_PARSE_ERROR' || code === 'ER_NO_SUCH_FIELD' || code === 'ER_SP_DOES_NOT_EXIST';
+/** The same again at each try: not the schema or the engine that this program knows, or TLS is asked of one without. */
+function isForGood(code: string | undefined): boolean {
+  return code !== undefined && CODES_FOR_GOOD.has(code);
 }
