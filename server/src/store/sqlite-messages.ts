@@ -29,6 +29,13 @@ export interface SqliteWorkerData {
 /** Said by a reader that watches, unasked. */
 export const COMMITTED = 'committed';
 
+/** Said by a writer, unasked. `why`: undefined when it is over. */
+export interface LogTrouble {
+  /** `log`: it cannot be moved into the database; `thread`: the one that does it fails, and the writer does it. */
+  readonly of: 'log' | 'thread';
+  readonly why: string | undefined;
+}
+
 export type WriteCommand =
   /** The thread that writes makes the md5: the one that asks has more to do. */
   | { readonly op: 'put-config'; readonly write: Omit<ConfigWrite, 'md5'>; readonly nowMs: number }

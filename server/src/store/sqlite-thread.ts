@@ -3,6 +3,7 @@ import { endOfTurn, startWorker } from '@nacos-kube/core/host/node/worker.ts';
 import { OPERATION_DEADLINE_MS } from './bounds.ts';
 import {
   COMMITTED,
+  type LogTrouble,
   type SqliteAnswer,
   type SqliteCalls,
   type SqliteFailure,
@@ -123,6 +124,7 @@ export class SqliteThread {
     const worker = startWorker(new URL('./sqlite-worker.ts', import.meta.url), this.#data);
     worker.onMessage((answer) => {
       if (answer === COMMITTED) this.#onCommitted();
+      else if (typeof answer === 'object' && 'of' in answer!) this.#tell(answer as LogTrouble);
       else this.#settle(answer as SqliteAnswer);
     });
     worker.onExit((why) => {
@@ -134,6 +136,22 @@ export class SqliteThread {
     });
     this.#worker = worker;
     return worker;
+  }
+
+  #tell({ of, why }: LogTrouble): void {
+    const { path } = this.#data;
+    if (of === 'thread') {
+      if (why === undefined) this.#host.log.info('a thread moves the log of sqlite into its file again', { path });
+      else
+        this.#host.log.warn('no thread moves the log of sqlite into its file, so that some writes take longer', {
+          path,
+          why,
+        });
+    } else if (why === undefined) {
+      this.#host.log.info('the log of sqlite is moved into its file again', { path });
+    } else {
+      this.#host.log.error('the log of sqlite cannot be moved into its file; it grows meanwhile', { path, why });
+    }
   }
 
   #settle(answer: SqliteAnswer): void {

@@ -1,9 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { workerPort } from '@nacos-kube/core/host/node/worker.ts';
+import { SqliteCheckpoints } from './sqlite-checkpoint.ts';
 import { damageOf } from './sqlite-damage.ts';
 import { MovedFileError, SqliteIdentity } from './sqlite-identity.ts';
 import {
   COMMITTED,
+  type LogTrouble,
   type SqliteAnswer,
   type SqliteCalls,
   type SqliteFailure,
@@ -25,7 +27,7 @@ import { StoreError } from './store.ts';
  * something was committed, since asking each time would cost the main thread more than all else it does at rest.
  * The file is opened when first needed, and again after a failure that is not about locks.
  */
-const port = workerPort<SqliteQuestion, SqliteAnswer | typeof COMMITTED>();
+const port = workerPort<SqliteQuestion, SqliteAnswer | typeof COMMITTED | LogTrouble>();
 const data = port.data as SqliteWorkerData;
 
 let opened:
@@ -39,6 +41,7 @@ let opened:
   | undefined;
 let seenVersion: number | undefined;
 const identity = new SqliteIdentity(data.path);
+const checkpoints = new SqliteCheckpoints((trouble) => port.post(trouble));
 /** Whoever follows a file that nobody else has any more would never hear of it. */
 const CALLS_OF_FOLLOWERS: ReadonlySet<keyof SqliteCalls> = new Set(['revision', 'changes'] as const);
 
@@ -114,6 +117,7 @@ function writeAll(first: SqliteQuestion): SqliteQuestion | undefined {
     port.post({ id, value: { transactions: start === 0 ? 1 : 0, results } satisfies PackedResults });
     start += commands.length;
   }
+  checkpoints.committed();
   return next;
 }
 
@@ -148,8 +152,9 @@ function apply(commands: readonly WriteCommand[]): readonly WriteOutcome[] {
 function open(): NonNullable<typeof opened> {
   identity.require();
   const database = openDatabase(data);
-  identity.opened();
+  const files = identity.opened();
   if (data.role === 'writer') {
+    checkpoints.opened(database, files);
     return { database, calls: { open: () => null }, writes: new SqliteWrites(database, data.changesKept) };
   }
   const reads = new SqliteReads(database);
@@ -180,6 +185,7 @@ function open(): NonNullable<typeof opened> {
 
 function close(): void {
   try {
+    checkpoints.closed();
     opened?.database.close();
   } catch {
     // What could not be closed is given up; the next question opens anew.
