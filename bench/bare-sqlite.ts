@@ -7,13 +7,15 @@ import { join } from 'node:path';
 import { openDatabase } from '../server/src/store/sqlite-schema.ts';
 import { SqliteWrites } from '../server/src/store/sqlite-write.ts';
 import { cpuSeconds } from './machine.ts';
-import { contentOf } from './rows.ts';
+import { contentOf, TEXTS } from './rows.ts';
 
 export interface StoreOrder {
   readonly folder: string;
   readonly durationMs: number;
   /** Publishes that share a transaction. */
   readonly group: number;
+  /** Publishes that are in the file before: the more there are, the longer the next one takes. */
+  readonly past: number;
 }
 
 export interface StoreResult {
@@ -23,16 +25,17 @@ export interface StoreResult {
 
 const CONFIGS = 2_000;
 const CHANGES_KEPT = 1_000_000;
+const FILLED_AT_ONCE = 500;
 
-function run({ folder, durationMs, group }: StoreOrder): StoreResult {
+function run({ folder, durationMs, group, past }: StoreOrder): StoreResult {
   const data = { path: join(folder, 'alone.sqlite'), role: 'writer', changesKept: CHANGES_KEPT } as const;
   const database = openDatabase(data);
   const writes = new SqliteWrites(database, CHANGES_KEPT);
   let count = 0;
-  const writeGroup = (): void => {
-    const commands = Array.from({ length: group }, () => {
+  const writeGroup = (length: number): void => {
+    const commands = Array.from({ length }, () => {
       const dataId = `publish-${count % CONFIGS}`;
-      const content = contentOf(`${count++ % 7}-${dataId}`);
+      const content = contentOf(`${count++ % TEXTS}-${dataId}`);
       const write = {
         dataId,
         group: 'DEFAULT_GROUP',
@@ -51,11 +54,11 @@ function run({ folder, durationMs, group }: StoreOrder): StoreResult {
     });
     writes.apply(commands);
   };
-  while (count < CONFIGS) writeGroup();
+  while (count < Math.max(past, CONFIGS)) writeGroup(FILLED_AT_ONCE);
   count = 0;
   const cpuBefore = cpuSeconds(process.pid);
   const startedMs = performance.now();
-  while (performance.now() - startedMs < durationMs) writeGroup();
+  while (performance.now() - startedMs < durationMs) writeGroup(group);
   const elapsedS = (performance.now() - startedMs) / 1_000;
   const cpu = cpuSeconds(process.pid) - cpuBefore;
   database.close();

@@ -9,7 +9,7 @@ import { createNodeHost } from '@nacos-kube/core/host/node/node-host.ts';
 import { Redis } from 'ioredis';
 import { createConnection } from 'mysql2/promise';
 import { EtcdClient } from '../server/src/store/etcd/client.ts';
-import { contentOf, upTo } from './rows.ts';
+import { contentOf, TEXTS, upTo } from './rows.ts';
 
 export interface BareStoreOrder {
   readonly kind: 'mysql' | 'etcd' | 'redis';
@@ -50,7 +50,7 @@ async function run(order: BareStoreOrder): Promise<BareStoreResult> {
       for (let nowMs = 0; nowMs < endsMs; nowMs = performance.now()) {
         // No two callers meet at one row, as with the publishes that are compared.
         const dataId = order.dataIds[turn % order.dataIds.length]!;
-        const content = contentOf(`${turn++ % 7}-${dataId}`);
+        const content = contentOf(`${turn++ % TEXTS}-${dataId}`);
         await publish(dataId, content, createHash('md5').update(content).digest('hex'));
         if (performance.now() >= startedMs) done += 1;
       }

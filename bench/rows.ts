@@ -101,7 +101,7 @@ function configPublish(to: Requests): Row {
     ...EMPTY,
     name: 'config publish, 1 KB, durable',
     connections: PUBLISHERS,
-    requests: ['a', 'b'].flatMap((variant) => dataIds.map((dataId) => to.publish(dataId, contentOf(variant + dataId)))),
+    requests: publishesOf(to, dataIds),
     check: TRUE,
     proof: [{ request: to.getConfig(proven), check: { text: `${proven} xxx`, full: { kind: 'text' } } }],
     clean: dataIds.map(to.removeConfig),
@@ -110,6 +110,14 @@ function configPublish(to: Requests): Row {
 }
 
 /** 1 KB that begins with the name. */
+/** So many texts each configuration has, one after the other: a node that has just had one before need not be given it. */
+export const TEXTS = 7;
+
+/** Each configuration in turn, and then each with another text: no publish repeats what is stored. */
+export function publishesOf(to: Requests, dataIds: readonly string[]): readonly string[] {
+  return upTo(TEXTS).flatMap((text) => dataIds.map((dataId) => to.publish(dataId, contentOf(`${text}-${dataId}`))));
+}
+
 export function contentOf(name: string): string {
   return `${name} `.padEnd(CONTENT_BYTES, 'x');
 }

@@ -101,7 +101,7 @@ async function sqliteAlone(stage: Stage, { roundMs, rounds }: Timing): Promise<S
   try {
     const results: StoreResult[] = [];
     for (let round = 0; round < rounds; round++) {
-      const order: StoreOrder = { folder, durationMs: roundMs, group: PUBLISHERS };
+      const order: StoreOrder = { folder, durationMs: roundMs, group: PUBLISHERS, past: 0 };
       results.push(await stage.ask<StoreResult>('bare-sqlite.ts', order, roundMs + SQLITE_GRACE_MS));
     }
     return {

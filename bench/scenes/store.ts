@@ -6,8 +6,8 @@ import type { BareStoreOrder, BareStoreResult } from '../bare-store.ts';
 import type { LoadResult } from '../load.ts';
 import { percentile } from '../machine.ts';
 import type { Figure, SceneResult } from '../report.ts';
-import { type Requests, requestsFor, TRUE } from '../requests.ts';
-import { contentOf, upTo } from '../rows.ts';
+import { requestsFor, TRUE } from '../requests.ts';
+import { publishesOf, upTo } from '../rows.ts';
 import type { Scene, SceneContext } from '../scenes.ts';
 import { load, loadOnce, type Server, scrape } from '../server.ts';
 import type { Stage } from '../stage.ts';
@@ -68,12 +68,12 @@ async function ofOne(stage: Stage, engine: Engine, size: Size): Promise<readonly
   try {
     const [server] = cluster.nodes.map(({ port, pid }) => serverAt(port, pid)) as [Server];
     const to = requestsFor(server.contextPath, server.host, '');
-    await loadOnce(stage, server, publishes(to, size), TRUE);
+    await loadOnce(stage, server, publishesOf(to, size.dataIds), TRUE);
     for (const connections of CONCURRENCIES) {
       const { windowMs } = size;
       const before = await scrape(server);
       const result = await load(stage, server, {
-        ...{ connections, requests: publishes(to, size), check: TRUE, warmMs: WARM_MS, durationMs: windowMs },
+        ...{ connections, requests: publishesOf(to, size.dataIds), check: TRUE, warmMs: WARM_MS, durationMs: windowMs },
       });
       const after = await scrape(server);
       figures.push(...loadFigures(`${connections} at once`, [result]));
@@ -90,11 +90,12 @@ async function ofOne(stage: Stage, engine: Engine, size: Size): Promise<readonly
       }
       const together = Math.max(1, Math.round(grown(PUBLISHES) / grown(TRANSACTIONS)));
       if (Number.isNaN(together)) throw new Error('the node does not tell its publishes and transactions');
-      share(await sqliteAlone(stage, size, together));
+      const past = before(PUBLISHES);
+      share(await sqliteAlone(stage, size, { group: together, past }));
       if (connections === 1) continue;
       figures.push({ what: `${connections} at once, in a transaction`, value: together, unit: '' });
       // Whoever does nothing else always has as many ready as it likes.
-      share(await sqliteAlone(stage, size, connections), `, ${connections} in a transaction`);
+      share(await sqliteAlone(stage, size, { group: connections, past }), `, ${connections} in a transaction`);
     }
     return figures;
   } finally {
@@ -112,7 +113,7 @@ async function ofThree(stage: Stage, engine: Engine, size: Size): Promise<readon
       const results = await Promise.all(
         servers.map((server, n) => {
           const own = size.dataIds.filter((_, i) => i % MEMBERS === n);
-          const requests = publishes(requestsFor(server.contextPath, server.host, ''), { ...size, dataIds: own });
+          const requests = publishesOf(requestsFor(server.contextPath, server.host, ''), own);
           return load(stage, server, {
             connections,
             requests,
@@ -142,19 +143,18 @@ async function storeAlone(
   return (await stage.ask<BareStoreResult>('bare-store.ts', order, durationMs + ASK_GRACE_MS)).perSecond;
 }
 
-async function sqliteAlone(stage: Stage, { windowMs: durationMs }: Size, group: number): Promise<number> {
+async function sqliteAlone(
+  stage: Stage,
+  { windowMs: durationMs }: Size,
+  how: Pick<StoreOrder, 'group' | 'past'>,
+): Promise<number> {
   const folder = stage.folder();
   try {
-    const order: StoreOrder = { folder, durationMs, group };
+    const order: StoreOrder = { folder, durationMs, ...how };
     return (await stage.ask<StoreResult>('bare-sqlite.ts', order, durationMs + ASK_GRACE_MS)).perSecond;
   } finally {
     stage.removeFolder(folder);
   }
-}
-
-/** Each configuration in turn, and then each with another text: no publish repeats what is stored. */
-function publishes(to: Requests, { dataIds }: Size): readonly string[] {
-  return ['a', 'b'].flatMap((variant) => dataIds.map((dataId) => to.publish(dataId, contentOf(variant + dataId))));
 }
 
 function loadFigures(what: string, results: readonly LoadResult[]): Figure[] {
