@@ -44,7 +44,8 @@ async function runServer(flags: Record<string, string>): Promise<void> {
   let signals = 0;
   const stop = (signal: NodeJS.Signals): void => {
     signals++;
-    if (signals > 1) process.exit(1);
+    // An exit would wait for threads that wait for a disk, and close what they had not ended.
+    if (signals > 1) process.kill(process.pid, 'SIGKILL');
     host.log.info(`${signal}: draining and stopping; a second signal ends at once`);
     host.background(
       'stop',

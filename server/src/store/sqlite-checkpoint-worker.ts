@@ -9,7 +9,7 @@ import { WalIndex } from './sqlite-wal-index.ts';
 
 /** One pass for each message; after one that failed the file is opened anew. */
 const port = workerPort<CheckpointRequest, PassOutcome>();
-const { opened, idleMs } = port.data as CheckpointWorkerData;
+const { opened, descriptors, idleMs } = port.data as CheckpointWorkerData;
 let database: DatabaseSync | undefined;
 let copying: LogCopying | undefined;
 let isIdle = true;
@@ -28,12 +28,14 @@ port.every(idleMs, () => {
 });
 
 function pass(): PassOutcome {
+  let of: 'log' | 'thread' = 'thread';
   try {
     copying ??= open();
+    of = 'log';
     return { outcome: copying.copy().log < 0 ? 'busy' : 'copied' };
   } catch (error) {
     close();
-    return { outcome: 'failed', why: String(error) };
+    return { outcome: 'failed', of, why: String(error) };
   }
 }
 
@@ -50,7 +52,8 @@ function open(): LogCopying {
   database.exec('PRAGMA trusted_schema = OFF; PRAGMA synchronous = FULL;');
   logLook(database)();
   identity.require();
-  const [file, index] = [OpenFile.at(path), WalIndex.of(path)];
+  // Not by the writer's: were this thread cut while a sync fails, the writer has to be told of it when it closes the file.
+  const [file, index] = [OpenFile.at(path, descriptors), WalIndex.of(path)];
   if (file === undefined || index === undefined) throw new Error('its files are not open in this process');
   return new LogCopying(database, 'PASSIVE', index, () => file.sync());
 }

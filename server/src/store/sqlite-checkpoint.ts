@@ -9,18 +9,21 @@ import { WalIndex } from './sqlite-wal-index.ts';
 /** Handed to the thread that copies. */
 export interface CheckpointWorkerData {
   readonly opened: OpenedFiles;
+  /** Of the database, when the writer had just opened it. */
+  readonly descriptors: readonly number[];
   /** It ends when it was asked for nothing during so long. */
   readonly idleMs: number;
 }
 
-/** Asked of the thread: a pass, or to close the file and end. It is never cut: what fails then would be told to nobody. */
+/** Asked of the thread: a pass, or to close the file and end. Were it cut, what fails then would be known to nobody. */
 export type CheckpointRequest = 'copy' | 'end';
 /** What became of a pass. */
 export type PassOutcome =
   | { readonly outcome: 'copied' }
   /** Another process does it just now, or it is to be asked again. */
   | { readonly outcome: 'busy' }
-  | { readonly outcome: 'failed'; readonly why: string };
+  /** `thread`: before there was anything to copy. */
+  | { readonly outcome: 'failed'; readonly of: 'log' | 'thread'; readonly why: string };
 
 export interface CheckpointLimits {
   /** A log of so many pages is copied into the database. */
@@ -55,6 +58,7 @@ type CheckpointThread = WorkerThread<CheckpointRequest, PassOutcome>;
 /** The connection of the writer. */
 interface Opened {
   readonly files: OpenedFiles;
+  readonly descriptors: readonly number[];
   readonly look: () => LogState;
   readonly rest: LogCopying;
 }
@@ -72,6 +76,7 @@ export class SqliteCheckpoints {
   readonly #troubles = new Map<LogTrouble['of'], string>();
   #opened: Opened | undefined;
   #thread: CheckpointThread | undefined;
+  readonly #exits = new Set<Promise<void>>();
   /** One pass at a time, also of a thread that is to end. */
   #isCopying = false;
   #aloneFor = 0;
@@ -90,19 +95,30 @@ export class SqliteCheckpoints {
   opened(database: DatabaseSync, files: OpenedFiles): void {
     const [file, index] = [OpenFile.at(files.path), WalIndex.of(files.path)];
     if (file === undefined || index === undefined) return;
-    database.exec('PRAGMA wal_autocheckpoint = 0');
-    const rest = new LogCopying(database, 'RESTART', index, () => file.sync());
-    this.#opened = { files, look: logLook(database), rest };
     this.#log = 0;
     this.#again(0);
+    try {
+      const rest = new LogCopying(database, 'RESTART', index, () => file.sync());
+      this.#opened = { files, descriptors: file.descriptors, look: logLook(database), rest };
+      database.exec('PRAGMA wal_autocheckpoint = 0');
+    } catch (error) {
+      this.#opened = undefined;
+      this.#note('thread', String(error));
+    }
   }
 
-  /** The connection is about to be closed. A pass of the thread may be under way until it ends by itself. */
+  /** The connection is about to be closed. A pass of the thread may be under way until it ends by itself: see `end`. */
   closed(): void {
     this.#opened = undefined;
     const thread = this.#thread;
     this.#thread = undefined;
     thread?.post('end');
+  }
+
+  /** Resolves when no thread is left, so that whoever closes the file then closes what they noted. */
+  async end(): Promise<void> {
+    this.closed();
+    await Promise.all(this.#exits);
   }
 
   get hasThread(): boolean {
@@ -131,17 +147,16 @@ export class SqliteCheckpoints {
     if (log < this.#log) this.#renewed();
     this.#log = log;
     if (log < Math.max(pagesToCopy, this.#notBefore)) return;
-    if (log >= pagesToTell && !this.#troubles.has('log')) {
-      this.#note('log', `it has ${log} pages: somebody has been reading what is older, or copies it without an end`);
-    }
+    if (log >= pagesToTell) this.#note('length', `it has ${log} pages`);
     if (this.#aloneFor === 0 && log - checkpointed > pagesOfRest && this.#passes < PASSES_MAX) {
       this.#copy(opened);
       return;
     }
     const after = opened.rest.copy();
     this.#renewals += 1;
-    const isStuck = after.checkpointed < after.log && after.checkpointed <= checkpointed;
-    if (after.log < 0 || isStuck || this.#renewals === RENEWALS_MAX) this.#later();
+    // Where another process has a pass under way nothing is known.
+    const isStuck = after.log >= 0 && after.checkpointed < after.log && after.checkpointed <= checkpointed;
+    if (isStuck || this.#renewals === RENEWALS_MAX) this.#later();
   }
 
   /** The log began anew: all was copied. */
@@ -149,6 +164,7 @@ export class SqliteCheckpoints {
     this.#again(0);
     this.#aloneFor = Math.max(0, this.#aloneFor - 1);
     this.#note('log', undefined);
+    this.#note('length', undefined);
   }
 
   #copy(opened: Opened): void {
@@ -157,7 +173,7 @@ export class SqliteCheckpoints {
       this.#running(opened).post('copy');
       this.#isCopying = true;
     } catch (error) {
-      this.#ended({ outcome: 'failed', why: String(error) });
+      this.#ended({ outcome: 'failed', of: 'thread', why: String(error) });
     }
   }
 
@@ -167,7 +183,7 @@ export class SqliteCheckpoints {
     else this.#later();
     if (outcome.outcome !== 'failed') return;
     this.#aloneFor = RENEWALS_ALONE;
-    this.#note('thread', outcome.why);
+    this.#note(outcome.of, outcome.why);
   }
 
   #note(of: LogTrouble['of'], why: string | undefined): void {
@@ -187,10 +203,10 @@ export class SqliteCheckpoints {
     this.#notBefore = notBefore;
   }
 
-  #running({ files }: Opened): CheckpointThread {
+  #running({ files, descriptors }: Opened): CheckpointThread {
     if (this.#thread !== undefined) return this.#thread;
     const module = new URL('./sqlite-checkpoint-worker.ts', import.meta.url);
-    const data: CheckpointWorkerData = { opened: files, idleMs: this.#limits.idleMs };
+    const data: CheckpointWorkerData = { opened: files, descriptors, idleMs: this.#limits.idleMs };
     const worker: CheckpointThread = startWorker(module, data);
     let isAsked = false;
     const ended = (outcome: PassOutcome): void => {
@@ -205,11 +221,15 @@ export class SqliteCheckpoints {
         if (message === 'copy') isAsked = true;
       },
     };
+    const exit = Promise.withResolvers<void>();
+    this.#exits.add(exit.promise);
     worker.onMessage(ended);
     worker.onExit((error) => {
+      exit.resolve();
+      this.#exits.delete(exit.promise);
       if (this.#thread === thread) this.#thread = undefined;
       // Without an error it had nothing to do just before it was asked.
-      ended(error === undefined ? { outcome: 'busy' } : { outcome: 'failed', why: error.message });
+      ended(error === undefined ? { outcome: 'busy' } : { outcome: 'failed', of: 'thread', why: error.message });
     });
     this.#thread = thread;
     return thread;

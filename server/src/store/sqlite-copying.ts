@@ -3,7 +3,7 @@ import type { WalIndex } from './sqlite-wal-index.ts';
 
 /**
  * Pages in the log, and how many of them are in the database. `busy` is 1 when somebody was in the way; where that was
- * at the very begin, the others are -1.
+ * at the very beginning, the others are -1.
  */
 export interface LogState {
   readonly busy: number;

@@ -29,10 +29,16 @@ export interface SqliteWorkerData {
 /** Said by a reader that watches, unasked. */
 export const COMMITTED = 'committed';
 
+/** Said to a writer in place of a question, as the last one: it closes the file and ends. */
+export const END = 'end';
+
 /** Said by a writer, unasked. `why`: undefined when it is over. */
 export interface LogTrouble {
-  /** `log`: it cannot be moved into the database; `thread`: the one that does it fails, and the writer does it. */
-  readonly of: 'log' | 'thread';
+  /**
+   * `log`: it cannot be moved into the database; `length`: nor for long, as somebody is in the way; `thread`: the one that
+   * does it cannot, and the writer does it.
+   */
+  readonly of: 'log' | 'length' | 'thread';
   readonly why: string | undefined;
 }
 

@@ -3,6 +3,7 @@ import { endOfTurn, startWorker } from '@nacos-kube/core/host/node/worker.ts';
 import { OPERATION_DEADLINE_MS } from './bounds.ts';
 import {
   COMMITTED,
+  END,
   type LogTrouble,
   type SqliteAnswer,
   type SqliteCalls,
@@ -29,6 +30,22 @@ export function errorOf({ kind, message, because }: SqliteFailure): BusyError | 
 
 type Worker = ReturnType<typeof startWorker>;
 
+/** When it begins, and when it is over. */
+const LOG_MESSAGES: Readonly<Record<LogTrouble['of'], readonly [string, string]>> = {
+  log: [
+    'the log of sqlite cannot be moved into its file; it grows meanwhile',
+    'the log of sqlite is moved into its file again',
+  ],
+  length: [
+    'the log of sqlite grows: somebody has been reading what is older for long, e.g. a backup',
+    'the log of sqlite is short again',
+  ],
+  thread: [
+    'no thread moves the log of sqlite into its file, so that some writes take longer',
+    'a thread moves the log of sqlite into its file again',
+  ],
+};
+
 interface Pending {
   resolve(value: unknown): void;
   reject(error: Error): void;
@@ -40,6 +57,7 @@ export class SqliteThread {
   readonly #data: SqliteWorkerData;
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
+  #exited: Promise<void> | undefined;
   #startedAt = Number.NEGATIVE_INFINITY;
   #questions = 0;
   #isStopped = false;
@@ -110,7 +128,11 @@ export class SqliteThread {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#worker?.stop();
+    const worker = this.#worker;
+    // A writer has something to do before it ends.
+    if (this.#data.role === 'writer') worker?.post(END);
+    else void worker?.stop();
+    await this.#exited;
     this.#rejectAll(new StoreError('unavailable', `the store on ${this.#data.path} was stopped`));
   }
 
@@ -127,7 +149,10 @@ export class SqliteThread {
       else if (typeof answer === 'object' && 'of' in answer!) this.#tell(answer as LogTrouble);
       else this.#settle(answer as SqliteAnswer);
     });
+    const exited = Promise.withResolvers<void>();
+    this.#exited = exited.promise;
     worker.onExit((why) => {
+      exited.resolve();
       if (this.#worker === worker) this.#worker = undefined;
       if (this.#isStopped) return;
       this.#host.log.error('a worker of sqlite ended', { path: this.#data.path, role: this.#data.role, why });
@@ -140,18 +165,9 @@ export class SqliteThread {
 
   #tell({ of, why }: LogTrouble): void {
     const { path } = this.#data;
-    if (of === 'thread') {
-      if (why === undefined) this.#host.log.info('a thread moves the log of sqlite into its file again', { path });
-      else
-        this.#host.log.warn('no thread moves the log of sqlite into its file, so that some writes take longer', {
-          path,
-          why,
-        });
-    } else if (why === undefined) {
-      this.#host.log.info('the log of sqlite is moved into its file again', { path });
-    } else {
-      this.#host.log.error('the log of sqlite cannot be moved into its file; it grows meanwhile', { path, why });
-    }
+    const [trouble, over] = LOG_MESSAGES[of];
+    if (why === undefined) this.#host.log.info(over, { path });
+    else this.#host.log[of === 'log' ? 'error' : 'warn'](trouble, { path, why });
   }
 
   #settle(answer: SqliteAnswer): void {

@@ -5,6 +5,7 @@ import { damageOf } from './sqlite-damage.ts';
 import { MovedFileError, SqliteIdentity } from './sqlite-identity.ts';
 import {
   COMMITTED,
+  END,
   type LogTrouble,
   type SqliteAnswer,
   type SqliteCalls,
@@ -27,7 +28,7 @@ import { StoreError } from './store.ts';
  * something was committed, since asking each time would cost the main thread more than all else it does at rest.
  * The file is opened when first needed, and again after a failure that is not about locks.
  */
-const port = workerPort<SqliteQuestion, SqliteAnswer | typeof COMMITTED | LogTrouble>();
+const port = workerPort<SqliteQuestion | typeof END, SqliteAnswer | typeof COMMITTED | LogTrouble>();
 const data = port.data as SqliteWorkerData;
 
 let opened:
@@ -51,9 +52,10 @@ const WRITES_PER_TRANSACTION = 256;
 /** The groups of a round that follow one which met a lock meet it too. */
 let refused: { readonly round: number; readonly failure: SqliteFailure } | undefined;
 
-port.onMessage((question) => {
-  const other = question.call === 'write' ? writeAll(question) : question;
-  if (other !== undefined) port.post(answerTo(other));
+port.onMessage((message) => {
+  const other = message !== END && message.call === 'write' ? writeAll(message) : message;
+  if (other === END) void end();
+  else if (other !== undefined) port.post(answerTo(other));
 });
 if (data.watchEveryMs !== undefined) port.every(data.watchEveryMs, watch);
 
@@ -93,11 +95,11 @@ function failed(error: unknown): SqliteFailure {
 }
 
 /** Together with the groups that came meanwhile, so that they share the fsync; returns what came and is none. */
-function writeAll(first: SqliteQuestion): SqliteQuestion | undefined {
+function writeAll(first: SqliteQuestion): SqliteQuestion | typeof END | undefined {
   const groups: { readonly id: number; readonly commands: readonly WriteCommand[] }[] = [];
   let count = 0;
-  let [next, round]: [SqliteQuestion | undefined, number] = [first, 0];
-  while (next?.call === 'write') {
+  let [next, round]: [SqliteQuestion | typeof END | undefined, number] = [first, 0];
+  while (next !== undefined && next !== END && next.call === 'write') {
     const [ofRound, packed] = next.args as Parameters<SqliteCalls['write']>;
     round = ofRound;
     const commands = unpackWrites(packed);
@@ -192,4 +194,11 @@ function close(): void {
   }
   opened = undefined;
   identity.closed();
+}
+
+/** Were it cut instead, sqlite would close the file without knowing what became of the last pass over its log. */
+async function end(): Promise<void> {
+  await checkpoints.end();
+  close();
+  port.close();
 }

@@ -23,6 +23,7 @@ test('a file is used by whatever descriptor it is open with, and by none of its 
   assert.equal(readdirSync('/proc/self/fd').length, count);
 
   const second = openSync(path, 'r+');
+  assert.deepEqual([...file.descriptors].sort(), [first, second].sort());
   closeSync(first);
   file.sync();
   rmSync(path);

@@ -16,18 +16,28 @@ export class NotOpenError extends Error {
  */
 export class OpenFile {
   readonly #identity: string;
+  readonly #others: readonly number[];
   #descriptor: number | undefined;
 
-  private constructor(identity: string) {
+  private constructor(identity: string, others: readonly number[]) {
     this.#identity = identity;
+    this.#others = others;
   }
 
-  /** Undefined when no file has that name, none that is open in this process, or that cannot be found out here. */
-  static at(path: string): OpenFile | undefined {
+  /**
+   * Undefined when no file has that name, none that is open in this process, or that cannot be found out here. `others`:
+   * descriptors that are used only if there is none beside them.
+   */
+  static at(path: string, others: readonly number[] = []): OpenFile | undefined {
     const identity = fileIdentity(path);
     if (identity === undefined) return undefined;
-    const file = new OpenFile(identity);
+    const file = new OpenFile(identity, others);
     return file.#found() === undefined ? undefined : file;
+  }
+
+  /** All that lead to it. */
+  get descriptors(): readonly number[] {
+    return descriptors().filter((descriptor) => identityOf(descriptor) === this.#identity);
   }
 
   /** Waits until what was written to it, by whatever descriptor, is on the disk. */
@@ -65,7 +75,8 @@ export class OpenFile {
 
   #found(): number | undefined {
     if (identityOf(this.#descriptor) !== this.#identity) {
-      this.#descriptor = descriptors().find((descriptor) => identityOf(descriptor) === this.#identity);
+      const all = this.descriptors;
+      this.#descriptor = all.find((descriptor) => !this.#others.includes(descriptor)) ?? all[0];
     }
     return this.#descriptor;
   }
