@@ -12,8 +12,11 @@ const BYTES_PER_GROUP_MAX = 16 * 1024 * 1024;
 const SWEEP_MS = 100;
 /** One that the thread writes and one that it finds when it is through: more of them were smaller, with more fsyncs. */
 const GROUPS_UNDER_WAY_MAX = 2;
-/** So many are handed over while others are under way; a few wait for their end, and share what comes with them. */
-const WRITES_WORTH_A_GROUP = 96;
+/**
+ * So many are handed over at once, in the middle of a turn and while others are under way, so that the thread need not
+ * wait until a long turn is over; a few wait for the end of both, and share what comes with them.
+ */
+const WRITES_WORTH_A_GROUP = 64;
 
 interface PendingWrite {
   readonly command: WriteCommand;
@@ -71,7 +74,9 @@ export class SqliteGroups {
     this.#waiting.push({ command, bytes, deadline, isSettled: false, resolve, reject });
     this.#bytesWaiting += bytes;
     this.#sweep ??= this.#host.clock.every(SWEEP_MS, () => this.#rejectLate());
-    if (!this.#isDue && this.#mayBegin()) {
+    if (this.#waiting.length >= WRITES_WORTH_A_GROUP) {
+      this.#begin();
+    } else if (!this.#isDue && this.#mayBegin()) {
       this.#isDue = true;
       this.#host.background('sqlite writes', this.#beginSoon());
     }
