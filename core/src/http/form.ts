@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import type { HttpRequest } from '../host/host.ts';
 import { badRequest, ProtocolError } from './protocol-error.ts';
 import type { Form } from './route.ts';
@@ -28,20 +29,21 @@ function formOfQuery(query: string): Form {
 function formOfBoth(query: string, bytes: Buffer, isGbk: boolean): Form {
   const body = bytes.length <= SHORT_BODY_BYTES_MAX ? bytes.toString('latin1') : bytes;
   const charset = charsetOfQuery(query) ?? charsetOfBody(body) ?? 'utf-8';
+  const decode = isAscii(bytes) ? decodeAscii : decodeComponent;
   const form = new Map<string, string>();
   addQuery(form, query, charset);
   if (charset === 'gbk' || !isGbk) {
-    addBody(form, body, charset);
+    addBody(form, body, charset, decode);
     return form;
   }
   // The Node client says charset=GBK and sends UTF-8, old Java clients say it and mean it: so valid UTF-8 wins.
   const merged = new Map(form);
   try {
-    addBody(merged, body, 'utf-8');
+    addBody(merged, body, 'utf-8', decode);
     return merged;
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    addBody(form, body, 'gbk');
+    addBody(form, body, 'gbk', decode);
     return form;
   }
 }
@@ -51,10 +53,16 @@ function formOfBoth(query: string, bytes: Buffer, isGbk: boolean): Form {
  * `%XX` a byte. The message of a refusal names the parameter.
  */
 export function decodeComponent(raw: string, charset: Charset = 'utf-8', parameter?: string): string {
-  const isAscii = !/[\x80-\uffff]/.test(raw);
+  return /[\x80-\uffff]/.test(raw) ? decodeBytes(raw, charset, parameter) : decodeAscii(raw, charset, parameter);
+}
+
+type Decode = (raw: string, charset: Charset, parameter: string | undefined) => string;
+
+/** Of what is known to be ASCII, as most bodies are: to find that out takes longer than the rest. */
+function decodeAscii(raw: string, charset: Charset, parameter: string | undefined): string {
   const [hasEscapes, hasSpaces] = [raw.includes('%'), raw.includes('+')];
-  if (isAscii && !hasEscapes && !hasSpaces) return raw;
-  if (!isAscii || charset !== 'utf-8') return decodeBytes(raw, charset, parameter);
+  if (!hasEscapes && !hasSpaces) return raw;
+  if (charset !== 'utf-8') return decodeBytes(raw, charset, parameter);
   const spaced = hasSpaces ? raw.replaceAll('+', ' ') : raw;
   if (!hasEscapes) return spaced;
   try {
@@ -136,8 +144,11 @@ function nameOf(parameter: string | undefined): string {
   return parameter !== undefined && /^[\w.-]{1,64}$/.test(parameter) ? `parameter '${parameter}'` : 'a parameter';
 }
 
-/** Every request comes through here: what is plain stays as it stands, and nothing is looked at letter by letter. */
-function addQuery(form: Map<string, string>, query: string, charset: Charset): void {
+/**
+ * Every request comes through here: what is plain stays as it stands, and nothing is looked at letter by letter.
+ * `decode`: for what is not plain.
+ */
+function addQuery(form: Map<string, string>, query: string, charset: Charset, decode: Decode = decodeComponent): void {
   let count = 0;
   const { length } = query;
   for (let start = 0; start < length; ) {
@@ -150,7 +161,7 @@ function addQuery(form: Map<string, string>, query: string, charset: Charset): v
       const name = nameAt(query, start, hasValue ? equals : end, charset);
       if (name !== '' && !form.has(name)) {
         const value = hasValue ? query.slice(equals + 1, end) : '';
-        form.set(name, isPlain(value) ? value : decodeComponent(value, charset, name));
+        form.set(name, isPlain(value) ? value : decode(value, charset, name));
       }
     }
     start = end + 1;
@@ -193,9 +204,9 @@ function nameAt(query: string, start: number, end: number, charset: Charset): st
 }
 
 /** Cuts bytes, not one long text: a part of a text keeps the whole alive, and a body may be 10 MB. */
-function addBody(form: Map<string, string>, body: string | Buffer, charset: Charset): void {
+function addBody(form: Map<string, string>, body: string | Buffer, charset: Charset, decode: Decode): void {
   if (typeof body === 'string') {
-    addQuery(form, body, charset);
+    addQuery(form, body, charset, decode);
     return;
   }
   let count = 0;
@@ -205,8 +216,9 @@ function addBody(form: Map<string, string>, body: string | Buffer, charset: Char
     if (end > start) {
       checkCount(++count);
       const equals = body.indexOf(EQUALS, start);
-      if (equals < 0 || equals >= end) add(form, body.toString('latin1', start, end), '', charset);
-      else add(form, body.toString('latin1', start, equals), body.toString('latin1', equals + 1, end), charset);
+      const hasValue = equals >= 0 && equals < end;
+      const name = body.toString('latin1', start, hasValue ? equals : end);
+      add(form, name, hasValue ? body.toString('latin1', equals + 1, end) : '', charset, decode);
     }
     start = end + 1;
   }
@@ -219,10 +231,10 @@ function checkCount(count: number): void {
   if (count > PARAMETERS_MAX) throw badRequest(`too many parameters: more than ${PARAMETERS_MAX}`);
 }
 
-function add(form: Map<string, string>, rawName: string, rawValue: string, charset: Charset): void {
+function add(form: Map<string, string>, rawName: string, rawValue: string, charset: Charset, decode: Decode): void {
   const name = decodeComponent(rawName, charset);
   if (name === '' || form.has(name)) return;
-  form.set(name, decodeComponent(rawValue, charset, name));
+  form.set(name, decode(rawValue, charset, name));
 }
 
 interface BodyType {
