@@ -53,17 +53,17 @@ test('a few share the next transaction, many are handed over while one is under 
   const { host, asked, write, told } = setUp();
   write(0);
   await host.advance(0);
-  write(1, 63);
+  write(1, 95);
   await host.advance(0);
   assert.deepEqual(
     asked.map(({ keys }) => keys),
     [['0']],
   );
-  write(64);
+  write(96);
   await host.advance(0);
-  assert.deepEqual(asked[1]!.keys, names(1, 64));
-  for (let n = 65; n < 385; n += 64) {
-    write(n, n + 63);
+  assert.deepEqual(asked[1]!.keys, names(1, 96));
+  for (let n = 97; n < 433; n += 96) {
+    write(n, n + 95);
     await host.advance(0);
   }
   assert.equal(asked.length, 2);
@@ -71,22 +71,22 @@ test('a few share the next transaction, many are handed over while one is under 
   asked[0]!.answer();
   await host.advance(0);
   assert.deepEqual(told, ['0 written']);
-  assert.deepEqual(asked[2]!.keys, names(65, 320));
+  assert.deepEqual(asked[2]!.keys, names(97, 352));
 });
 
 test('many do not wait for the end of the turn in which they come', async () => {
   const turn = Promise.withResolvers<void>();
   const { host, asked, write } = setUp(() => turn.promise);
-  write(0, 129);
+  write(0, 193);
   assert.deepEqual(
     asked.map(({ keys }) => keys),
-    [names(0, 63), names(64, 127)],
+    [names(0, 95), names(96, 191)],
   );
   asked[0]!.answer();
   asked[1]!.answer();
   turn.resolve();
   await host.advance(0);
-  assert.deepEqual(asked[2]!.keys, names(128, 129));
+  assert.deepEqual(asked[2]!.keys, names(192, 193));
 });
 
 test('writes of several connections that come in one turn are one group', async () => {
@@ -109,11 +109,11 @@ test('what met a lock is done before what came after it, in its order, and befor
   const { host, asked, pauses, write, told } = setUp();
   write(0);
   await host.advance(0);
-  write(1, 64);
+  write(1, 96);
   await host.advance(0);
   asked[0]!.refuse(new BusyError('held'));
   await host.advance(0);
-  write(65, 199);
+  write(97, 199);
   await host.advance(0);
   assert.equal(asked.length, 2, 'nothing begins before all that were handed over are back');
   asked[1]!.refuse(new BusyError('held'));

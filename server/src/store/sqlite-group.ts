@@ -16,7 +16,7 @@ const GROUPS_UNDER_WAY_MAX = 2;
  * So many are handed over at once, in the middle of a turn and while others are under way, so that the thread need not
  * wait until a long turn is over; a few wait for the end of both, and share what comes with them.
  */
-const WRITES_WORTH_A_GROUP = 64;
+const WRITES_WORTH_A_GROUP = 96;
 
 interface PendingWrite {
   readonly command: WriteCommand;
