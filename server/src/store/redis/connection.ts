@@ -56,7 +56,9 @@ export async function connect(
   const late = Promise.withResolvers<never>();
   const timer = host.clock.after(withinMs, () => {
     const place = `${address.host}:${address.port}`;
-    late.reject(new StoreError('unavailable', `${placeOf(settings)}: ${place} does not answer`));
+    // A server without TLS waits for the end of what it takes for a command.
+    const doubt = settings.tls === undefined ? '' : ' (does it speak TLS?)';
+    late.reject(new StoreError('unavailable', `${placeOf(settings)}: ${place} does not answer${doubt}`));
   });
   try {
     await Promise.race([connection.open(withLogin ? settings : undefined), late.promise]);

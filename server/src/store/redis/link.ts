@@ -47,6 +47,9 @@ export class RedisLink {
   #isOpen = false;
   #isConnecting = false;
   #failuresInRow = 0;
+  /** Before that, whoever opens the store tells of failures. */
+  #wasAccepted = false;
+  #isOutageTold = false;
   #acceptedAt = 0;
   #calls = 0;
 
@@ -200,9 +203,11 @@ export class RedisLink {
   #accept(connection: RedisConnection): void {
     this.#connection = connection;
     this.#acceptedAt = this.#host.clock.monotonic();
-    if (this.#failuresInRow > 0 && this.#isTelling) {
+    this.#wasAccepted = true;
+    if (this.#isOutageTold) {
       this.#host.log.info('Redis is back', { server: addressOf(connection), failures: this.#failuresInRow });
     }
+    this.#isOutageTold = false;
     this.#failuresInRow = 0;
     connection.onEnd(() => this.drop(connection));
     for (const waiting of this.#waiting) waiting.resolve(connection);
@@ -211,8 +216,10 @@ export class RedisLink {
 
   #failed(error: StoreError): void {
     this.#failuresInRow += 1;
-    if (this.#failuresInRow === 1 && this.#isOpen && this.#isTelling)
+    if (this.#isTelling && this.#isOpen && this.#wasAccepted && !this.#isOutageTold) {
       this.#host.log.warn('Redis cannot be used', { error });
+      this.#isOutageTold = true;
+    }
     this.#refuse(error);
     if (this.#isOpen) this.#connectLater();
   }

@@ -341,6 +341,10 @@ describe('the redis store on a server that fails', { skip: (await redisMissing()
     const noFile = assertRefused('misconfigured', stores.openOn(secure, { tls: { caFile: '/no/such/file' } }));
     assert.match((await noFile).message, /the certificates for Redis cannot be read: \/no\/such\/file/);
     await assertRefused('unavailable', stores.openOn(secure));
+    const plain = await assertRefused('unavailable', stores.openOn(server, { tls: { caFile: undefined } }));
+    assert.match(plain.message, /does not answer \(does it speak TLS\?\)/);
+    const lines = stores.hosts.at(-1)!.lines.filter((line) => line.startsWith('warn'));
+    assert.deepEqual(lines, [], 'whoever opens a store tells that it cannot be opened');
   });
 });
 
