@@ -116,6 +116,21 @@ test('a row that was damaged is read again with what comes next, though not with
   assert.equal(served('a'), 'one');
 });
 
+test('a variant that was damaged is read again with what comes next, and told of once', async () => {
+  const { host, cache, damaged, truth, follower, publish, tell } = await setUp();
+  const text = { content: 'one', md5: contentMd5('one'), appName: undefined, betaIps: '10.0.0.1', by: BY };
+  await truth.putVariant({ ...keyOf('v'), variant: { kind: 'beta' }, ...text });
+  damaged.add('v');
+  const change = { revision: 1, what: { kind: 'variant', key: keyOf('v') }, removed: false } as const;
+  for (let times = 0; times < 2; times += 1) await follower.apply([change]);
+  assert.equal(host.warnings.length, 1);
+  damaged.clear();
+  await host.advance(5_000);
+  await publish('a', 'one');
+  await tell('a');
+  assert.notEqual(cache.variants.find(groupKey(keyOf('v')), { kind: 'beta' }), undefined);
+});
+
 test('variants that are damaged in the store hold up no others, and any other failure has the changes told again', async () => {
   const { damaged, follower, publish, served, tell, rows } = await setUp();
   await publish('a', 'one');

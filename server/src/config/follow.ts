@@ -51,5 +51,6 @@ export class ConfigFollower implements FeedReader {
     await this.#rows.readDamagedAgain();
     // Always: a variant that this node published says nothing of the others of its key.
     await fewAtOnce([...withVariants.values()], ROWS_READ_AT_ONCE, (key) => this.#variantRows.readSound(key));
+    await this.#variantRows.readDamagedAgain();
   }
 }

@@ -2,17 +2,15 @@ import type { Host, Log } from '@nacos-kube/core/host/host.ts';
 import type { Config, ConfigKey } from '@nacos-kube/core/model/config.ts';
 import { contentMd5, typeOr } from '@nacos-kube/core/wire/config.ts';
 import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
-import { isDamaged, type Revision, type Store } from '../store/store.ts';
+import type { Revision, Store } from '../store/store.ts';
 import type { ConfigCache } from './cache.ts';
+import { DamagedKeys } from './damaged-keys.ts';
 import type { CachedConfig } from './view.ts';
 
 export const SCAN_PAGE_CONFIGS = 200;
 /** A row that is written during each of so many readings is left to the feed. */
 export const REREADS_MAX = 20;
 const PROGRESS_EVERY_MS = 5_000;
-/** Rows that are damaged in the store, of which it is remembered. */
-const DAMAGED_MAX = 1_000;
-const READ_AGAIN_MS = 5_000;
 
 export interface RowRead {
   readonly config: CachedConfig;
@@ -25,8 +23,7 @@ export class RowReader {
   readonly #log: Log;
   readonly #store: Store;
   readonly #cache: ConfigCache;
-  readonly #damaged = new Map<GroupKey, ConfigKey>();
-  #readAgainMs = Number.NEGATIVE_INFINITY;
+  readonly #damaged: DamagedKeys;
   #skipped = 0;
 
   constructor(host: Host, store: Store, cache: ConfigCache) {
@@ -34,6 +31,7 @@ export class RowReader {
     this.#log = host.log.area('config');
     this.#store = store;
     this.#cache = cache;
+    this.#damaged = new DamagedKeys(host.clock, this.#log, 'a config', (key) => this.read(key, 0));
   }
 
   /** How many are best read at once, if the store says so. */
@@ -70,25 +68,12 @@ export class RowReader {
    * served on, and it is read again with what comes next.
    */
   async readSound(key: ConfigKey, revision: Revision): Promise<void> {
-    const text = groupKey(key);
-    try {
-      await this.read(key, revision);
-      this.#damaged.delete(text);
-    } catch (error) {
-      if (!isDamaged(error)) throw error;
-      this.#skipped += 1;
-      if (this.#damaged.has(text)) return;
-      this.#log.error('a config is damaged in the store, others are not held up by it', { config: text, error });
-      if (this.#damaged.size < DAMAGED_MAX) this.#damaged.set(text, key);
-    }
+    if (!(await this.#damaged.read(key, () => this.read(key, revision)))) this.#skipped += 1;
   }
 
   /** Those that could not be read when they were read last, now and then and by themselves. */
   async readDamagedAgain(): Promise<void> {
-    const nowMs = this.#host.clock.monotonic();
-    if (this.#damaged.size === 0 || nowMs < this.#readAgainMs) return;
-    this.#readAgainMs = nowMs + READ_AGAIN_MS;
-    for (const key of [...this.#damaged.values()]) await this.readSound(key, 0);
+    this.#skipped += await this.#damaged.readAgain();
   }
 
   /**

@@ -2,7 +2,8 @@ import type { Host, Log } from '@nacos-kube/core/host/host.ts';
 import type { ConfigKey, ConfigVariant } from '@nacos-kube/core/model/config.ts';
 import { contentMd5 } from '@nacos-kube/core/wire/config.ts';
 import { type GroupKey, groupKey } from '@nacos-kube/core/wire/config-key.ts';
-import { isDamaged, type Store } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
+import { DamagedKeys } from './damaged-keys.ts';
 import { REREADS_MAX, SCAN_PAGE_CONFIGS } from './rows.ts';
 import type { Moment } from './touches.ts';
 import type { VariantCache, VariantContent } from './variant-cache.ts';
@@ -13,12 +14,14 @@ export class VariantRowReader {
   readonly #log: Log;
   readonly #store: Store;
   readonly #cache: VariantCache;
+  readonly #damaged: DamagedKeys;
   #skipped = 0;
 
   constructor(host: Host, store: Store, cache: VariantCache) {
     this.#log = host.log.area('config');
     this.#store = store;
     this.#cache = cache;
+    this.#damaged = new DamagedKeys(host.clock, this.#log, 'a variant', (key) => this.read(key));
   }
 
   get skipped(): number {
@@ -37,18 +40,14 @@ export class VariantRowReader {
     throw new Error(`the variants of config ${text} are written faster than they can be read`);
   }
 
-  /** As `read`, for who follows: variants that are damaged in the store hold up no others. */
+  /** As `read`, for who follows: variants that are damaged in the store hold up no others, as damaged configs do not. */
   async readSound(key: ConfigKey): Promise<void> {
-    try {
-      await this.read(key);
-    } catch (error) {
-      if (!isDamaged(error)) throw error;
-      this.#skipped += 1;
-      this.#log.error('a variant is damaged in the store, others are not held up by it', {
-        config: groupKey(key),
-        error,
-      });
-    }
+    if (!(await this.#damaged.read(key))) this.#skipped += 1;
+  }
+
+  /** As that of `RowReader`. */
+  async readDamagedAgain(): Promise<void> {
+    this.#skipped += await this.#damaged.readAgain();
   }
 
   /** The row as the store has it now, without any effect on the cache. */
