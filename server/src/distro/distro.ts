@@ -94,7 +94,7 @@ export class Distro implements Part {
 
   async start(): Promise<void> {
     const nowMs = this.#now();
-    for (const datum of await this.journal.read()) this.#naming.registry.restore(datum, nowMs);
+    this.#naming.registry.restore(await this.journal.read(), nowMs);
     this.#tickedMs = this.#now();
     this.#naming.changes.subscribe((change) => this.#changed(change));
     this.#peers.onChange(() => this.#membersChanged());

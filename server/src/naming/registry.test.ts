@@ -269,6 +269,35 @@ test('the data that comes with a contested verdict is kept', () => {
   assert.deepEqual([heard.view(demoKey)?.instances[0]?.weight, healthy(heard)], [5, [true]]);
 });
 
+test('whom a member buried in an earlier life is there again as soon as a peer says so, with however old a stamp', () => {
+  const buried = new Registry('m1');
+  const peer = new Registry('m2');
+  buried.register(demo, a, 0);
+  buried.register(demo, b, 0);
+  peer.merge(only(buried), FROM_OWNER, 0);
+  expireAll(buried, 15_000);
+  expireAll(buried, 30_000);
+  assert.deepEqual(ips(buried), []);
+  const again = new Registry('m1');
+  again.restore(buried.allDatums(), 40_000);
+  assert.deepEqual(ips(again), []);
+  assert.equal(again.merge(only(peer), FROM_OWNER, 40_001).outcome, 'applied');
+  assert.deepEqual(ips(again), ['10.0.0.1']);
+  again.register(demo, instance('10.0.0.1', { weight: 5 }), 40_002);
+  assert.equal(buried.merge(only(again), BYSTANDER, 40_003).outcome, 'applied', 'what it writes is newer all the same');
+});
+
+test('whom a client took away in an earlier life stays away', () => {
+  const registry = new Registry('m1');
+  const peer = new Registry('m2');
+  registry.register(demo, a, 0);
+  peer.merge(only(registry), FROM_OWNER, 0);
+  registry.deregister(demoKey, keyA, 1);
+  const again = new Registry('m1');
+  again.restore(registry.allDatums(), 2);
+  assert.equal(again.merge(only(peer), FROM_OWNER, 3).outcome, 'older');
+});
+
 test('a stamp from a far future is refused, so that there is always a number above', () => {
   const registry = new Registry('m1');
   registry.register(demo, a, 0);

@@ -310,8 +310,7 @@ export class Registry {
         entry.see(datum.stamp);
         // The verdict alone is contested; newer data that came with it stays.
         const instance = datum.kind === 'unhealthy' ? datum.instance : known.instance;
-        const { healthy } = known.instance;
-        return { outcome: 'restamped', change: this.#restamp(known, { ...instance, healthy }) };
+        return { outcome: 'restamped', change: this.#restamp(known, { ...instance, healthy: known.instance.healthy }) };
       }
       if (!roles.senderIsOwner) return { outcome: 'refused' };
     }
@@ -325,8 +324,9 @@ export class Registry {
   }
 
   /** Puts back what a journal held: older than anything a peer says, alive for one full time-out (F3). */
-  restore(datum: Datum, nowMs: number): void {
-    this.merge(datum, { iAmOwner: false, senderIsOwner: true }, nowMs);
+  restore(datums: Iterable<Datum>, nowMs: number): void {
+    for (const datum of datums) this.merge(datum, { iAmOwner: false, senderIsOwner: true }, nowMs);
+    for (const entry of this.#services.all()) entry.doubtExpired();
   }
 
   /** Forgets tombstones older than `TOMBSTONE_TTL_MS`; returns how many. */

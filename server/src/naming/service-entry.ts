@@ -51,6 +51,9 @@ export interface Tombstone {
   readonly atMs: number;
 }
 
+/** Below all that members write, who begin with epoch 1. */
+const FIRST = { epoch: 0, sequence: 0 };
+
 export class ServiceEntry {
   readonly id: ServiceId;
   readonly key: ServiceKey;
@@ -96,6 +99,16 @@ export class ServiceEntry {
 
   changed(): void {
     this.#view = undefined;
+  }
+
+  /**
+   * After an earlier life: whom this member buried for their silence stays gone only where no peer knows better, with
+   * however old a stamp. It may have been cut off, and was gone before anybody could contest it.
+   */
+  doubtExpired(): void {
+    for (const [key, { kind, stamp, atMs }] of this.tombstones) {
+      if (kind === 'expired') this.tombstones.set(key, { kind, stamp: { ...FIRST, owner: stamp.owner }, atMs });
+    }
   }
 
   /** Forgets tombstones older than this; returns how many. */

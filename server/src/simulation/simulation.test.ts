@@ -42,6 +42,7 @@ const FAILED_ONCE: Readonly<Record<string, readonly number[]>> = {
   'a process that slept answered lists of a minute ago': [2593, 2724],
   'a verdict of a time alone stood against what the owner said since': [6475],
   'a persistent instance was acknowledged by a node that could not show it': [6801],
+  'a verdict of an earlier life stood against what peers told a node that started': [42_027],
 };
 const FAILED_AT_FIRST: Readonly<Record<string, readonly number[]>> = {
   'a new owner judged before it noticed that it was one': [129, 181, 248, 747, 1093],
