@@ -1,7 +1,7 @@
 import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
 import type { World } from '@nacos-kube/core/sim/world.ts';
 import type { SimulatedClient } from './client.ts';
-import type { SimulatedCluster, SimulatedNode } from './cluster.ts';
+import { addressOf, type SimulatedCluster, type SimulatedNode } from './cluster.ts';
 import { VIP } from './vip.ts';
 
 const TTL_MS = 15_000;
@@ -31,6 +31,7 @@ export class ListChecker {
   /** And when it was last seen there. */
   readonly #last = new Map<string, number>();
   #isCut: (a: string, b: string) => boolean = () => false;
+  #isHolding = false;
   /** The newest stamp that was seen of it there. */
   readonly #stamps = new Map<string, Stamp>();
   /** Nodes whose disk was full in this run. */
@@ -45,6 +46,11 @@ export class ListChecker {
   /** Tells which nodes cannot hear each other from now on. */
   setCut(isCut: (a: string, b: string) => boolean): void {
     this.#isCut = isCut;
+  }
+
+  /** From now on messages are held, so many of them perhaps that two nodes lose each other. */
+  setHolding(isHolding: boolean): void {
+    this.#isHolding = isHolding;
   }
 
   /** What this node had written before now need not be there after a restart: its disk takes nothing. */
@@ -135,9 +141,18 @@ export class ListChecker {
   #noteCuts(nowMs: number): void {
     for (const a of this.#cluster.names) {
       for (const b of this.#cluster.names) {
-        if (a !== b && (this.#isCut(a, b) || this.#isCut(b, a))) this.#lastCutMs.set(`${a} ${b}`, nowMs);
+        if (a === b) continue;
+        const isCut = this.#isCut(a, b) || this.#isCut(b, a) || (this.#isHolding && this.#haveLostEachOther(a, b));
+        if (isCut) this.#lastCutMs.set(`${a} ${b}`, nowMs);
       }
     }
+  }
+
+  /** Either has waited for several answers in vain: nothing goes between them until they have heard each other again. */
+  #haveLostEachOther(a: string, b: string): boolean {
+    const [one, other] = [this.#cluster.node(a), this.#cluster.node(b)];
+    if (one === undefined || other === undefined) return false;
+    return !one.sees().includes(addressOf(b)) && !other.sees().includes(addressOf(a));
   }
 
   /** What it buried rightly while it was cut off comes back with the digests, and an owner takes its beats before that. */

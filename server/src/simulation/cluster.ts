@@ -22,6 +22,8 @@ export interface SimulatedNode {
   readonly name: string;
   readonly server: NacosServer;
   readonly startedMs: number;
+  /** Members that it takes for healthy. */
+  readonly sees: () => readonly string[];
   /** The life before this one, if its disk survived it. */
   readonly earlier: { readonly startedMs: number; readonly endedMs: number } | undefined;
 }
@@ -125,7 +127,8 @@ export class SimulatedCluster {
     if (this.#mutant !== undefined) breakNode(server, membership, this.#mutant);
     const [last, endedMs] = [this.#nodes.get(name), this.#ended.get(name)];
     const earlier = last === undefined || endedMs === undefined ? undefined : { startedMs: last.startedMs, endedMs };
-    this.#nodes.set(name, { name, server, startedMs: this.#world.nowMs, earlier });
+    const sees = () => membership.peers.healthy();
+    this.#nodes.set(name, { name, server, startedMs: this.#world.nowMs, sees, earlier });
     const isDumpLost = this.#mutant === 'dump cleared';
     const starting = isDumpLost
       ? breakDisk(host.disk, settings.data).then(() => server.lifecycle.start())

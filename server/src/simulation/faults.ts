@@ -194,7 +194,9 @@ export class Faults {
       case 'held messages': {
         const ways = pairs(cluster.names, cluster.names);
         for (const [from, to] of ways) world.hold(from, to, HOLD_RATE);
+        checker.setHolding(true);
         return () => {
+          checker.setHolding(false);
           for (const [from, to] of ways) world.hold(from, to, 0);
         };
       }
