@@ -270,21 +270,49 @@ test('the data that comes with a contested verdict is kept', () => {
 });
 
 test('whom a member buried in an earlier life is there again as soon as a peer says so, with however old a stamp', () => {
-  const buried = new Registry('m1');
-  const peer = new Registry('m2');
+  const buried = new Registry('m1~1');
+  const peer = new Registry('m2~1');
   buried.register(demo, a, 0);
   buried.register(demo, b, 0);
   peer.merge(only(buried), FROM_OWNER, 0);
   expireAll(buried, 15_000);
   expireAll(buried, 30_000);
   assert.deepEqual(ips(buried), []);
-  const again = new Registry('m1');
-  again.restore(buried.allDatums(), 40_000);
+  const first = new Registry('m1~2');
+  first.restore(buried.allDatums(), 39_000);
+  const again = new Registry('m1~3');
+  again.restore(first.allDatums(), 40_000);
   assert.deepEqual(ips(again), []);
+  const other = new Registry('m3~1');
+  other.restore(buried.allDatums(), 40_000);
+  assert.equal(
+    other.merge(only(peer), FROM_OWNER, 40_001).outcome,
+    'older',
+    'of the verdict of another it has no doubt',
+  );
   assert.equal(again.merge(only(peer), FROM_OWNER, 40_001).outcome, 'applied');
   assert.deepEqual(ips(again), ['10.0.0.1']);
-  again.register(demo, instance('10.0.0.1', { weight: 5 }), 40_002);
-  assert.equal(buried.merge(only(again), BYSTANDER, 40_003).outcome, 'applied', 'what it writes is newer all the same');
+});
+
+test('what a member writes after several lives is above what it buried in the first', () => {
+  const buried = new Registry('m1~1');
+  const stale = new Registry('m2~1');
+  buried.register(demo, a, 0);
+  buried.register(demo, instance('10.0.0.1', { weight: 2 }), 1);
+  stale.merge(only(buried), FROM_OWNER, 1);
+  expireAll(buried, 15_001);
+  expireAll(buried, 30_001);
+  let again = buried;
+  for (const run of [2, 3, 4]) {
+    const earlier = again;
+    again = new Registry(`m1~${run}`);
+    again.restore(earlier.allDatums(), 40_000);
+  }
+  again.register(demo, instance('10.0.0.1', { weight: 9 }), 40_002);
+  for (const older of [buried, stale]) {
+    assert.equal(again.merge(only(older), FROM_OWNER, 40_003).outcome, 'older');
+    assert.equal(older.merge(only(again), BYSTANDER, 40_003).outcome, 'applied');
+  }
 });
 
 test('whom a client took away in an earlier life stays away', () => {
@@ -306,6 +334,8 @@ test('a stamp from a far future is refused, so that there is always a number abo
   assert.equal(registry.merge(datum, FROM_OWNER, 1).outcome, 'refused');
   assert.equal(registry.merge({ ...datum, service: 'public##g@@other' }, FROM_OWNER, 1).outcome, 'refused');
   assert.deepEqual([...registry.sharedServices()], [demoKey]);
+  const doubted = { ...future, epoch: 0, sequence: Number.MAX_SAFE_INTEGER };
+  assert.equal(registry.merge({ ...datum, stamp: doubted }, FROM_OWNER, 1).outcome, 'refused');
   const near = { ...future, epoch: 1 + EPOCH_LEAP_MAX };
   assert.equal(registry.merge({ ...datum, stamp: near }, FROM_OWNER, 1).outcome, 'applied');
 });

@@ -2,7 +2,7 @@ import type { Instance, InstanceKey } from '@nacos-kube/core/model/instance.ts';
 import { instanceKey, sameInstance, sameRegistration } from '@nacos-kube/core/model/instance.ts';
 import { parseServiceKey, type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
 import type { ServiceSettings } from '@nacos-kube/core/model/service.ts';
-import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
+import { compareStamps, epochOf, memberOf, type Stamp } from '@nacos-kube/core/model/stamp.ts';
 import { type Datum, datumsOf, datumsOfKey, type EphemeralDatum, isVerdict, TOMBSTONE_TTL_MS } from './datum.ts';
 import { DueQueue } from './due-queue.ts';
 import { mergeProbe } from './probe-merge.ts';
@@ -292,7 +292,7 @@ export class Registry {
     const id = parseServiceKey(datum.service);
     if (id === undefined) return { outcome: 'refused' };
     const entry = this.#services.entryOf(id);
-    if (datum.stamp.epoch > entry.newest.epoch + EPOCH_LEAP_MAX) {
+    if (epochOf(datum.stamp) > entry.newest.epoch + EPOCH_LEAP_MAX) {
       this.#services.dispose(entry);
       return { outcome: 'refused' };
     }
@@ -326,7 +326,7 @@ export class Registry {
   /** Puts back what a journal held: older than anything a peer says, alive for one full time-out (F3). */
   restore(datums: Iterable<Datum>, nowMs: number): void {
     for (const datum of datums) this.merge(datum, { iAmOwner: false, senderIsOwner: true }, nowMs);
-    for (const entry of this.#services.all()) entry.doubtExpired();
+    for (const entry of this.#services.all()) entry.doubtExpired(memberOf(this.#writer));
   }
 
   /** Forgets tombstones older than `TOMBSTONE_TTL_MS`; returns how many. */

@@ -9,7 +9,7 @@ import {
 } from '@nacos-kube/core/model/instance.ts';
 import { type ServiceId, type ServiceKey, serviceKey } from '@nacos-kube/core/model/names.ts';
 import { NO_SERVICE_SETTINGS, type ServiceSettings } from '@nacos-kube/core/model/service.ts';
-import { compareStamps, type Stamp } from '@nacos-kube/core/model/stamp.ts';
+import { compareStamps, doubtedStamp, epochOf, memberOf, type Stamp } from '@nacos-kube/core/model/stamp.ts';
 import type { Digest } from './digest.ts';
 import type { Queued } from './due-queue.ts';
 import { ProbeVerdicts } from './probe-verdicts.ts';
@@ -51,9 +51,6 @@ export interface Tombstone {
   readonly atMs: number;
 }
 
-/** Below all that members write, who begin with epoch 1. */
-const FIRST = { epoch: 0, sequence: 0 };
-
 export class ServiceEntry {
   readonly id: ServiceId;
   readonly key: ServiceKey;
@@ -86,7 +83,8 @@ export class ServiceEntry {
   }
 
   see(stamp: Stamp): void {
-    if (compareStamps(stamp, this.newest) > 0) this.newest = stamp;
+    const seen = stamp.epoch === 0 ? { epoch: epochOf(stamp), sequence: 0, owner: '' } : stamp;
+    if (compareStamps(seen, this.newest) > 0) this.newest = seen;
   }
 
   /** Above all that this member has seen of the service: of its own epoch, else of the next one. */
@@ -105,9 +103,10 @@ export class ServiceEntry {
    * After an earlier life: whom this member buried for their silence stays gone only where no peer knows better, with
    * however old a stamp. It may have been cut off, and was gone before anybody could contest it.
    */
-  doubtExpired(): void {
+  doubtExpired(member: string): void {
     for (const [key, { kind, stamp, atMs }] of this.tombstones) {
-      if (kind === 'expired') this.tombstones.set(key, { kind, stamp: { ...FIRST, owner: stamp.owner }, atMs });
+      const isOwnVerdict = kind === 'expired' && memberOf(stamp.owner) === member;
+      if (isOwnVerdict) this.tombstones.set(key, { kind, stamp: doubtedStamp(stamp), atMs });
     }
   }
 
