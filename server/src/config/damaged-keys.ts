@@ -17,6 +17,7 @@ export class DamagedKeys {
   readonly #what: string;
   readonly #read: (key: ConfigKey) => Promise<unknown>;
   readonly #keys = new Map<GroupKey, ConfigKey>();
+  #times = 0;
   #readAgainMs = Number.NEGATIVE_INFINITY;
 
   /** `what` is damaged, for people; `read`: any state that is not older than the call. */
@@ -27,29 +28,31 @@ export class DamagedKeys {
     this.#read = read;
   }
 
-  /** False when what is read is damaged; any other failure rejects. */
-  async read(key: ConfigKey, read = this.#read): Promise<boolean> {
+  /** How often something was read that is damaged. */
+  get times(): number {
+    return this.#times;
+  }
+
+  /** Rejects with any other failure. */
+  async read(key: ConfigKey, read = this.#read): Promise<void> {
     const text = groupKey(key);
     try {
       await read(key);
       this.#keys.delete(text);
-      return true;
     } catch (error) {
       if (!isDamaged(error)) throw error;
-      if (this.#keys.has(text)) return false;
+      this.#times += 1;
+      if (this.#keys.has(text)) return;
       this.#log.error(`${this.#what} is damaged in the store, others are not held up by it`, { config: text, error });
       if (this.#keys.size < DAMAGED_MAX) this.#keys.set(text, key);
-      return false;
     }
   }
 
-  /** Those that were damaged when they were read last; returns how many still are. Seldom, however often it is called. */
-  async readAgain(): Promise<number> {
+  /** Those that were damaged when they were read last. Seldom, however often it is called. */
+  async readAgain(): Promise<void> {
     const nowMs = this.#clock.monotonic();
-    if (this.#keys.size === 0 || nowMs < this.#readAgainMs) return 0;
+    if (this.#keys.size === 0 || nowMs < this.#readAgainMs) return;
     this.#readAgainMs = nowMs + READ_AGAIN_MS;
-    let damaged = 0;
-    for (const key of [...this.#keys.values()]) if (!(await this.read(key))) damaged += 1;
-    return damaged;
+    for (const key of [...this.#keys.values()]) await this.read(key);
   }
 }

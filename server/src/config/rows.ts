@@ -41,7 +41,7 @@ export class RowReader {
 
   /** Rows that no client could be served from, of all that were read. */
   get skipped(): number {
-    return this.#skipped;
+    return this.#skipped + this.#damaged.times;
   }
 
   /**
@@ -68,12 +68,12 @@ export class RowReader {
    * served on, and it is read again with what comes next.
    */
   async readSound(key: ConfigKey, revision: Revision): Promise<void> {
-    if (!(await this.#damaged.read(key, () => this.read(key, revision)))) this.#skipped += 1;
+    await this.#damaged.read(key, () => this.read(key, revision));
   }
 
   /** Those that could not be read when they were read last, now and then and by themselves. */
   async readDamagedAgain(): Promise<void> {
-    this.#skipped += await this.#damaged.readAgain();
+    await this.#damaged.readAgain();
   }
 
   /**

@@ -25,7 +25,7 @@ export class VariantRowReader {
   }
 
   get skipped(): number {
-    return this.#skipped;
+    return this.#skipped + this.#damaged.times;
   }
 
   /** Afterwards the cache has a state that is not older than this call. */
@@ -42,12 +42,12 @@ export class VariantRowReader {
 
   /** As `read`, for who follows: variants that are damaged in the store hold up no others, as damaged configs do not. */
   async readSound(key: ConfigKey): Promise<void> {
-    if (!(await this.#damaged.read(key))) this.#skipped += 1;
+    await this.#damaged.read(key);
   }
 
   /** As that of `RowReader`. */
   async readDamagedAgain(): Promise<void> {
-    this.#skipped += await this.#damaged.readAgain();
+    await this.#damaged.readAgain();
   }
 
   /** The row as the store has it now, without any effect on the cache. */
