@@ -84,6 +84,8 @@ export class RedisLink {
     this.#retry?.cancel();
     this.#connection?.close();
     this.#connection = undefined;
+    this.#wasAccepted = false;
+    this.#isOutageTold = false;
     this.#refuse(new StoreError('unavailable', `${this.#place}: the store is not running`));
   }
 
