@@ -148,7 +148,7 @@ export class ListChecker {
     }
   }
 
-  /** Either has waited for several answers in vain: nothing goes between them until they have heard each other again. */
+  /** Both have waited for several answers in vain: nothing goes between them until they have heard each other again. */
   #haveLostEachOther(a: string, b: string): boolean {
     const [one, other] = [this.#cluster.node(a), this.#cluster.node(b)];
     if (one === undefined || other === undefined) return false;
