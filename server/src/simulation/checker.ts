@@ -142,16 +142,19 @@ export class ListChecker {
     for (const a of this.#cluster.names) {
       for (const b of this.#cluster.names) {
         if (a === b) continue;
-        const isCut = this.#isCut(a, b) || this.#isCut(b, a) || (this.#isHolding && this.#haveLostEachOther(a, b));
+        const isCut =
+          this.#isCut(a, b) || this.#isCut(b, a) || (this.#isHolding && this.#haveLostEachOther(a, b, nowMs));
         if (isCut) this.#lastCutMs.set(`${a} ${b}`, nowMs);
       }
     }
   }
 
   /** Both have waited for several answers in vain: nothing goes between them until they have heard each other again. */
-  #haveLostEachOther(a: string, b: string): boolean {
+  #haveLostEachOther(a: string, b: string, nowMs: number): boolean {
     const [one, other] = [this.#cluster.node(a), this.#cluster.node(b)];
     if (one === undefined || other === undefined) return false;
+    // One that has just started has not found the others yet, and is to be whole all the same.
+    if (nowMs - Math.max(one.startedMs, other.startedMs) < HEAL_MS) return false;
     return !one.sees().includes(addressOf(b)) && !other.sees().includes(addressOf(a));
   }
 
