@@ -39,6 +39,10 @@ export function readAddress(place: string): RedisAddress {
   return { host: place.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(place.slice(colon + 1)) };
 }
 
+export function addressText(host: string, port: string): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** Rejects with an error of ioredis, of the network, or with `StoreError` when there is no answer in time. */
 export async function connect(
   host: Host,

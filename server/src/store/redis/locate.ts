@@ -1,9 +1,15 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { StoreError } from '../store.ts';
-import { connect, type RedisAddress, type RedisConnection, readAddress } from './connection.ts';
+import { addressText, connect, type RedisAddress, type RedisConnection, readAddress } from './connection.ts';
 import { isAnswer, storeErrorOf, wordOf } from './errors.ts';
 import { placeOf, type RedisSettings, tagged } from './settings.ts';
-import { type SentinelView, type Standing, standingFrom, standingWithSentinel } from './standing.ts';
+import {
+  type SaidStanding,
+  type SentinelView,
+  type Standings,
+  standingFrom,
+  standingWithSentinel,
+} from './standing.ts';
 
 const ASKED_AT_ONCE_MS = 1000;
 /** Who did not answer the last time holds others up for no longer. */
@@ -11,16 +17,16 @@ const SILENT_MS = 200;
 /** Of nodes that a Redis Cluster names beside those of the settings. */
 const NODES_MAX = 100;
 
-/** What a node of a Redis Cluster knows: who has our slot, with how many replicas, who has any, and all with theirs. */
+/** What a node of a Redis Cluster knows: who has our slot, with which replicas, who has any, and all with theirs. */
 interface Known {
   readonly owner: ClusterNode;
-  readonly replicas: number;
+  readonly replicas: readonly string[];
   readonly masters: readonly ClusterNode[];
   readonly nodes: readonly string[];
 }
 
 /** As `CLUSTER SLOTS` names it. */
-type SlotServer = readonly [host: string | null, port: number, id: string];
+type SlotServer = readonly [host: string | null, port: number, id: string, more?: readonly string[]];
 
 /** Nodes may know one another by other addresses than themselves; the id is the same for all. */
 interface ClusterNode {
@@ -60,28 +66,34 @@ export class RedisLocator {
   }
 
   /** What those that decide on fail-overs say now: one that hung while another took its place does not know it itself. */
-  async standingOf(connection: RedisConnection): Promise<Standing> {
+  async standingOf(connection: RedisConnection): Promise<Standings> {
     const { address } = connection;
     switch (this.#settings.mode) {
       case 'single':
-        return 'master';
+        return { standing: 'master', replicas: undefined };
       case 'sentinel': {
         const { addresses } = this.#settings;
         const place = addressText(address.host, `${address.port}`);
-        const asked = addresses.map(async (sentinel) => standingWithSentinel(place, await this.#viewOf(sentinel)));
+        const asked = addresses.map((sentinel) => ({
+          isSlow: this.#silent.has(sentinel),
+          answer: this.#viewOf(sentinel).then((view) => standingWithSentinel(place, view)),
+        }));
         return standingFrom(asked, Math.floor(addresses.length / 2) + 1);
       }
       case 'cluster': {
-        const of = ({ owner, replicas }: Known): Standing => {
-          if (owner.id !== address.id) return 'doubted';
-          return replicas === 0 ? 'alone' : 'master';
+        const of = ({ owner, replicas }: Known): SaidStanding => {
+          return { standing: owner.id === address.id ? 'master' : 'doubted', replicas };
         };
         const known = await this.#slots(connection).catch(() => undefined);
-        if (known === undefined) return 'unknown';
+        if (known === undefined) return { standing: 'unknown', replicas: undefined };
         const asked = known.masters
           .filter(({ id }) => id !== address.id)
-          .map(async ({ place }) => of(await this.#askNode(readAddress(place), this.#patienceWith(place))));
-        return standingFrom([Promise.resolve(of(known)), ...asked], Math.floor(known.masters.length / 2) + 1);
+          .map(({ place }) => ({
+            isSlow: this.#silent.has(place),
+            answer: this.#askNode(readAddress(place), this.#patienceWith(place)).then(of),
+          }));
+        const own = { isSlow: false, answer: Promise.resolve(of(known)) };
+        return standingFrom([own, ...asked], Math.floor(known.masters.length / 2) + 1);
       }
     }
   }
@@ -124,11 +136,11 @@ export class RedisLocator {
     return this.#ask(readAddress(sentinel), false, this.#patienceWith(sentinel), async (connection) => {
       const ask = () => connection.command('SENTINEL', 'MASTER', this.#settings.master);
       const facts = (await this.#withLogin(connection, ask)) as string[];
-      const fact = (name: string) => facts.find((_, i) => i % 2 === 1 && facts[i - 1] === name) ?? '';
+      const replicas = (await connection.command('SENTINEL', 'REPLICAS', this.#settings.master)) as string[][];
       return {
-        watched: addressText(fact('ip'), fact('port')),
-        flags: fact('flags').split(','),
-        replicas: Number(fact('num-slaves')),
+        watched: placeIn(facts),
+        flags: factIn(facts, 'flags').split(','),
+        replicas: replicas.map(placeIn),
         named: await this.#named(connection),
       };
     });
@@ -189,7 +201,12 @@ export class RedisLocator {
     }
     const masters = new Map(ranges.map(([, , first]) => [first![2], nodeOf(first!)]));
     const nodes = ranges.flatMap(([, , ...servers]) => servers.map((server) => nodeOf(server).place));
-    return { owner: nodeOf(mine[2]!), replicas: mine.length - 3, masters: [...masters.values()], nodes };
+    const [, , owner, ...others] = mine;
+    // By the address that the owner knows it by, where another name is given out.
+    const replicas = others.map(([host, port, , more = []]) =>
+      addressText(factIn(more, 'ip') || host || '', `${port}`),
+    );
+    return { owner: nodeOf(owner!), replicas, masters: [...masters.values()], nodes };
   }
 
   #patienceWith(place: string): number {
@@ -231,6 +248,11 @@ export class RedisLocator {
   }
 }
 
-function addressText(host: string, port: string): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+/** Of an answer that is names and values by turns; empty when it is not there. */
+function factIn(facts: readonly string[], name: string): string {
+  return facts.find((_, i) => i % 2 === 1 && facts[i - 1] === name) ?? '';
+}
+
+function placeIn(facts: readonly string[]): string {
+  return addressText(factIn(facts, 'ip'), factIn(facts, 'port'));
 }

@@ -5,11 +5,12 @@ import { StoreError } from '../store.ts';
 import { RedisCalls } from './calls.ts';
 import { readAddress } from './connection.ts';
 import { storeErrorOf } from './errors.ts';
+import { Keeping } from './keeping.ts';
 import type { Call, RedisLink } from './link.ts';
 import { readChange } from './rows.ts';
 import { ServerCheck } from './server-check.ts';
 import { placeOf, type RedisSettings, tagged } from './settings.ts';
-import type { Standing } from './standing.ts';
+import type { Standings } from './standing.ts';
 import { SETTINGS } from './stores-for-tests.ts';
 import { PUT_RECORDS } from './write-scripts.ts';
 
@@ -98,7 +99,7 @@ describe('the parts of the redis store', () => {
   it('acknowledge no write that its replica has not, where that may be the master by now', async () => {
     const host = createTestHost();
     /** That were there when it was written. */
-    let replicas = 1;
+    let replicas = ['10.0.0.2 6379'];
     let result: string | number = 'written';
     const answers: Record<string, unknown> = { TIME: ['1', '0'], WAIT: 0, INFO: 'role:master\r\nconnected_slaves:0' };
     const connection = {
@@ -107,7 +108,11 @@ describe('the parts of the redis store', () => {
       script: async () => [replicas, result],
     };
     const link = { onReady: () => undefined, call: <T>({ send }: Call<T>) => send(connection, 3000) };
-    const told = { wantsReplica: false, standing: 'master' as Standing };
+    const told = {
+      wantsReplica: false,
+      standing: 'master' as Standings['standing'],
+      replicas: new Set(['10.0.0.2:6379']),
+    };
     const writeIn = (mode: RedisSettings['mode']) => {
       const settings: RedisSettings = {
         ...{ mode, addresses: ['redis:6379'], master: 'mymaster', database: 0, prefix: 'p:' },
@@ -115,17 +120,15 @@ describe('the parts of the redis store', () => {
       };
       const links = link as unknown as RedisLink;
       const check = { isSlack: () => false, wantsReplica: () => told.wantsReplica };
-      return new RedisCalls(host, settings, links, links, check, { standingOf: async () => told.standing }).write(
-        PUT_RECORDS,
-        [],
-      );
+      const keeping = new Keeping(host, settings, check, { standingOf: async () => told });
+      return new RedisCalls(host, settings, links, links, keeping).write(PUT_RECORDS, []);
     };
     for (const mode of ['sentinel', 'cluster'] as const) {
-      replicas = 1;
+      replicas = ['10.0.0.2 6379'];
       told.wantsReplica = false;
       await assert.rejects(writeIn(mode), /no replica confirmed the write/);
       // It had gone, which the server had not seen yet.
-      replicas = 0;
+      replicas = [];
       told.wantsReplica = true;
       await assert.rejects(writeIn(mode), /no replica confirmed the write/);
       told.wantsReplica = false;
@@ -135,15 +138,21 @@ describe('the parts of the redis store', () => {
       told.standing = 'master';
     }
     // A replica cannot confirm that there was nothing to write.
-    replicas = 1;
+    replicas = ['10.0.0.2 6379'];
     result = 0;
     answers.WAIT = 1;
     told.standing = 'doubted';
     await assert.rejects(writeIn('sentinel'), /redis:6379 is not known to be the master still/);
     told.standing = 'unknown';
     assert.equal(await writeIn('sentinel'), 0);
-    answers.WAIT = 0;
     result = 'written';
+    assert.equal(await writeIn('sentinel'), 'written', 'who could replace it has the write');
+    told.replicas.add('10.0.0.3:6379');
+    const one = /redis:6379 has a replica that does not confirm the write, and is not known to be the master still/;
+    await assert.rejects(writeIn('sentinel'), one);
+    told.standing = 'master';
+    assert.equal(await writeIn('sentinel'), 'written');
+    answers.WAIT = 0;
     assert.equal(await writeIn('single'), 'written');
   });
 
@@ -165,62 +174,149 @@ describe('the parts of the redis store', () => {
     assert.equal(await wants([], 'sentinel'), false);
   });
 
-  it('ask whether it is the master after silence, and where no replica can have said so', async () => {
-    let nowMs = 10_000;
-    let replicas = 0;
-    let result = 1;
-    let asked = 0;
-    let standing: Standing = 'master';
-    const host = createTestHost();
-    const clock = Object.assign(Object.create(host.clock), { monotonic: () => nowMs });
-    const answers: Record<string, unknown> = { TIME: ['1', '0'], WAIT: 1 };
-    const connection = {
-      ...{ address: { host: 'redis', port: 6379 }, onEnd: () => undefined, close: () => undefined },
-      ...{ command: async (name: string) => answers[name], script: async () => [replicas, result] },
-    };
-    const link = { onReady: () => undefined, call: <T>({ send }: Call<T>) => send(connection, 3000) };
-    const links = link as unknown as RedisLink;
-    const check = { isSlack: () => false, wantsReplica: () => false };
-    const standingOf = async () => {
-      asked += 1;
-      return standing;
-    };
-    const settings = { ...SETTINGS, mode: 'sentinel' } as const;
-    const calls = new RedisCalls({ ...host, clock }, settings, links, links, check, { standingOf });
-    const asks = async (afterMs: number) => {
-      nowMs += afterMs;
-      const before = asked;
-      const refusal = await calls.write(PUT_RECORDS, []).then(
-        () => '',
-        () => ', refused',
-      );
-      return `${asked > before}${refusal}`;
-    };
-    replicas = 1;
+  it('ask whether it is the master after silence, and where not each replica has said so', async () => {
+    const { server, asks, says } = callsOfTest();
     assert.equal(await asks(0), 'true', 'the first over a connection');
     assert.equal(await asks(500), 'false');
     assert.equal(await asks(501), 'true', 'it may have hung');
-    result = 0;
+    server.result = 0;
     assert.equal(await asks(1), 'true', 'nothing was written');
-    result = 1;
-    standing = 'unknown';
+    server.result = 1;
+    says('unknown', 'a:1');
     assert.equal(await asks(501), 'true');
     assert.equal(await asks(1), 'true', 'it is still not known');
-    standing = 'doubted';
+    server.result = 0;
+    says('doubted');
     assert.equal(await asks(1), 'true, refused');
-    assert.equal(await asks(1), 'true, refused');
-    standing = 'master';
+    server.result = 1;
+    assert.equal(await asks(1), 'true, refused', 'who was doubted is asked for until it is known again');
+    says('master', 'a:1');
     assert.equal(await asks(1), 'true');
-    replicas = 0;
+    server.followers = ['a 1', 'b 1'];
+    assert.equal(await asks(1), 'false', 'another replica has come');
+    server.lagging = 1;
+    assert.equal(await asks(1), 'true', 'it has not confirmed');
+    server.lagging = 0;
+    server.followers = ['a 1'];
+    assert.equal(await asks(1), 'true', 'it may have gone to be the master');
+    says('master', 'a:1', 'b:1');
+    assert.equal(await asks(1), 'false', 'that only one could replace it was said');
+    assert.equal(await asks(501), 'true', 'now it is known that two could');
+    assert.equal(await asks(1), 'true', 'and only one of them has it');
+    says('doubted');
+    assert.equal(await asks(1), 'true, refused');
+    says('unknown', 'a:1', 'b:1');
+    assert.equal(await asks(1), 'true, refused');
+    says('master', 'a:1');
+    server.followers = [];
     assert.equal(await asks(1), 'true', 'its replica has gone');
     assert.equal(await asks(1), 'true');
-    standing = 'alone';
+    says('master');
     assert.equal(await asks(1), 'true');
     assert.equal(await asks(1), 'false', 'none could take its place');
     assert.equal(await asks(501), 'true');
-    replicas = 1;
+    server.followers = ['a 1'];
     assert.equal(await asks(1), 'false');
-    replicas = 0;
+    server.followers = [];
     assert.equal(await asks(1), 'true', 'one has followed it since');
   });
+
+  it('forget no replica that could be the next master because of who is not sure', async () => {
+    const { server, asks, says } = callsOfTest();
+    says('master', 'a:1', 'b:1');
+    server.followers = ['a 1', 'b 1'];
+    assert.equal(await asks(0), 'true');
+    assert.equal(await asks(1), 'false');
+    // Another is the master, by those that have not heard yet which replicas are left to it.
+    server.followers = ['b 1'];
+    says('doubted');
+    assert.equal(await asks(1), 'true, refused');
+    assert.equal(await asks(1), 'true, refused');
+    says('master', 'a:1', 'b:1');
+    assert.equal(await asks(1), 'true');
+    // Most are out of reach, and who is not knows less.
+    says('unknown', 'b:1');
+    assert.equal(await asks(501), 'true, refused');
+    assert.equal(await asks(1), 'true, refused');
+    // A follower of which those that decide do not know is not one of those that could be the master.
+    says('master', 'a:1', 'b:1');
+    server.followers = ['b 1', 'x 1'];
+    assert.equal(await asks(1), 'true');
+    assert.equal(await asks(1), 'true');
+    says('unknown', 'b:1');
+    assert.equal(await asks(501), 'true, refused');
+    server.followers = ['b 1', 'x 1', 'a 1'];
+    assert.equal(await asks(1), 'true', 'all three have it');
+  });
+
+  it('wait for all replicas, and for one of them while others lag', async () => {
+    const { calls, server, pass } = callsOfTest();
+    const waited = async (afterMs: number) => {
+      pass(afterMs);
+      server.waits = [];
+      await calls.write(PUT_RECORDS, []).catch(() => server.waits.push('refused'));
+      return server.waits;
+    };
+    assert.deepEqual(await waited(0), ['1 1000']);
+    server.followers = ['a 1', 'b 1', 'c 1'];
+    assert.deepEqual(await waited(1), ['3 100']);
+    server.lagging = 1;
+    assert.deepEqual(await waited(1), ['3 100']);
+    assert.deepEqual(await waited(999), ['1 1000']);
+    server.lagging = 0;
+    assert.deepEqual(await waited(1), ['3 100']);
+    assert.deepEqual(await waited(1), ['3 100']);
+    server.lagging = 3;
+    assert.deepEqual(await waited(1), ['3 100', '1 900', 'refused']);
+    const single = callsOfTest('single');
+    single.server.followers = ['a 1', 'b 1', 'c 1'];
+    await single.calls.write(PUT_RECORDS, []);
+    assert.deepEqual(single.server.waits, ['1 1000']);
+  });
 });
+
+/** Calls to a server that is told what to answer. */
+function callsOfTest(mode: RedisSettings['mode'] = 'sentinel') {
+  let nowMs = 10_000;
+  let asked = 0;
+  let told: Standings = { standing: 'master', replicas: new Set(['a:1']) };
+  const server = { followers: ['a 1'], lagging: 0, result: 1, waits: [] as string[] };
+  const host = createTestHost();
+  const clock = Object.assign(Object.create(host.clock), { monotonic: () => nowMs });
+  const connection = {
+    ...{ address: { host: 'redis', port: 6379 }, onEnd: () => undefined, close: () => undefined },
+    command: async (name: string, ...args: (string | number)[]) => {
+      if (name === 'WAIT') server.waits.push(args.join(' '));
+      return name === 'WAIT' ? server.followers.length - server.lagging : ['1', '0'];
+    },
+    script: async () => [server.followers, server.result],
+  };
+  const links = {
+    ...{ onReady: () => undefined, call: <T>({ send }: Call<T>) => send(connection, 3000) },
+  } as unknown as RedisLink;
+  const standingOf = async () => {
+    asked += 1;
+    return told;
+  };
+  const settings = { ...SETTINGS, mode };
+  const check = { isSlack: () => false, wantsReplica: () => false };
+  const keeping = new Keeping({ ...host, clock }, settings, check, { standingOf });
+  const calls = new RedisCalls({ ...host, clock }, settings, links, links, keeping);
+  const pass = (ms: number) => {
+    nowMs += ms;
+  };
+  const says = (standing: Standings['standing'], ...replicas: string[]) => {
+    told = { standing, replicas: standing === 'doubted' ? undefined : new Set(replicas) };
+  };
+  /** Whether a write has those asked that decide, and whether it is refused. */
+  const asks = async (afterMs: number) => {
+    pass(afterMs);
+    const before = asked;
+    const refusal = await calls.write(PUT_RECORDS, []).then(
+      () => '',
+      () => ', refused',
+    );
+    return `${asked > before}${refusal}`;
+  };
+  return { calls, server, pass, says, asks };
+}

@@ -39,6 +39,7 @@ import {
   type VariantWrite,
 } from '../store.ts';
 import { RedisCalls } from './calls.ts';
+import { Keeping } from './keeping.ts';
 import { RedisLink } from './link.ts';
 import { RedisLocator } from './locate.ts';
 import * as reads from './read-scripts.ts';
@@ -91,7 +92,8 @@ class RedisStore implements Store {
     const link = (isTelling: boolean) => new RedisLink(host, settings, this.#locator, check, isTelling);
     const [forReads, forWrites, forHints] = [link(false), link(true), link(false)];
     this.#links = [forReads, forWrites, forHints];
-    this.#calls = new RedisCalls(host, settings, forReads, forWrites, check, this.#locator);
+    const keeping = new Keeping(host, settings, check, this.#locator);
+    this.#calls = new RedisCalls(host, settings, forReads, forWrites, keeping);
     forWrites.onReady(async ({ address }) => this.#leaveOthers(`${address.host}:${address.port}`));
     this.#configReads = new AskedTogether<ConfigKey, Config | undefined>(READS_AT_ONCE, (keys) =>
       this.#readConfigs(keys),

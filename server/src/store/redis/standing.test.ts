@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Standing, standingFrom, standingWithSentinel } from './standing.ts';
+import { type Question, type SaidStanding, type Standing, standingFrom, standingWithSentinel } from './standing.ts';
 
 describe('the standing of a master of Redis', () => {
   it('is that of the master while a Sentinel names it and does not take it for lost', () => {
@@ -18,21 +18,35 @@ describe('the standing of a master of Redis', () => {
       [other, 's_down,o_down,master,failover_in_progress', it1, 'master'],
     ];
     for (const [watched, flags, named, expected] of cases) {
-      const view = { watched, flags: flags.split(','), named, replicas: 1 };
-      assert.equal(standingWithSentinel(it1, view), expected, JSON.stringify(view));
-      const alone = standingWithSentinel(it1, { ...view, replicas: 0 });
-      assert.equal(alone, expected === 'master' && watched === it1 ? 'alone' : expected);
+      // While the replicas are being moved to it, it is one of those of the old master.
+      const view = { watched, flags: flags.split(','), named, replicas: [it1, '10.0.0.3:6379'] };
+      const said = { standing: expected, replicas: ['10.0.0.3:6379'] };
+      assert.deepEqual(standingWithSentinel(it1, view), said, JSON.stringify(view));
     }
   });
 
   it('is what enough say and nobody doubts, and is clear with the first doubt', async () => {
-    const hangs = new Promise<Standing>(() => undefined);
-    const says = async (standing: Standing) => standing;
-    const fails = async (): Promise<Standing> => Promise.reject(new Error('cut off'));
-    assert.equal(await standingFrom([says('master'), says('master'), fails()], 2), 'master');
-    assert.equal(await standingFrom([says('master'), says('unknown'), fails()], 2), 'unknown');
-    assert.equal(await standingFrom([says('master'), says('doubted'), hangs], 2), 'doubted');
-    assert.equal(await standingFrom([says('alone'), says('alone'), fails()], 2), 'alone');
-    assert.equal(await standingFrom([says('alone'), says('alone'), says('master')], 2), 'master');
+    const hangs: Question = { isSlow: false, answer: new Promise<SaidStanding>(() => undefined) };
+    const hangsStill = { ...hangs, isSlow: true };
+    const says = (standing: Standing, ...replicas: string[]): Question => ({
+      ...{ isSlow: false, answer: Promise.resolve({ standing, replicas }) },
+    });
+    const fails = (): Question => ({ isSlow: false, answer: Promise.reject(new Error('cut off')) });
+    const of = async (...asked: Question[]) => {
+      const { standing, replicas } = await standingFrom(asked, 2);
+      return `${standing}, ${replicas === undefined ? 'not said' : [...replicas].sort().join(' ')}`;
+    };
+    assert.equal(await of(says('master', 'a'), says('master', 'a'), fails()), 'master, a');
+    assert.equal(await of(says('master', 'a'), says('unknown', 'a'), fails()), 'unknown, a');
+    assert.equal(await of(says('master', 'a'), says('doubted', 'b'), hangs), 'doubted, not said');
+    // A replica that only one knows of may be the next master as well.
+    assert.equal(await of(says('master'), says('master', 'a', 'b'), says('unknown', 'c')), 'master, a b c');
+    assert.equal(await of(says('unknown', 'a'), fails(), fails()), 'unknown, a');
+    assert.equal(await of(fails(), fails(), fails()), 'unknown, not said');
+    // One that has not answered for long holds nobody up, unless it is needed.
+    assert.equal(await of(says('master', 'a'), hangsStill, says('master', 'a')), 'master, a');
+    const slow = { ...says('master', 'b'), isSlow: true };
+    assert.equal(await of(says('master', 'a'), fails(), slow), 'master, a b');
+    assert.equal(await of(says('unknown'), { ...says('doubted'), isSlow: true }, fails()), 'doubted, not said');
   });
 });

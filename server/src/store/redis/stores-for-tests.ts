@@ -87,12 +87,12 @@ export class TestWriters {
   }
 
   /** Of the acknowledged writes those that are neither what stands nor past; also where later ones have hidden that. */
-  async lost(): Promise<readonly string[]> {
+  async lost(store = this.#store): Promise<readonly string[]> {
     const lost: string[] = [];
     for (const [dataId, acknowledged] of this.#acknowledged) {
-      const written = new Set([(await this.#store.getConfig(keyOf(dataId)))?.md5]);
+      const written = new Set([(await store.getConfig(keyOf(dataId)))?.md5]);
       for (let offset = 0, total = 1; offset < total; offset += HISTORY_PER_SEARCH_MAX) {
-        const found = await this.#store.searchHistory(keyOf(dataId), offset, HISTORY_PER_SEARCH_MAX);
+        const found = await store.searchHistory(keyOf(dataId), offset, HISTORY_PER_SEARCH_MAX);
         for (const { md5 } of found.items) written.add(md5);
         total = found.total;
       }

@@ -21,7 +21,10 @@ local function begin()
   call('HINCRBY', meta, 'ids', last == 0 and 0 or ${REVISIONS_SKIPPED})
 end
 local function replicas()
-  local _, online = string.gsub(call('INFO', 'replication'), 'state=online', '')
+  local online = {}
+  for host, port in string.gmatch(call('INFO', 'replication'), 'slave%d+:ip=([^,]*),port=(%d+),state=online') do
+    table.insert(online, host .. ' ' .. port)
+  end
   return online
 end
 local function newId() return text(call('HINCRBY', meta, 'ids', 1)) end
@@ -83,7 +86,7 @@ if not call('HGET', meta, 'dataset') then
   call('HSET', meta, 'dataset', ARGV[5], 'format', ARGV[6])
 end
 begin()
-return {0, call('HMGET', meta, 'dataset', 'format')}
+return {replicas(), call('HMGET', meta, 'dataset', 'format')}
 `,
 );
 
