@@ -6,6 +6,8 @@ import { placeOf, type RedisSettings, tagged } from './settings.ts';
 import {
   type SaidStanding,
   type SentinelView,
+  type SentinelVote,
+  SentinelVotes,
   type Standings,
   standingFrom,
   standingWithSentinel,
@@ -45,6 +47,7 @@ export class RedisLocator {
   #slot: number | undefined;
   /** Who did not answer the last time. */
   readonly #silent = new Set<string>();
+  readonly #votes = new SentinelVotes();
 
   constructor(host: Host, settings: RedisSettings) {
     this.#host = host;
@@ -136,14 +139,29 @@ export class RedisLocator {
     return this.#ask(readAddress(sentinel), false, this.#patienceWith(sentinel), async (connection) => {
       const ask = () => connection.command('SENTINEL', 'MASTER', this.#settings.master);
       const facts = (await this.#withLogin(connection, ask)) as string[];
-      const replicas = (await connection.command('SENTINEL', 'REPLICAS', this.#settings.master)) as string[][];
+      const [replicas, named, id, vote] = await Promise.all([
+        connection.command('SENTINEL', 'REPLICAS', this.#settings.master) as Promise<string[][]>,
+        this.#named(connection),
+        orIfRefused(connection.command('SENTINEL', 'MYID'), '') as Promise<string>,
+        this.#voteOf(connection, facts),
+      ]);
       return {
-        watched: placeIn(facts),
-        flags: factIn(facts, 'flags').split(','),
-        replicas: replicas.map(placeIn),
-        named: await this.#named(connection),
+        ...{ watched: placeIn(facts), flags: factIn(facts, 'flags').split(','), replicas: replicas.map(placeIn) },
+        ...{ named, id, elected: this.#votes.elected(sentinel, vote, this.#host.clock.monotonic()) },
       };
     });
+  }
+
+  /** Asked as one Sentinel asks another for its vote, for an election that has long been. */
+  async #voteOf(connection: RedisConnection, facts: readonly string[]): Promise<SentinelVote> {
+    const question = ['IS-MASTER-DOWN-BY-ADDR', factIn(facts, 'ip'), factIn(facts, 'port'), 0, 'nacos-kube'];
+    const [, leader, epoch] = (await orIfRefused(connection.command('SENTINEL', ...question), [0, '*', 0])) as [
+      number,
+      string,
+      number,
+    ];
+    const number = (name: string) => Number(factIn(facts, name));
+    return { leader, epoch, configEpoch: number('config-epoch'), failoverTimeoutMs: number('failover-timeout') };
   }
 
   /** Sentinels often want no login, or the same password as the servers. */
@@ -255,4 +273,14 @@ function factIn(facts: readonly string[], name: string): string {
 
 function placeIn(facts: readonly string[]): string {
   return addressText(factIn(facts, 'ip'), factIn(facts, 'port'));
+}
+
+/** An older server may not know the question, or not allow it. */
+async function orIfRefused<T>(answer: Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!isAnswer(error)) throw error;
+    return otherwise;
+  }
 }

@@ -16,6 +16,7 @@ import { connect, readAddress } from './connection.ts';
 import { RedisLocator } from './locate.ts';
 import { nameOf } from './rows.ts';
 import type { RedisSettings } from './settings.ts';
+import type { Standing } from './standing.ts';
 import { SETTINGS, TestStores } from './stores-for-tests.ts';
 
 const skip = (await redisMissing()) ?? false;
@@ -23,18 +24,23 @@ const skip = (await redisMissing()) ?? false;
 /** Elections are repeated when no Sentinel has won, which takes them seconds. */
 const patiently = (check: () => Promise<void>) => eventually(check).catch(() => eventually(check));
 
-function masterSeenBy(host: Host, settings: RedisSettings): (server: RedisServer) => Promise<boolean> {
+function standingSeenBy(host: Host, settings: RedisSettings): (server: RedisServer) => Promise<Standing> {
   const locator = new RedisLocator(host, settings);
   return async (server) => {
     const id = settings.mode === 'cluster' ? { id: `${await server.command('CLUSTER', 'MYID')}` } : {};
     const address = { ...readAddress(server.place), ...id };
     const connection = await connect(host, settings, address, { withLogin: true, withinMs: 1000 });
     try {
-      return (await locator.standingOf(connection)).standing === 'master';
+      return (await locator.standingOf(connection)).standing;
     } finally {
       connection.close();
     }
   };
+}
+
+function masterSeenBy(host: Host, settings: RedisSettings): (server: RedisServer) => Promise<boolean> {
+  const standing = standingSeenBy(host, settings);
+  return async (server) => (await standing(server)) === 'master';
 }
 
 async function roleOf(server: RedisServer): Promise<string> {
@@ -217,6 +223,46 @@ describe('the redis store with Sentinels', { skip }, () => {
       assert.deepEqual(await writers.lost(await stores.open(replicated.places, settings)), []);
     } finally {
       await stores.stopWriters();
+      await replicated.stop();
+    }
+  });
+
+  it('does not take a master for it while the Sentinel that fails it over is not heard', {
+    timeout: 60_000,
+  }, async () => {
+    const replicated = await startRedisSentinels({ password: 'secret-2', replicas: 1 });
+    try {
+      const settings = { mode: 'sentinel', password: 'secret-2', master: replicated.masterName } as const;
+      const store = await stores.open(replicated.places, settings);
+      const standing = standingSeenBy(store.host, { ...SETTINGS, ...settings, addresses: replicated.places });
+      const [master, replica] = replicated.servers as [RedisServer, RedisServer];
+      assert.equal(await standing(master), 'master');
+      // It begins and does not end: no replica may become the master.
+      await replica.command('ACL', 'SETUSER', 'default', '-slaveof', '-replicaof');
+      const flagsOf = async (sentinel: RedisServer) => {
+        const facts = (await sentinel.command('SENTINEL', 'MASTER', replicated.masterName)) as string[];
+        return facts[facts.indexOf('flags') + 1]!;
+      };
+      const { sentinels } = replicated;
+      for (const sentinel of sentinels) {
+        await sentinel.command('SENTINEL', 'SET', replicated.masterName, 'failover-timeout', 30_000);
+      }
+      await master.pause();
+      let leader: RedisServer | undefined;
+      await patiently(async () => {
+        for (const one of sentinels) if ((await flagsOf(one)).includes('failover_in_progress')) leader = one;
+        assert.ok(leader);
+      });
+      master.resume();
+      await patiently(async () => {
+        for (const one of sentinels) if (one !== leader) assert.equal(await flagsOf(one), 'master');
+      });
+      assert.equal(await standing(master), 'doubted');
+      await leader!.pause();
+      assert.equal(await standing(master), 'unknown');
+      leader!.resume();
+      assert.equal(await standing(master), 'doubted');
+    } finally {
       await replicated.stop();
     }
   });

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Question, type SaidStanding, type Standing, standingFrom, standingWithSentinel } from './standing.ts';
+import {
+  type Question,
+  type SaidStanding,
+  SentinelVotes,
+  type Standing,
+  standingFrom,
+  standingWithSentinel,
+} from './standing.ts';
 
 describe('the standing of a master of Redis', () => {
   it('is that of the master while a Sentinel names it and does not take it for lost', () => {
@@ -19,8 +26,9 @@ describe('the standing of a master of Redis', () => {
     ];
     for (const [watched, flags, named, expected] of cases) {
       // While the replicas are being moved to it, it is one of those of the old master.
-      const view = { watched, flags: flags.split(','), named, replicas: [it1, '10.0.0.3:6379'] };
-      const said = { standing: expected, replicas: ['10.0.0.3:6379'] };
+      const replicas = [it1, '10.0.0.3:6379'];
+      const view = { watched, flags: flags.split(','), named, replicas, id: 's1', elected: 's2' };
+      const said = { standing: expected, replicas: ['10.0.0.3:6379'], id: 's1', awaits: 's2' };
       assert.deepEqual(standingWithSentinel(it1, view), said, JSON.stringify(view));
     }
   });
@@ -48,5 +56,29 @@ describe('the standing of a master of Redis', () => {
     const slow = { ...says('master', 'b'), isSlow: true };
     assert.equal(await of(says('master', 'a'), fails(), slow), 'master, a b');
     assert.equal(await of(says('unknown'), { ...says('doubted'), isSlow: true }, fails()), 'doubted, not said');
+  });
+
+  it('is not known from those that have elected one who is not heard', async () => {
+    const says = (id: string, standing: Standing, awaits?: string): Question => ({
+      ...{ isSlow: false, answer: Promise.resolve({ standing, replicas: [], id, awaits }) },
+    });
+    const of = async (...asked: Question[]) => (await standingFrom(asked, 2)).standing;
+    assert.equal(await of(says('1', 'master', '3'), says('2', 'master')), 'unknown');
+    assert.equal(await of(says('1', 'master', '3'), says('2', 'master'), says('3', 'unknown')), 'unknown');
+    assert.equal(await of(says('1', 'master', '3'), says('2', 'master'), says('3', 'master', '3')), 'master');
+    assert.equal(await of(says('1', 'master', '3'), says('2', 'master'), says('3', 'doubted', '3')), 'doubted');
+    assert.equal(await of(says('1', 'master', '2'), says('2', 'master')), 'master');
+  });
+
+  it('knows a vote for a fail-over that may still go on from one that is over', () => {
+    const votes = new SentinelVotes();
+    const vote = { leader: 'l', epoch: 5, configEpoch: 4, failoverTimeoutMs: 180_000 };
+    assert.equal(votes.elected('s1', { ...vote, leader: '*' }, 1000), undefined, 'it has heard of its success');
+    assert.equal(votes.elected('s1', { ...vote, configEpoch: 5 }, 1000), undefined, 'so it has here');
+    assert.equal(votes.elected('s1', vote, 1000), 'l');
+    assert.equal(votes.elected('s1', vote, 376_000), 'l');
+    assert.equal(votes.elected('s1', vote, 376_001), undefined, 'it was given up');
+    assert.equal(votes.elected('s2', vote, 376_001), 'l', 'as far as is known of another');
+    assert.equal(votes.elected('s1', { ...vote, epoch: 6 }, 400_000), 'l');
   });
 });

@@ -11,6 +11,10 @@ export interface Standings {
 export interface SaidStanding {
   readonly standing: Standing;
   readonly replicas: readonly string[];
+  /** Of who says it. */
+  readonly id?: string;
+  /** Who may know better: without its answer nothing has been said. */
+  readonly awaits?: string | undefined;
 }
 
 export interface Question {
@@ -32,7 +36,8 @@ export function standingFrom(asked: readonly Question[], needed: number): Promis
     if (said.standing === 'doubted') resolve({ standing: 'doubted', replicas: undefined });
   };
   const decide = (isLast: boolean) => {
-    const known = heard.filter(({ standing }) => standing !== 'unknown');
+    const sure = heard.filter(({ standing }) => standing !== 'unknown');
+    const known = sure.filter(({ awaits }) => awaits === undefined || sure.some(({ id }) => id === awaits));
     if (known.length < needed && !isLast) return;
     const replicas = heard.length === 0 ? undefined : new Set(heard.flatMap((said) => said.replicas));
     resolve({ standing: known.length < needed ? 'unknown' : 'master', replicas });
@@ -55,14 +60,19 @@ export interface SentinelView {
   readonly replicas: readonly string[];
   /** `get-master-addr-by-name`: while the other replicas are being moved to the new master, only here it is named. */
   readonly named: string | undefined;
+  /** `SENTINEL MYID`; empty where it may not be asked for. */
+  readonly id: string;
+  /** The Sentinel that it has elected to fail the master over, if that may not be over yet. */
+  readonly elected: string | undefined;
 }
 
 /**
  * It names a replica only once that has told it that it is the master, up to a second after it is: so one that is being
- * failed over is doubted before.
+ * failed over is doubted before. Only who does it knows of that; but it needs the votes of most.
  */
 export function standingWithSentinel(place: string, view: SentinelView): SaidStanding {
-  return { standing: standingIn(view, place), replicas: view.replicas.filter((replica) => replica !== place) };
+  const replicas = view.replicas.filter((replica) => replica !== place);
+  return { standing: standingIn(view, place), replicas, id: view.id, awaits: view.elected };
 }
 
 function standingIn({ watched, flags, named }: SentinelView, place: string): Standing {
@@ -72,4 +82,35 @@ function standingIn({ watched, flags, named }: SentinelView, place: string): Sta
   if (flags.includes('o_down') || flags.includes('failover_in_progress')) return 'doubted';
   // It alone does not reach it.
   return flags.includes('s_down') ? 'unknown' : 'master';
+}
+
+/** For being elected, and a reserve: the rest of a fail-over has bounds that are set. */
+const ELECTION_MS = 15_000;
+
+/** What a Sentinel has voted for: `IS-MASTER-DOWN-BY-ADDR` and `SENTINEL MASTER`. */
+export interface SentinelVote {
+  /** `*`: none, or it is over. */
+  readonly leader: string;
+  readonly epoch: number;
+  /** Of the last fail-over that succeeded. */
+  readonly configEpoch: number;
+  readonly failoverTimeoutMs: number;
+}
+
+/** Votes for a fail-over that was given up are never taken back, so they are believed for as long as one can last. */
+export class SentinelVotes {
+  readonly #seen = new Map<string, { readonly vote: string; readonly sinceMs: number }>();
+
+  /** Whom the Sentinel at that place has elected for what may still go on. */
+  elected(place: string, { leader, epoch, configEpoch, failoverTimeoutMs }: SentinelVote, nowMs: number) {
+    if (leader === '*' || epoch <= configEpoch) return undefined;
+    const vote = `${leader} ${epoch}`;
+    let seen = this.#seen.get(place);
+    if (seen?.vote !== vote) {
+      seen = { vote, sinceMs: nowMs };
+      this.#seen.set(place, seen);
+    }
+    // As long for telling a replica that it is the master as for hearing that it is.
+    return nowMs - seen.sinceMs > ELECTION_MS + 2 * failoverTimeoutMs ? undefined : leader;
+  }
 }
