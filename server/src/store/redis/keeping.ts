@@ -29,8 +29,8 @@ export interface AnsweredWrite {
 
 /** What is known of the server of a connection. */
 interface Known {
-  /** How many followed it at the last write. */
-  followers: number;
+  /** Who followed it at the last write. */
+  followers: readonly string[];
   /** Until when not all of them are waited for. */
   laggedMs: number;
   /** When the last write was sent whose server was the master, as far as is known. */
@@ -69,7 +69,7 @@ export class Keeping {
   /** Rejects with `StoreError` when that is not so, or not known; the write may have been stored. */
   async require(connection: RedisConnection, write: AnsweredWrite): Promise<void> {
     const known = this.#knownOf(connection);
-    known.followers = write.followers.length;
+    known.followers = write.followers;
     if (known.replicas !== undefined) known.replicas = known.replicas.union(new Set(write.followers));
     if (this.#check.isSlack(connection) && !(await this.#writtens.next(connection))) {
       throw new StoreError('unavailable', `${this.#place}: it could not write to its disk what it has taken`);
@@ -83,7 +83,7 @@ export class Keeping {
     let known = this.#known.get(connection);
     if (known === undefined) {
       known = {
-        followers: 0,
+        followers: [],
         laggedMs: Number.NEGATIVE_INFINITY,
         provenMs: Number.NEGATIVE_INFINITY,
         replicas: undefined,
@@ -121,7 +121,7 @@ export class Keeping {
     const { clock } = this.#host;
     const known = this.#knownOf(connection);
     const wait = async (replicas: number, ms: number) => Number(await connection.command('WAIT', replicas, ms));
-    const { followers } = known;
+    const followers = known.followers.length;
     // Without somebody who decides on fail-overs there is nobody to ask when not all have it.
     if (followers < 2 || !this.#isReplaceable || clock.monotonic() < known.laggedMs) return wait(1, CONFIRM_MS);
     const confirmed = await wait(followers, ALL_CONFIRM_MS);
@@ -158,11 +158,14 @@ export class Keeping {
     known.provenMs = Math.max(known.provenMs, write.sentMs);
   }
 
-  /** Who is not known to be the master is believed in nothing that would make fewer of those that could replace it. */
+  /**
+   * Who is not known to be the master is believed in nothing that would make fewer of those that could replace it; nor is
+   * there a first list of them by those that are too few.
+   */
   #learn(known: Known, { standing, replicas }: Standings, followers: readonly string[]): void {
-    if (replicas === undefined) return;
+    if (replicas === undefined || (standing !== 'master' && known.replicas === undefined)) return;
     const before = standing === 'master' ? [] : (known.replicas ?? []);
-    known.replicas = new Set([...replicas, ...followers, ...before]);
+    known.replicas = new Set([...replicas, ...followers, ...known.followers, ...before]);
   }
 }
 

@@ -1,23 +1,18 @@
 import type { Host } from '@nacos-kube/core/host/host.ts';
 import { StoreError } from '../store.ts';
-import { addressText, connect, type RedisAddress, type RedisConnection, readAddress } from './connection.ts';
+import { ASKED_AT_ONCE_MS, Asking, SERVERS_MAX } from './asking.ts';
+import { addressText, type RedisAddress, type RedisConnection, readAddress } from './connection.ts';
 import { isAnswer, storeErrorOf, wordOf } from './errors.ts';
 import { placeOf, type RedisSettings, tagged } from './settings.ts';
 import {
-  type SaidStanding,
   type SentinelView,
   type SentinelVote,
   SentinelVotes,
   type Standings,
   standingFrom,
+  standingInCluster,
   standingWithSentinel,
 } from './standing.ts';
-
-const ASKED_AT_ONCE_MS = 1000;
-/** Who did not answer the last time holds others up for no longer. */
-const SILENT_MS = 200;
-/** Of nodes that a Redis Cluster names beside those of the settings. */
-const NODES_MAX = 100;
 
 /** What a node of a Redis Cluster knows: who has our slot, with which replicas, who has any, and all with theirs. */
 interface Known {
@@ -45,8 +40,7 @@ export class RedisLocator {
   #nodes: readonly string[];
   /** Of all our keys. */
   #slot: number | undefined;
-  /** Who did not answer the last time. */
-  readonly #silent = new Set<string>();
+  readonly #asking: Asking;
   readonly #votes = new SentinelVotes();
 
   constructor(host: Host, settings: RedisSettings) {
@@ -54,6 +48,12 @@ export class RedisLocator {
     this.#settings = settings;
     this.#place = placeOf(settings);
     this.#nodes = settings.addresses;
+    this.#asking = new Asking(host, settings);
+  }
+
+  /** Ends what is kept; it can go on with new connections. */
+  close(): void {
+    this.#asking.close();
   }
 
   /** Rejects with `StoreError`. */
@@ -78,24 +78,28 @@ export class RedisLocator {
         const { addresses } = this.#settings;
         const place = addressText(address.host, `${address.port}`);
         const asked = addresses.map((sentinel) => ({
-          isSlow: this.#silent.has(sentinel),
+          isSlow: this.#asking.isSilent(sentinel),
           answer: this.#viewOf(sentinel).then((view) => standingWithSentinel(place, view)),
         }));
         return standingFrom(asked, Math.floor(addresses.length / 2) + 1);
       }
       case 'cluster': {
-        const of = ({ owner, replicas }: Known): SaidStanding => {
-          return { standing: owner.id === address.id ? 'master' : 'doubted', replicas };
-        };
         const known = await this.#slots(connection).catch(() => undefined);
         if (known === undefined) return { standing: 'unknown', replicas: undefined };
+        const view = async (asked: RedisConnection) => {
+          const [{ owner, replicas }, nodes] = await Promise.all([
+            this.#slots(asked),
+            orIfRefused(asked.command('CLUSTER', 'NODES'), ''),
+          ]);
+          return standingInCluster(address.id ?? '', { owner: owner.id, replicas, nodes: `${nodes}` });
+        };
         const asked = known.masters
           .filter(({ id }) => id !== address.id)
           .map(({ place }) => ({
-            isSlow: this.#silent.has(place),
-            answer: this.#askNode(readAddress(place), this.#patienceWith(place)).then(of),
+            isSlow: this.#asking.isSilent(place),
+            answer: this.#askNode(readAddress(place), this.#asking.patienceWith(place), view),
           }));
-        const own = { isSlow: false, answer: Promise.resolve(of(known)) };
+        const own = { isSlow: false, answer: view(connection) };
         return standingFrom([own, ...asked], Math.floor(known.masters.length / 2) + 1);
       }
     }
@@ -123,9 +127,10 @@ export class RedisLocator {
   }
 
   #askSentinel(address: RedisAddress): Promise<string | undefined> {
-    return this.#ask(address, false, ASKED_AT_ONCE_MS, (connection) =>
-      this.#withLogin(connection, () => this.#named(connection)),
-    );
+    return this.#asking.ask({
+      ...{ address, withLogin: false, withinMs: ASKED_AT_ONCE_MS },
+      ask: (connection) => this.#withLogin(connection, () => this.#named(connection)),
+    });
   }
 
   async #named(connection: RedisConnection): Promise<string | undefined> {
@@ -136,19 +141,27 @@ export class RedisLocator {
   }
 
   #viewOf(sentinel: string): Promise<SentinelView> {
-    return this.#ask(readAddress(sentinel), false, this.#patienceWith(sentinel), async (connection) => {
-      const ask = () => connection.command('SENTINEL', 'MASTER', this.#settings.master);
-      const facts = (await this.#withLogin(connection, ask)) as string[];
-      const [replicas, named, id, vote] = await Promise.all([
-        connection.command('SENTINEL', 'REPLICAS', this.#settings.master) as Promise<string[][]>,
-        this.#named(connection),
-        orIfRefused(connection.command('SENTINEL', 'MYID'), '') as Promise<string>,
-        this.#voteOf(connection, facts),
-      ]);
-      return {
-        ...{ watched: placeIn(facts), flags: factIn(facts, 'flags').split(','), replicas: replicas.map(placeIn) },
-        ...{ named, id, elected: this.#votes.elected(sentinel, vote, this.#host.clock.monotonic()) },
-      };
+    return this.#asking.ask({
+      ...{ address: readAddress(sentinel), withLogin: false, withinMs: this.#asking.patienceWith(sentinel) },
+      ask: async (connection) => {
+        const ask = () => connection.command('SENTINEL', 'MASTER', this.#settings.master);
+        const facts = (await this.#withLogin(connection, ask)) as string[];
+        const question = connection.command('SENTINEL', 'REPLICAS', this.#settings.master);
+        const [listed, id, vote, named] = await Promise.all([
+          orIfRefused(question, []) as Promise<string[][]>,
+          orIfRefused(connection.command('SENTINEL', 'MYID'), '') as Promise<string>,
+          this.#voteOf(connection, facts),
+          // Last: a vote is over for who has heard of the new master.
+          this.#named(connection),
+        ]);
+        // One may be chosen that is told to nobody (`replica-announced no`), or that we may not be told of.
+        const hidden = Number(factIn(facts, 'num-slaves')) > listed.length ? ['another'] : [];
+        return {
+          ...{ watched: placeIn(facts), flags: factIn(facts, 'flags').split(',') },
+          replicas: [...listed.map(placeIn), ...hidden],
+          ...{ named, id, elected: this.#votes.elected(sentinel, vote, this.#host.clock.monotonic()) },
+        };
+      },
     });
   }
 
@@ -180,10 +193,10 @@ export class RedisLocator {
     let failure: unknown;
     for (const node of this.#nodes) {
       try {
-        const found = await this.#askNode(readAddress(node));
+        const found = await this.#askNode(readAddress(node), ASKED_AT_ONCE_MS, (connection) => this.#slots(connection));
         const { place, id } = found.owner;
         const known = [...this.#settings.addresses, ...found.nodes].filter((other) => other !== place);
-        this.#nodes = [...new Set([place, ...known])].slice(0, NODES_MAX);
+        this.#nodes = [...new Set([place, ...known])].slice(0, SERVERS_MAX);
         return { ...readAddress(place), id };
       } catch (error) {
         failure ??= error;
@@ -194,9 +207,13 @@ export class RedisLocator {
     throw storeErrorOf(failure, this.#place);
   }
 
-  async #askNode(address: RedisAddress, patienceMs = ASKED_AT_ONCE_MS): Promise<Known> {
+  async #askNode<T>(
+    address: RedisAddress,
+    withinMs: number,
+    ask: (connection: RedisConnection) => Promise<T>,
+  ): Promise<T> {
     try {
-      return await this.#ask(address, true, patienceMs, (connection) => this.#slots(connection));
+      return await this.#asking.ask({ address, withLogin: true, withinMs, ask });
     } catch (error) {
       if (isAnswer(error) && /cluster support disabled/.test(error.message)) {
         throw new StoreError('misconfigured', `${this.#place}: the server is no node of a Redis Cluster`);
@@ -225,44 +242,6 @@ export class RedisLocator {
       addressText(factIn(more, 'ip') || host || '', `${port}`),
     );
     return { owner: nodeOf(owner!), replicas, masters: [...masters.values()], nodes };
-  }
-
-  #patienceWith(place: string): number {
-    return this.#silent.has(place) ? SILENT_MS : ASKED_AT_ONCE_MS;
-  }
-
-  /** On a connection of its own. */
-  async #ask<T>(
-    address: RedisAddress,
-    withLogin: boolean,
-    withinMs: number,
-    ask: (connection: RedisConnection) => Promise<T>,
-  ): Promise<T> {
-    const place = addressText(address.host, `${address.port}`);
-    try {
-      const connection = await connect(this.#host, this.#settings, address, { withLogin, withinMs });
-      const answer = await this.#answerOf(connection, place, withinMs, ask(connection));
-      this.#silent.delete(place);
-      return answer;
-    } catch (error) {
-      if (this.#silent.size >= NODES_MAX) this.#silent.clear();
-      this.#silent.add(place);
-      throw error;
-    }
-  }
-
-  /** One that hangs takes connections too. */
-  async #answerOf<T>(connection: RedisConnection, place: string, withinMs: number, answer: Promise<T>): Promise<T> {
-    const late = Promise.withResolvers<never>();
-    const timer = this.#host.clock.after(withinMs, () => {
-      late.reject(new StoreError('unavailable', `${this.#place}: ${place} does not answer`));
-    });
-    try {
-      return await Promise.race([answer, late.promise]);
-    } finally {
-      timer.cancel();
-      connection.close();
-    }
   }
 }
 

@@ -33,6 +33,7 @@ function standingSeenBy(host: Host, settings: RedisSettings): (server: RedisServ
     try {
       return (await locator.standingOf(connection)).standing;
     } finally {
+      locator.close();
       connection.close();
     }
   };

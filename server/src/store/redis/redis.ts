@@ -110,6 +110,7 @@ class RedisStore implements Store {
     } catch (error) {
       forReads.close();
       forWrites.close();
+      this.#locator.close();
       throw error;
     }
     const { clock } = this.#host;
@@ -128,6 +129,7 @@ class RedisStore implements Store {
     for (const timer of this.#timers.splice(0)) timer.cancel();
     this.#watch.stop();
     for (const link of this.#links) link.close();
+    this.#locator.close();
   }
 
   async putConfig(write: ConfigWrite): Promise<ConfigWritten> {

@@ -6,6 +6,7 @@ import {
   SentinelVotes,
   type Standing,
   standingFrom,
+  standingInCluster,
   standingWithSentinel,
 } from './standing.ts';
 
@@ -80,5 +81,32 @@ describe('the standing of a master of Redis', () => {
     assert.equal(votes.elected('s1', vote, 376_001), undefined, 'it was given up');
     assert.equal(votes.elected('s2', vote, 376_001), 'l', 'as far as is known of another');
     assert.equal(votes.elected('s1', { ...vote, epoch: 6 }, 400_000), 'l');
+  });
+
+  it('is that of a node of a Redis Cluster that the others reach', () => {
+    const nodes = (flags: string) =>
+      [
+        `a 10.0.0.1:7000@17000 ${flags} - 0 1 5 connected 0-5460`,
+        'b 10.0.0.2:7000@17000,b.redis myself,master - 0 1 6 connected 5461-16383',
+        'a1 10.0.0.3:7000@17000,,shard-id=x slave a 0 1 5 connected',
+        'a2 fd00::4:7000@17000 slave,fail a 0 1 5 disconnected',
+        'b1 10.0.0.5:7000@17000 slave b 0 1 6 connected',
+        '',
+      ].join('\n');
+    const replicas = ['10.0.0.3:7000', '[fd00::4]:7000'];
+    const of = (owner: string, flags: string) =>
+      standingInCluster('a', { owner, replicas: ['10.0.0.3:7000'], nodes: nodes(flags) });
+    assert.deepEqual(of('a', 'master'), { standing: 'master', replicas });
+    assert.deepEqual(of('a1', 'master'), { standing: 'doubted', replicas });
+    // Most have voted for a replica, maybe, or this one alone does not reach it.
+    assert.deepEqual(of('a', 'master,fail'), { standing: 'doubted', replicas });
+    assert.deepEqual(of('a', 'master,fail?'), { standing: 'unknown', replicas });
+    // Where only the slots may be asked for.
+    const slots = { replicas: ['10.0.0.3:7000'], nodes: '' };
+    assert.deepEqual(standingInCluster('a', { owner: 'a', ...slots }), {
+      standing: 'master',
+      ...{ replicas: slots.replicas },
+    });
+    assert.equal(standingInCluster('a', { owner: 'a1', ...slots }).standing, 'doubted');
   });
 });

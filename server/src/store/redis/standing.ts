@@ -1,3 +1,5 @@
+import { addressText, readAddress } from './connection.ts';
+
 /** What those that decide on fail-overs say of a server: `doubted` is one that another has replaced, or soon may. */
 export type Standing = 'master' | 'doubted' | 'unknown';
 
@@ -56,7 +58,7 @@ export interface SentinelView {
   /** `SENTINEL MASTER`: the place, and what goes on with it. */
   readonly watched: string;
   readonly flags: readonly string[];
-  /** `SENTINEL REPLICAS`: their places. */
+  /** `SENTINEL REPLICAS`: their places, and something else where there are more. */
   readonly replicas: readonly string[];
   /** `get-master-addr-by-name`: while the other replicas are being moved to the new master, only here it is named. */
   readonly named: string | undefined;
@@ -82,6 +84,35 @@ function standingIn({ watched, flags, named }: SentinelView, place: string): Sta
   if (flags.includes('o_down') || flags.includes('failover_in_progress')) return 'doubted';
   // It alone does not reach it.
   return flags.includes('s_down') ? 'unknown' : 'master';
+}
+
+/** Answers of one node of a Redis Cluster. */
+export interface ClusterView {
+  /** `CLUSTER SLOTS`: the id of who has our slot, and the places of its replicas but for those that seem to have failed. */
+  readonly owner: string;
+  readonly replicas: readonly string[];
+  /** `CLUSTER NODES`, empty where it may not be asked for. */
+  readonly nodes: string;
+}
+
+/**
+ * Masters vote for a replica once most take the master for failed. It stays so for longer than a replica may wait with what
+ * it has been given votes for, be the master back or not.
+ */
+export function standingInCluster(id: string, { owner, replicas, nodes }: ClusterView): SaidStanding {
+  const lines = nodes.split('\n').map((line) => line.split(' '));
+  const own = lines.find(([name]) => name === id);
+  if (own === undefined) return { standing: owner === id ? 'master' : 'doubted', replicas };
+  const flags = own[2]!.split(',');
+  const followers = lines.filter(([, , , master]) => master === id);
+  return {
+    standing: owner !== id || flags.includes('fail') ? 'doubted' : flags.includes('fail?') ? 'unknown' : 'master',
+    // `ADDRESS:PORT@BUS`, and names.
+    replicas: followers.map(([, place]) => {
+      const { host, port } = readAddress(place!.split('@', 1)[0]!);
+      return addressText(host, `${port}`);
+    }),
+  };
 }
 
 /** For being elected, and a reserve: the rest of a fail-over has bounds that are set. */
