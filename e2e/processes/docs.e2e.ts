@@ -47,7 +47,9 @@ describe('the documentation', { skip }, () => {
       test(`${block.page}:${block.line} ${text}`, async () => {
         const [npx, program, up, ...args] = text.split(' ');
         assert.deepEqual([npx, program, up], ['npx', 'nacos-kube', 'up']);
-        const { code, output } = await cluster.command(args, UP_MS_MAX);
+        const [what, ...rest] = args;
+        const isStatus = what === 'status';
+        const { code, output } = await (isStatus ? cluster.statusWhenReady(rest) : cluster.command(args, UP_MS_MAX));
         assert.equal(code, 0, output);
         assert.ok(output.includes(prints), output);
       });

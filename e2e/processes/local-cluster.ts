@@ -33,6 +33,7 @@ const NAME = 'e2e';
 const HOST = '127.0.0.1';
 const PORT_STEP = 10;
 const READY_MS_MAX = 60_000;
+const STATUS_MS_MAX = 5_000;
 const EMBEDDED = ['  storage:', '    embedded: {}'];
 
 export async function startLocalCluster(members: number, options: LocalClusterOptions = {}): Promise<LocalCluster> {
@@ -154,6 +155,17 @@ export class LocalCluster implements AsyncDisposable {
     }
     const code = Number(command.ended?.replace('code ', ''));
     return { code, output: command.log, tookMs: performance.now() - startedMs };
+  }
+
+  /** `up status ARGS` once all is as it should be: it tells what `up` saw when it looked last, a second behind `ready`. */
+  async statusWhenReady(args: readonly string[] = []): Promise<CommandEnd> {
+    let end: CommandEnd | undefined;
+    const isReady = async () => {
+      end = await this.command(['status', ...args]);
+      return end.code === 0;
+    };
+    await until('up status ends with 0', isReady, { timeoutMs: STATUS_MS_MAX }).catch(() => undefined);
+    return end!;
   }
 
   /** Of the node, as the cluster's own lines say it. */

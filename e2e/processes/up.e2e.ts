@@ -81,7 +81,7 @@ describe('a cluster on this machine', () => {
   });
 
   test('the status tells all of each member, for people and for programs', async () => {
-    const { code, output } = await cluster.command(['status']);
+    const { code, output } = await cluster.statusWhenReady();
     assert.equal(code, 0, output);
     assert.match(output, /^e2e: 3 of 3 members ready, run by process \d+ from .*cluster\.yaml\nVIP http:/);
     for (const { name, address } of cluster.members) {
