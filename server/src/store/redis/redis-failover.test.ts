@@ -22,7 +22,10 @@ import { SETTINGS, TestStores } from './stores-for-tests.ts';
 const skip = (await redisMissing()) ?? false;
 
 /** Elections are repeated when no Sentinel has won, which takes them seconds. */
-const patiently = (check: () => Promise<void>) => eventually(check).catch(() => eventually(check));
+const patiently = (check: () => Promise<void>) =>
+  eventually(check)
+    .catch(() => eventually(check))
+    .catch(() => eventually(check));
 
 function standingSeenBy(host: Host, settings: RedisSettings): (server: RedisServer) => Promise<Standing> {
   const locator = new RedisLocator(host, settings);
