@@ -87,8 +87,8 @@ export class RedisCalls {
   }
 
   /**
-   * Resolves once it is on the disk of the server (or with its system, where the server does not sync each write), and
-   * with a replica if it has any.
+   * Resolves once it is on the disk of the server (or with its system, where the server does not sync each write), and no
+   * fail-over loses it (`Keeping`).
    */
   write<T>(script: Script, args: readonly RedisArgument[]): Promise<T> {
     return this.#write(script, args, true);

@@ -86,20 +86,19 @@ export class RedisLocator {
       case 'cluster': {
         const known = await this.#slots(connection).catch(() => undefined);
         if (known === undefined) return { standing: 'unknown', replicas: undefined };
-        const view = async (asked: RedisConnection) => {
-          const [{ owner, replicas }, nodes] = await Promise.all([
-            this.#slots(asked),
-            orIfRefused(asked.command('CLUSTER', 'NODES'), ''),
-          ]);
-          return standingInCluster(address.id ?? '', { owner: owner.id, replicas, nodes: `${nodes}` });
+        const viewOf = async (asked: RedisConnection, { owner, replicas }: Known) => {
+          const nodes = `${await orIfRefused(asked.command('CLUSTER', 'NODES'), '')}`;
+          return standingInCluster(address.id ?? '', { owner: owner.id, replicas, nodes });
         };
         const asked = known.masters
           .filter(({ id }) => id !== address.id)
           .map(({ place }) => ({
             isSlow: this.#asking.isSilent(place),
-            answer: this.#askNode(readAddress(place), this.#asking.patienceWith(place), view),
+            answer: this.#askNode(readAddress(place), this.#asking.patienceWith(place), async (other) =>
+              viewOf(other, await this.#slots(other)),
+            ),
           }));
-        const own = { isSlow: false, answer: view(connection) };
+        const own = { isSlow: false, answer: viewOf(connection, known) };
         return standingFrom([own, ...asked], Math.floor(known.masters.length / 2) + 1);
       }
     }
